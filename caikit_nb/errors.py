@@ -1,0 +1,134 @@
+"""Every error the package raises, on one page.
+
+All derive from `CaikitNbError`, pass their arguments to ``Exception`` and so survive pickling.
+Wrong values given to a Python function are plain ``ValueError`` or ``TypeError``; wrong input to
+a magic is IPython's ``UsageError``.
+"""
+
+from __future__ import annotations
+
+
+class CaikitNbError(Exception):
+    """The root of the package's own errors."""
+
+
+class JobError(CaikitNbError):
+    """A job did not give a result, for a reason other than an exception in its own code."""
+
+
+class JobDiedError(JobError):
+    """The job's process ended without an answer. Raised by `JobFuture.result`.
+
+    Attributes:
+        explanation: What is known about the death, in one line.
+        exit_code: The exit status; negative is minus the signal's number; None if unknown.
+        tail: The last lines that the job wrote.
+    """
+
+    def __init__(self, explanation: str, exit_code: int | None = None, tail: str = "") -> None:
+        super().__init__(explanation, exit_code, tail)
+        self.explanation = explanation
+        self.exit_code = exit_code
+        self.tail = tail
+
+    def __str__(self) -> str:
+        if not self.tail:
+            return self.explanation
+        return f"{self.explanation}\nIts last lines:\n{self.tail}"
+
+
+class JobOutOfMemoryError(JobDiedError, MemoryError):
+    """The job was ended for want of memory. Raised by `JobFuture.result`."""
+
+
+class JobTimeoutError(JobError, TimeoutError):
+    """The job ran past its ``timeout``. Raised by `JobFuture.result`.
+
+    Attributes:
+        timeout_s: The limit it passed, in seconds.
+    """
+
+    def __init__(self, timeout_s: float) -> None:
+        super().__init__(timeout_s)
+        self.timeout_s = timeout_s
+
+    def __str__(self) -> str:
+        return f"the job ran past its timeout of {self.timeout_s:g} s and was ended"
+
+
+class JobLost(JobError):  # noqa: N818 - the name is fixed by the user interface
+    """Nobody can say how the job ended. Raised by `JobFuture.result`."""
+
+
+class JobResultExpired(JobError):  # noqa: N818 - the name is fixed by the user interface
+    """The job's result is gone: its retention ended, or it was purged.
+
+    Raised by `JobFuture.result`, `JobFuture.exception` and `JobFuture.outputs`.
+
+    Attributes:
+        job_name: The job.
+        why: How the result went.
+    """
+
+    def __init__(self, job_name: str, why: str) -> None:
+        super().__init__(job_name, why)
+        self.job_name = job_name
+        self.why = why
+
+    def __str__(self) -> str:
+        return (
+            f"the result of job {self.job_name!r} is gone: {self.why}. "
+            "Keep results longer with --retain, or pin() the job."
+        )
+
+
+class UnpicklableError(CaikitNbError):
+    """A value can't cross to or from the job's process. Raised by submission and by `result`.
+
+    Attributes:
+        name: The variable or argument.
+        explanation: What stops it, in one line.
+    """
+
+    def __init__(self, name: str, explanation: str) -> None:
+        super().__init__(name, explanation)
+        self.name = name
+        self.explanation = explanation
+
+    def __str__(self) -> str:
+        return self.explanation
+
+
+class ForkRefusedError(CaikitNbError):
+    """``start_method="fork"`` was asked for where a fork could hang the kernel or the job.
+
+    Raised by submission, before anything starts.
+
+    Attributes:
+        reason: Why it isn't safe.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"fork isn't safe here: {self.reason}. Use -m auto, forkserver or spawn; to fork "
+            "all the same, set %config CaikitJobs.allow_unsafe_fork = True"
+        )
+
+
+class RemoteTraceback(Exception):  # noqa: N818 - it is shown, never caught
+    """The traceback as the job saw it, shown as the cause of the error that came home."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+    def __str__(self) -> str:
+        return f"\n{self.text}"
+
+
+class BackendError(CaikitNbError):
+    """A backend isn't known, can't be started, or lacks its optional packages."""

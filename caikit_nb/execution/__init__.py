@@ -1,0 +1,1 @@
+"""Run a call in another thread or process, reliably. Knows no jobs and no notebook."""

@@ -1,0 +1,92 @@
+"""A call as a value: what to run, and the values it needs, each shipped on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from caikit_nb.errors import UnpicklableError
+from caikit_nb.execution.messages import Message
+from caikit_nb.execution.transfer import Entry, Store, Writer
+
+RESULT = ""  # the name under which a call's own result travels, beside the variables
+
+
+class Port(Protocol):
+    """What running code can tell its parent."""
+
+    def send(self, message: Message) -> None:
+        """Send a message; never raises for what is in it."""
+
+
+Runner = Callable[["Call", Port], Mapping[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Something to run elsewhere.
+
+    Attributes:
+        runner: An importable function that runs the call and returns values by name.
+        inputs: The values it needs; under fork used as they are, else pickled one by one.
+        options: Small plain data for the runner.
+    """
+
+    runner: Runner
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class FormattedError(Exception):
+    """Raised by a runner: the error of the code that ran, and its traceback as lines to show."""
+
+    def __init__(self, error: BaseException, rendered: tuple[str, ...]) -> None:
+        super().__init__(error, rendered)
+        self.error = error
+        self.rendered = rendered
+
+
+@dataclass(frozen=True, slots=True)
+class SealedCall:
+    """A call whose inputs lie in a memory file, ready for a fresh interpreter."""
+
+    runner: Runner
+    options: Mapping[str, Any]
+    entries: tuple[Entry, ...]
+
+    def open(self, fd: int) -> Call:
+        """The call again, in the process that has the memory file as `fd`."""
+        store = Store(fd)
+        return Call(self.runner, {e.name: store.load(e) for e in self.entries}, self.options)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Bytes shipped, by name."""
+        return {entry.name: entry.size_bytes for entry in self.entries}
+
+
+def seal(call: Call, fd: int) -> SealedCall:
+    """Write a call's inputs into the memory file `fd`.
+
+    Raises:
+        UnpicklableError: an input can't be pickled; names it and what stops it.
+    """
+    writer = Writer(fd)
+    entries = tuple(writer.add(name, value) for name, value in call.inputs.items())
+    for entry in entries:
+        if entry.error is not None:
+            raise UnpicklableError(entry.name, entry.error)
+    return SealedCall(call.runner, call.options, entries)
+
+
+def run_function(call: Call, port: Port) -> Mapping[str, object]:
+    """The runner of plain calls: inputs ``function``, ``args``, ``kwargs``."""
+    return {RESULT: call.inputs["function"](*call.inputs["args"], **call.inputs["kwargs"])}
+
+
+def function_inputs(
+    function: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The inputs that `run_function` takes."""
+    return {"function": function, "args": args, "kwargs": dict(kwargs or {})}

@@ -1,0 +1,132 @@
+"""The descriptors between a parent and one child."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from multiprocessing import reduction
+from typing import Any
+
+from caikit_nb.execution.transfer import open_memory_file
+
+
+class SharedFd:
+    """A descriptor that crosses to a child under every start method."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def __getstate__(self) -> Any:
+        return reduction.DupFd(self.fd)
+
+    def __setstate__(self, duplicate: Any) -> None:
+        self.fd = duplicate.detach()
+        os.set_inheritable(self.fd, False)
+
+
+@dataclass(frozen=True, slots=True)
+class ChildEnd:
+    """The child's descriptors; None where a thing is not asked for.
+
+    Attributes:
+        messages: Where frames are written.
+        gate: Read once before the call runs: a byte lets it go, end of file ends the child.
+        results: The memory file for what the call gives back.
+        inputs: The memory file with the call's inputs.
+        stdout: Takes the place of descriptor 1.
+        stderr: Takes the place of descriptor 2.
+    """
+
+    messages: SharedFd
+    gate: SharedFd
+    results: SharedFd
+    inputs: SharedFd | None = None
+    stdout: SharedFd | None = None
+    stderr: SharedFd | None = None
+
+    def fds(self) -> list[int]:
+        """All of them."""
+        ends = (self.messages, self.gate, self.results, self.inputs, self.stdout, self.stderr)
+        return [end.fd for end in ends if end is not None]
+
+
+class Channel:
+    """The parent's descriptors for one child. `close` is idempotent."""
+
+    def __init__(self, inputs: int | None = None, capture: bool = False) -> None:
+        """Open a channel; `inputs` is a memory file that the channel takes over."""
+        messages_r, messages_w = os.pipe()
+        gate_r, self.gate = os.pipe()
+        results = open_memory_file()
+        self.messages, self.results = messages_r, os.dup(results)
+        self.outputs: dict[str, int] = {}
+        written: list[SharedFd | None] = [None, None]
+        if capture:
+            for at, stream in enumerate(("stdout", "stderr")):
+                self.outputs[stream], write = os.pipe()
+                written[at] = SharedFd(write)
+        self.child: ChildEnd | None = ChildEnd(
+            SharedFd(messages_w),
+            SharedFd(gate_r),
+            SharedFd(results),
+            None if inputs is None else SharedFd(inputs),
+            *written,
+        )
+        self._open = {self.gate, self.messages, self.results, *self.outputs.values()}
+        _parent_fds.update(self._open)
+        for fd in (self.messages, *self.outputs.values()):
+            os.set_blocking(fd, False)
+
+    def close_child_end(self) -> None:
+        """Close what only the child needs, once it has its copies."""
+        if self.child is not None:
+            for fd in self.child.fds():
+                os.close(fd)
+            self.child = None
+
+    def open_gate(self) -> None:
+        """Let the child run."""
+        if self.gate in self._open:
+            with contextlib.suppress(BrokenPipeError):
+                os.write(self.gate, b"g")
+            self.close_fd(self.gate)
+
+    def is_open(self, fd: int) -> bool:
+        """Whether `fd` is one of the parent's descriptors and not closed yet."""
+        return fd in self._open
+
+    def take_results(self) -> int:
+        """The results' descriptor, now the caller's."""
+        self._forget(self.results)
+        return self.results
+
+    def close_fd(self, fd: int) -> None:
+        """Close one of the parent's descriptors, once."""
+        if fd in self._open:
+            self._forget(fd)
+            os.close(fd)
+
+    def close(self) -> None:
+        """Close everything that is still open."""
+        self.close_child_end()
+        for fd in list(self._open):
+            self.close_fd(fd)
+
+    def _forget(self, fd: int) -> None:
+        self._open.discard(fd)
+        _parent_fds.discard(fd)
+
+
+_parent_fds: set[int] = set()
+
+
+def close_parent_fds() -> None:
+    """In a forked child: close the copies of every channel's parent end.
+
+    Otherwise a running job would keep the gates and pipes of its siblings open.
+    """
+    for fd in _parent_fds:
+        with contextlib.suppress(OSError):
+            os.close(fd)
+    _parent_fds.clear()

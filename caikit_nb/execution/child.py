@@ -1,0 +1,230 @@
+"""What runs inside a child: become a process of its own, run the call, report.
+
+Nothing here takes a lock that another thread of the parent could have held at the fork.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import dataclasses
+import gc
+import multiprocessing
+import multiprocessing.util
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from caikit_nb.execution import channel, guard, streams
+from caikit_nb.execution.call import Call, FormattedError, SealedCall
+from caikit_nb.execution.channel import ChildEnd
+from caikit_nb.execution.exception_pickler import pack
+from caikit_nb.execution.messages import Message, encode
+from caikit_nb.execution.transfer import Entry, Writer
+
+_PR_SET_CHILD_SUBREAPER = 36
+ERROR = "error"  # the entry under which a packed exception travels
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a child takes over from the place that submitted it.
+
+    Attributes:
+        mark: The job's mark (`guard`); 0 for none.
+        closed_fds: Descriptors that a forked child must not keep, such as listening sockets.
+        directory: The working directory; None keeps the inherited one.
+        environment: The environment variables; None keeps the inherited ones.
+        module_path: ``sys.path``; None keeps the inherited one.
+        single_openmp_thread: Limit OpenMP to one thread, as its pool does not survive a fork.
+    """
+
+    mark: int = 0
+    closed_fds: tuple[int, ...] = ()
+    directory: str | None = None
+    environment: dict[str, str] | None = None
+    module_path: tuple[str, ...] | None = None
+    single_openmp_thread: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """All that a child is started with."""
+
+    call: Call | SealedCall
+    end: ChildEnd
+    surroundings: Surroundings
+
+
+class ChildPort:
+    """Writes messages to the parent; thread-safe, and silent in processes forked off the child."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+
+    def send(self, message: Message) -> None:
+        """Send a message; what was printed before it goes first."""
+        if os.getpid() != self._pid:
+            return
+        try:
+            frame = encode(message)
+        except (TypeError, ValueError) as error:
+            frame = encode({"kind": "note", "text": f"a {message.get('kind')} is left out: {error}"})
+        streams.flush()
+        with self._lock, contextlib.suppress(BrokenPipeError):
+            view = memoryview(frame)
+            while view:
+                view = view[os.write(self._fd, view) :]
+
+
+def main(start: Start) -> None:
+    """Run a call and report how it ended. The target of every process we start."""
+    with _signals_held():
+        _become_a_job(start.surroundings)
+        channel.close_parent_fds()
+        streams.redirect(start.end)
+        port = ChildPort(start.end.messages.fd)
+        port.send({"kind": "hello", "pid": os.getpid()})
+        _wait_for_gate(start.end.gate.fd)
+        _take_over(start.surroundings)
+        report = _run(start, port)
+        _wait_for_threads()
+        port.send({"kind": "done", **report, **_usage()})
+        streams.flush()
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """An interrupt may reach the call, and never what we do around it."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    yield
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _become_a_job(surroundings: Surroundings) -> None:
+    with contextlib.suppress(PermissionError):
+        os.setsid()
+    if surroundings.mark:
+        guard.set_mark(surroundings.mark)
+        _adopt_orphans()
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for fd in surroundings.closed_fds:
+        with contextlib.suppress(OSError):
+            os.close(fd)
+    # A collection would copy every page that it marks.
+    gc.freeze()
+    # The user's own multiprocessing must work in a job, which a daemonic process forbids.
+    multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
+
+
+def _adopt_orphans() -> None:
+    """Daemons of the job stay in its tree, so that it can tell whether anything is left."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _wait_for_gate(fd: int) -> None:
+    opened = os.read(fd, 1)
+    os.close(fd)
+    if not opened:
+        os._exit(0)
+
+
+def _take_over(surroundings: Surroundings) -> None:
+    if surroundings.environment is not None:
+        os.environ.clear()
+        os.environ.update(surroundings.environment)
+        if hasattr(time, "tzset"):
+            time.tzset()
+    if surroundings.module_path is not None:
+        sys.path[:] = surroundings.module_path
+    if surroundings.directory is not None:
+        with contextlib.suppress(OSError):
+            os.chdir(surroundings.directory)
+    if surroundings.single_openmp_thread:
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(1, user_api="openmp")
+
+
+def _run(start: Start, port: ChildPort) -> Message:
+    """Run the call; the report names where its values or its error lie."""
+    writer = Writer(start.end.results.fd)
+    try:
+        with _interruptible():
+            call = _opened(start)
+            values = call.runner(call, port)
+        return {"values": [_entry(writer, name, value) for name, value in values.items()]}
+    except FormattedError as formatted:
+        return _failure(writer, formatted.error, formatted.rendered)
+    except BaseException as error:  # noqa: BLE001 - whatever the call raised is its outcome
+        return _failure(writer, error, ())
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _opened(start: Start) -> Call:
+    if isinstance(start.call, Call):
+        return start.call
+    assert start.end.inputs is not None  # noqa: S101 - a sealed call comes with its inputs
+    return start.call.open(start.end.inputs.fd)
+
+
+def _entry(writer: Writer, name: str, value: object) -> Message:
+    return writer.add(name, value).to_message()
+
+
+def _failure(writer: Writer, error: BaseException, rendered: tuple[str, ...]) -> Message:
+    if isinstance(error, SystemExit) and error.code in (None, 0):
+        return {"values": [_entry(writer, "", None)]}
+    packed = pack(error, rendered)
+    entry = writer.add(ERROR, packed)
+    if entry.error is not None:  # only a node's bytes could fail, and those were tried
+        nodes = tuple(dataclasses.replace(node, pickled=None) for node in packed.nodes)
+        entry = writer.add(ERROR, dataclasses.replace(packed, nodes=nodes))
+    return {"error": _plain(entry)}
+
+
+def _plain(entry: Entry) -> Message:
+    return entry.to_message()
+
+
+def _wait_for_threads() -> None:
+    """A job has ended when its threads and its multiprocessing children have, as a program does."""
+    for thread in threading.enumerate():
+        if not thread.daemon and thread is not threading.current_thread():
+            thread.join()
+    multiprocessing.util._exit_function()  # type: ignore[attr-defined]
+
+
+def _usage() -> Message:
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    waited_for = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = own.ru_utime + own.ru_stime + waited_for.ru_utime + waited_for.ru_stime
+    return {"cpu_time_s": cpu, "has_children": _has_children()}
+
+
+def _has_children() -> bool:
+    """Whether anything that the job started still lives."""
+    try:
+        while True:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return True
+    except ChildProcessError:
+        return False

@@ -1,0 +1,224 @@
+"""Exceptions across processes: the object with its chain where it can be rebuilt, else its text.
+
+Pickle alone loses causes, notes set late and tracebacks, and fails on local classes and on
+constructors that check their arguments. Here every exception of the chain is packed on its own,
+tried out where it is packed, and replaced by a `PickleFailureFallbackException` that carries the
+original type's name and text if it can't be rebuilt.
+"""
+
+from __future__ import annotations
+
+import pickle
+import traceback
+from dataclasses import dataclass, field
+
+import cloudpickle
+
+from caikit_nb.errors import RemoteTraceback
+
+
+class PickleFailureFallbackException(Exception):
+    """Stands for an exception that can't be rebuilt; its text is the original's (contracts P25).
+
+    Attributes:
+        original_type: The original's qualified class name, if known.
+    """
+
+    original_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PackedNode:
+    """One exception of a chain; `cause` and `context` are indices into the chain, None for none."""
+
+    type_name: str
+    text: str
+    pickled: bytes | None
+    cause: int | None
+    context: int | None
+    suppress_context: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PackedError:
+    """An exception as it travels.
+
+    Attributes:
+        nodes: The chain, the exception itself first.
+        traceback: What Python prints for it where it was raised.
+        rendered: The traceback's lines as a notebook shows them, coloured; empty if not rendered.
+    """
+
+    nodes: tuple[PackedNode, ...]
+    traceback: str
+    rendered: tuple[str, ...] = field(default=())
+
+    @property
+    def headline(self) -> str:
+        """Type and text in one line."""
+        node = self.nodes[0]
+        lines = node.text.splitlines()
+        return f"{node.type_name.rpartition('.')[2]}: {lines[0]}" if lines else node.type_name
+
+
+def pack(error: BaseException, rendered: tuple[str, ...] = ()) -> PackedError:
+    """Pack an exception with its chain of causes and contexts."""
+    chain = _chain(error)
+    index = {id(item): at for at, item in enumerate(chain)}
+    nodes = tuple(
+        PackedNode(
+            type_name=_type_name(item),
+            text=_text(item),
+            pickled=_pickled(item),
+            cause=index.get(id(item.__cause__)),
+            context=index.get(id(item.__context__)),
+            suppress_context=item.__suppress_context__,
+        )
+        for item in chain
+    )
+    return PackedError(nodes, _formatted(error), rendered)
+
+
+def unpack(packed: PackedError) -> BaseException:
+    """Rebuild the exception, its chain, and the remote traceback as the chain's last cause."""
+    errors = [_rebuilt(node) for node in packed.nodes]
+    for node, error in zip(packed.nodes, errors, strict=True):
+        error.__cause__ = None if node.cause is None else errors[node.cause]
+        error.__context__ = None if node.context is None else errors[node.context]
+        error.__suppress_context__ = node.suppress_context
+    _show_remote_traceback(errors[0], packed)
+    return errors[0]
+
+
+class ExceptionPickler:
+    """Wraps an exception so that pickling it keeps type, text and chain (contracts P24, P25).
+
+    Raises:
+        TypeError: unless it is given an ``Exception``.
+    """
+
+    def __init__(self, exception: Exception) -> None:
+        if not isinstance(exception, Exception):
+            raise TypeError(f"an Exception is needed, not {type(exception).__name__}")
+        self._exception = exception
+
+    def get(self) -> Exception:
+        """The exception."""
+        return self._exception
+
+    def __getstate__(self) -> PackedError:
+        return pack(self._exception)
+
+    def __setstate__(self, packed: PackedError) -> None:
+        error = unpack(packed)
+        assert isinstance(error, Exception)  # noqa: S101 - it was one when it was packed
+        self._exception = error
+
+
+class Rendering:
+    """Gives IPython the job's own traceback for an exception that came home."""
+
+    def __init__(self, lines: tuple[str, ...]) -> None:
+        self.lines = lines
+
+    def __call__(self) -> list[str]:
+        """The lines that IPython prints (its ``_render_traceback_`` protocol)."""
+        return list(self.lines)
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    found: list[BaseException] = []
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        item = waiting.pop(0)
+        if item is None or any(item is seen for seen in found):
+            continue
+        found.append(item)
+        waiting += [item.__cause__, item.__context__]
+    return found
+
+
+def _pickled(error: BaseException) -> bytes | None:
+    """The exception alone, by the first way that gives back its type and text."""
+    for form in (_as_itself, _as_parts):
+        try:
+            data = form(error)
+            copy = pickle.loads(data)  # noqa: S301 - made in the line above
+            if type(copy).__qualname__ == type(error).__qualname__ and _text(copy) == _text(error):
+                return data
+        except Exception:  # noqa: BLE001 - the user's own __reduce__ and __init__ run here
+            continue
+    return None
+
+
+def _as_itself(error: BaseException) -> bytes:
+    return cloudpickle.dumps(error)
+
+
+def _as_parts(error: BaseException) -> bytes:
+    return cloudpickle.dumps(_Parts(type(error), error.args, dict(error.__dict__)))
+
+
+class _Parts:
+    """Unpickles as an exception that is made without calling its constructor."""
+
+    def __init__(self, *parts: object) -> None:
+        self.parts = parts
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _from_parts, self.parts
+
+
+def _from_parts(
+    kind: type[BaseException], args: tuple[object, ...], state: dict[str, object]
+) -> BaseException:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+def _rebuilt(node: PackedNode) -> BaseException:
+    if node.pickled is not None:
+        try:
+            error = pickle.loads(node.pickled)  # noqa: S301 - written by our own child
+        except Exception:  # noqa: BLE001 - a class that only the child could import
+            error = None
+        if isinstance(error, BaseException):
+            return error
+    fallback = PickleFailureFallbackException(node.text)
+    fallback.original_type = node.type_name
+    fallback.add_note(f"in the job this was a {node.type_name}, which can't be rebuilt here")
+    return fallback
+
+
+def _show_remote_traceback(error: BaseException, packed: PackedError) -> None:
+    if packed.rendered:
+        error._render_traceback_ = Rendering(packed.rendered)  # type: ignore[attr-defined]
+    last, seen = error, {id(error)}
+    while (deeper := last.__cause__ or last.__context__) is not None and id(deeper) not in seen:
+        seen.add(id(deeper))
+        last = deeper
+    if last.__cause__ is None:
+        last.__cause__ = RemoteTraceback(packed.traceback)
+
+
+def _type_name(error: BaseException) -> str:
+    kind = type(error)
+    if kind.__module__ in ("builtins", "__main__"):
+        return kind.__qualname__
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as broken:  # noqa: BLE001 - the user's own __str__
+        return f"<its __str__ failed: {broken!r}>"
+
+
+def _formatted(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception(error)).rstrip()
+    except Exception:  # noqa: BLE001 - the user's own __str__
+        return f"{_type_name(error)}: {_text(error)}"

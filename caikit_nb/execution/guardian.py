@@ -1,0 +1,82 @@
+"""The kernel's side of the guard: starts it, hands out marks, starts another if it dies."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+from caikit_nb.execution import guard
+
+logger = logging.getLogger(__name__)
+
+HAS_GUARD = sys.platform == "linux" and hasattr(os, "pidfd_open")
+
+
+class Guardian:
+    """One per process that starts jobs; use the module's `guardian`."""
+
+    def __init__(self) -> None:
+        self._reset()
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._guard: subprocess.Popen[bytes] | None = None
+        self._directories: list[str] = []
+        self._marks: Iterator[int] = itertools.count(guard.first_mark_of(os.getpid()))
+
+    def next_mark(self) -> int:
+        """A mark for a new job; 0 where marks don't exist."""
+        if not HAS_GUARD:
+            return 0
+        self.ensure_running()
+        return next(self._marks)
+
+    def ensure_running(self) -> None:
+        """Start the guard unless it runs."""
+        if not HAS_GUARD:
+            return
+        with self._lock:
+            if self._guard is None or self._guard.poll() is not None:
+                self._start()
+
+    @property
+    def pid(self) -> int | None:
+        """The guard's process id, None while there is none."""
+        return None if self._guard is None else self._guard.pid
+
+    def remove_at_end(self, directory: str) -> None:
+        """Have a directory of ours removed when this process has ended, in whatever way."""
+        with self._lock:
+            self._directories.append(directory)
+            if self._guard is not None:
+                self._tell(directory)
+
+    def _start(self) -> None:
+        first = guard.first_mark_of(os.getpid())
+        last = first + guard.MARKS_PER_KERNEL - 1
+        arguments = [str(number) for number in (os.getpid(), first, last)]
+        self._guard = subprocess.Popen(
+            [sys.executable, "-I", "-S", guard.__file__, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        for directory in self._directories:
+            self._tell(directory)
+
+    def _tell(self, directory: str) -> None:
+        assert self._guard is not None and self._guard.stdin is not None  # noqa: S101
+        try:
+            self._guard.stdin.write(os.fsencode(directory) + b"\n")
+            self._guard.stdin.flush()
+        except OSError as error:
+            logger.warning("the guard can't be reached: %s", error)
+
+
+guardian = Guardian()
+os.register_at_fork(after_in_child=guardian._reset)

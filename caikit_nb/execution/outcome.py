@@ -1,0 +1,124 @@
+"""How a call ended: returned, raised, or died; and what the evidence says about a death."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from typing import Any
+
+from caikit_nb.execution.call import RESULT
+from caikit_nb.execution.exception_pickler import PackedError
+from caikit_nb.execution.transfer import Entry, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What a call gave back, still sealed; each value is rebuilt when it is asked for."""
+
+    store: Store
+    entries: dict[str, Entry]
+
+    def load(self, name: str = RESULT) -> Any:
+        """The value of that name.
+
+        Raises:
+            KeyError: there is none.
+            UnpicklableError: it could not cross.
+        """
+        return self.store.load(self.entries[name])
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes held."""
+        return sum(entry.size_bytes for entry in self.entries.values())
+
+
+@dataclass(frozen=True, slots=True)
+class PlainValues:
+    """Values of a call that ran in this process."""
+
+    values: dict[str, Any]
+    size_bytes: int = 0
+
+    def load(self, name: str = RESULT) -> Any:
+        """The value of that name; KeyError if there is none."""
+        return self.values[name]
+
+    @property
+    def entries(self) -> dict[str, Any]:
+        """The values by name."""
+        return self.values
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the call used, as far as known."""
+
+    cpu_time_s: float | None = None
+    peak_memory_bytes: int | None = None
+    leftover_processes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The call returned."""
+
+    values: Values | PlainValues
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The call raised; `error` is an exception (same process) or a packed one."""
+
+    error: PackedError | BaseException
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """The process ended without an answer.
+
+    Attributes:
+        exit_code: The exit status, negative for a signal; None if unknown.
+        by_us: Whether we sent the signal.
+    """
+
+    exit_code: int | None
+    by_us: bool
+    usage: Usage
+
+    @property
+    def explanation(self) -> str:
+        """What is known, in one line."""
+        return explain_exit(self.exit_code, self.by_us)
+
+
+Outcome = Returned | Raised | Died
+
+
+def explain_exit(exit_code: int | None, by_us: bool) -> str:
+    """What an exit status says about a death, and no more than that."""
+    if exit_code is None:
+        return "the job's process is gone, and why is unknown"
+    if exit_code >= 0:
+        return f"the job's process exited with code {exit_code} before it gave a result"
+    name = _signal_name(-exit_code)
+    who = "sent by caikit_nb" if by_us else _SIGNAL_HINTS.get(-exit_code, "sender unknown")
+    return f"the job's process was killed by {name} ({who})"
+
+
+_SIGNAL_HINTS = {
+    int(signal.SIGSEGV): "it crashed in native code",
+    int(signal.SIGABRT): "it aborted in native code",
+    int(signal.SIGBUS): "it crashed in native code",
+    int(signal.SIGFPE): "it crashed in native code",
+    int(signal.SIGILL): "it crashed in native code",
+}
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return f"{signal.Signals(number).name} (signal {number})"
+    except ValueError:
+        return f"signal {number}"

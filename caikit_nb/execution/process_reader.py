@@ -1,0 +1,168 @@
+"""Reads one process for the watcher: its output, its messages, its exit."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from caikit_nb.execution import guard
+from caikit_nb.execution.channel import Channel
+from caikit_nb.execution.messages import Decoder, Message
+from caikit_nb.execution.outcome import Died, Outcome, Raised, Returned, Usage, Values
+from caikit_nb.execution.transfer import Entry, Store
+from caikit_nb.execution.watcher import Timer, watcher
+
+logger = logging.getLogger(__name__)
+
+_READ_BYTES = 1 << 16
+_DRAIN_READS = 4096  # after the exit, take at most this many pieces of 64 KiB more
+_LINGER_S = 5.0  # how long a process may take to exit once it has reported
+
+
+class ProcessListener(Protocol):
+    """Hears of a process. Called in the watcher's thread: be quick, and don't run user code."""
+
+    def on_output(self, stream: str, data: bytes) -> None:
+        """The process wrote `data` to ``stdout`` or ``stderr``."""
+
+    def on_message(self, message: Message) -> None:
+        """The process sent a message."""
+
+    def on_end(self, outcome: Outcome) -> None:
+        """The process is gone, and so is all that it started."""
+
+
+class Silent:
+    """A listener that doesn't care."""
+
+    def on_output(self, stream: str, data: bytes) -> None:
+        """Ignore."""
+
+    def on_message(self, message: Message) -> None:
+        """Ignore."""
+
+    def on_end(self, outcome: Outcome) -> None:
+        """Ignore."""
+
+
+class ProcessReader:
+    """Everything but the constructor runs in the watcher's thread."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        mark: int,
+        listener: ProcessListener,
+        popen: Any,
+        settle: Callable[[Outcome], None],
+        kill: Callable[[], None],
+    ) -> None:
+        """Read `channel`; call `settle` with the outcome and `kill` for one that won't exit."""
+        self._channel, self._mark, self._listener = channel, mark, listener
+        self._popen, self._settle, self._kill = popen, settle, kill
+        self._decoder = Decoder()
+        self._report: Message | None = None
+        self._linger: Timer | None = None
+        self.signaled = False
+
+    def attach(self) -> None:
+        """Start to read."""
+        for stream, fd in self._channel.outputs.items():
+            watcher.add_reader(fd, lambda s=stream, f=fd: self._read_output(s, f))
+        watcher.add_reader(self._channel.messages, self._read_messages)
+        self._exit_fd = self._open_exit_fd()
+        watcher.add_reader(self._exit_fd, self._on_exit)
+
+    def _open_exit_fd(self) -> int:
+        """Readable once the process has exited."""
+        if self._popen.method != "forkserver" and hasattr(os, "pidfd_open"):
+            return os.pidfd_open(self._popen.pid)
+        return os.dup(self._popen.sentinel)
+
+    def _read_output(self, stream: str, fd: int) -> bool:
+        data = self._read(fd)
+        if data:
+            self._listener.on_output(stream, data)
+        return bool(data)
+
+    def _read_messages(self) -> bool:
+        # What was printed before a message was sent must be seen before it.
+        for stream, fd in self._channel.outputs.items():
+            while self._read_output(stream, fd):
+                pass
+        data = self._read(self._channel.messages)
+        try:
+            for message in self._decoder.feed(data):
+                self._on_message(message)
+        except ValueError as error:
+            logger.warning("process %s wrote what is no message: %s", self._popen.pid, error)
+            self._close(self._channel.messages)
+        return bool(data)
+
+    def _read(self, fd: int) -> bytes:
+        """What is there now; at the end of the file the descriptor is given up."""
+        if not self._channel.is_open(fd):
+            return b""
+        try:
+            data = os.read(fd, _READ_BYTES)
+        except BlockingIOError:
+            return b""
+        if not data:
+            self._close(fd)
+        return data
+
+    def _close(self, fd: int) -> None:
+        if self._channel.is_open(fd):
+            watcher.remove_reader(fd)
+            self._channel.close_fd(fd)
+
+    def _on_message(self, message: Message) -> None:
+        if message.get("kind") == "done":
+            self._report = message
+            self._linger = watcher.call_later(_LINGER_S, self._kill)
+        else:
+            self._listener.on_message(message)
+
+    def _on_exit(self) -> None:
+        code = self._popen.poll()
+        if code is None:
+            return  # another thread is reaping it in this very moment
+        watcher.remove_reader(self._exit_fd)
+        os.close(self._exit_fd)
+        leftover = self._end_leftovers()
+        self._drain()
+        if self._linger is not None:
+            self._linger.cancel()
+        outcome = self._outcome(code, leftover)
+        self._channel.close()
+        self._popen.close()
+        self._settle(outcome)
+        self._listener.on_end(outcome)
+
+    def _end_leftovers(self) -> int:
+        """End what the process started; a clean report says when there is nothing to look for."""
+        if not self._mark or (self._report is not None and not self._report["has_children"]):
+            return 0
+        return len(guard.kill_marked(self._mark, self._mark))
+
+    def _drain(self) -> None:
+        for stream, fd in self._channel.outputs.items():
+            for _ in range(_DRAIN_READS):
+                if not self._read_output(stream, fd):
+                    break
+        while self._read_messages():
+            pass
+        for fd in (self._channel.messages, *self._channel.outputs.values()):
+            self._close(fd)
+
+    def _outcome(self, code: int, leftover: int) -> Outcome:
+        if self._report is None:
+            return Died(code, self.signaled, Usage(leftover_processes=leftover))
+        usage = Usage(self._report["cpu_time_s"], None, leftover)
+        store = Store(self._channel.take_results())
+        if "error" in self._report:
+            return Raised(store.load(Entry.from_message(self._report["error"])), usage)
+        entries = [Entry.from_message(data) for data in self._report["values"]]
+        return Returned(Values(store, {entry.name: entry for entry in entries}), usage)

@@ -1,0 +1,186 @@
+"""The one thread that reads every pipe and sees every exit.
+
+It is a small event loop: readers by file descriptor, timers, and calls handed in from other
+threads. What it calls must be quick and must not run user code. While a process is being forked
+(`Watcher.paused`) it stands still, so that no lock of ours is held in the copy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+import logging
+import os
+import selectors
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+Callback = Callable[[], object]
+
+
+class Timer:
+    """A call planned for a time; `cancel` takes it back."""
+
+    __slots__ = ("callback", "when")
+
+    def __init__(self, when: float, callback: Callback) -> None:
+        self.when = when
+        self.callback: Callback | None = callback
+
+    def cancel(self) -> None:
+        """Drop the call, and what it holds on to."""
+        self.callback = None
+
+
+class Stillness:
+    """Lets one thread make the others stand between two steps of work."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everybody: in a forked child nobody else is left."""
+        self._changed = threading.Condition(threading.Lock())
+        self._working = 0
+        self._wanted = 0
+
+    @contextlib.contextmanager
+    def working(self) -> Iterator[None]:
+        """A step of work in a background thread; waits while somebody wants stillness."""
+        with self._changed:
+            while self._wanted:
+                self._changed.wait()
+            self._working += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._working -= 1
+                self._changed.notify_all()
+
+    @contextlib.contextmanager
+    def wanted(self) -> Iterator[None]:
+        """Inside, every thread that works in steps stands still."""
+        with self._changed:
+            self._wanted += 1
+            while self._working:
+                self._changed.wait()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._wanted -= 1
+                self._changed.notify_all()
+
+
+stillness = Stillness()
+
+
+class Watcher:
+    """The loop. Its thread starts with the first use and is a daemon."""
+
+    def __init__(self) -> None:
+        self._reset()
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._calls: deque[Callback] = deque()
+        self._timers: list[tuple[float, int, Timer]] = []
+        self._order = itertools.count()
+
+    def call_soon(self, callback: Callback) -> None:
+        """Run `callback` in the watcher's thread. Thread-safe."""
+        self._calls.append(callback)
+        self._ensure_thread()
+        if threading.current_thread() is not self._thread:
+            self._wake()
+
+    def call_at(self, when: float, callback: Callback) -> Timer:
+        """Run `callback` at ``time.monotonic() == when``. Thread-safe."""
+        timer = Timer(when, callback)
+        self.call_soon(lambda: heapq.heappush(self._timers, (when, next(self._order), timer)))
+        return timer
+
+    def call_later(self, delay_s: float, callback: Callback) -> Timer:
+        """Run `callback` in `delay_s` seconds. Thread-safe."""
+        return self.call_at(time.monotonic() + delay_s, callback)
+
+    def add_reader(self, fd: int, callback: Callback) -> None:
+        """Run `callback` whenever `fd` is readable. Only from the watcher's thread."""
+        self._selector.register(fd, selectors.EVENT_READ, callback)
+
+    def remove_reader(self, fd: int) -> None:
+        """Stop watching `fd`. Only from the watcher's thread."""
+        self._selector.unregister(fd)
+
+    def _ensure_thread(self) -> None:
+        with self._lock:
+            if self._thread is not None:
+                return
+            self._selector = selectors.DefaultSelector()
+            self._wake_r, self._wake_w = os.pipe()
+            os.set_blocking(self._wake_r, False)
+            os.set_blocking(self._wake_w, False)
+            self._selector.register(self._wake_r, selectors.EVENT_READ, self._drain_wakes)
+            self._thread = threading.Thread(target=self._run, name="caikit_nb watcher", daemon=True)
+            self._thread.start()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._wake_w, b"\0")
+
+    def _drain_wakes(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._wake_r, 4096)
+
+    def _run(self) -> None:
+        while True:
+            ready = self._selector.select(self._timeout_s())
+            with stillness.working():
+                self._run_once(ready)
+
+    def _timeout_s(self) -> float | None:
+        if self._calls:
+            return 0.0
+        while self._timers and self._timers[0][2].callback is None:
+            heapq.heappop(self._timers)
+        return max(0.0, self._timers[0][0] - time.monotonic()) if self._timers else None
+
+    def _run_once(self, ready: list[tuple[selectors.SelectorKey, Any]]) -> None:
+        for key, _ in ready:
+            # An earlier callback of this round may have closed it.
+            if self._selector.get_map().get(key.fd) is key:
+                _guarded(key.data)
+        for _ in range(len(self._calls)):
+            _guarded(self._calls.popleft())
+        now = time.monotonic()
+        while self._timers and self._timers[0][0] <= now:
+            timer = heapq.heappop(self._timers)[2]
+            if timer.callback is not None:
+                _guarded(timer.callback)
+
+
+def _guarded(callback: Callback) -> None:
+    try:
+        callback()
+    except Exception:
+        # One job's trouble must not stop the reader of all the others.
+        logger.exception("a callback of the watcher failed")
+
+
+watcher = Watcher()
+
+
+def _after_fork_in_child() -> None:
+    stillness.reset()
+    watcher._reset()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
