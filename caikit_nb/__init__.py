@@ -1,0 +1,49 @@
+"""Notebook cells and functions as background jobs.
+
+In a notebook: ``%load_ext caikit_nb``, then ``%%caikit_job`` on a cell. In Python: `submit`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from caikit_nb import errors, jobs
+from caikit_nb.jobs.executor import JobExecutor
+from caikit_nb.jobs.inside import current_job, log_metric, progress
+from caikit_nb.jobs.job_base import JobInfo
+from caikit_nb.jobs.job_future import JobFuture
+from caikit_nb.jobs.states import JobStatus
+from caikit_nb.session import background, options, submit
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "JobExecutor",
+    "JobFuture",
+    "JobInfo",
+    "JobStatus",
+    "background",
+    "current_job",
+    "errors",
+    "jobs",
+    "load_ipython_extension",
+    "log_metric",
+    "options",
+    "progress",
+    "submit",
+    "unload_ipython_extension",
+]
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Add the magics to a kernel or a terminal: ``%load_ext caikit_nb``."""
+    from caikit_nb.notebook.extension import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Take the magics out again and end the session's jobs."""
+    from caikit_nb.notebook.extension import unload
+
+    unload(shell)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+import cloudpickle
 
 from caikit_nb.errors import UnpicklableError
 from caikit_nb.execution.messages import Message
@@ -52,13 +55,14 @@ class SealedCall:
     """A call whose inputs lie in a memory file, ready for a fresh interpreter."""
 
     runner: Runner
-    options: Mapping[str, Any]
+    options: bytes
     entries: tuple[Entry, ...]
 
     def open(self, fd: int) -> Call:
         """The call again, in the process that has the memory file as `fd`."""
         store = Store(fd)
-        return Call(self.runner, {e.name: store.load(e) for e in self.entries}, self.options)
+        options = pickle.loads(self.options)  # noqa: S301 - sealed by this user's own kernel
+        return Call(self.runner, {e.name: store.load(e) for e in self.entries}, options)
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -77,7 +81,7 @@ def seal(call: Call, fd: int) -> SealedCall:
     for entry in entries:
         if entry.error is not None:
             raise UnpicklableError(entry.name, entry.error)
-    return SealedCall(call.runner, call.options, entries)
+    return SealedCall(call.runner, cloudpickle.dumps(dict(call.options)), entries)
 
 
 def run_function(call: Call, port: Port) -> Mapping[str, object]:

@@ -147,11 +147,11 @@ class ProcessBody(Destroyable):
             channel.open_gate()
         popen = self._popen  # type: ignore[attr-defined]
         self._reader = ProcessReader(
-            channel, mark, self._listener, popen, self._settle, self._kill_unless_gone
+            channel, mark, self._listener, popen, self._settle, self.kill_soon
         )
         watcher.call_soon(self._reader.attach)
         if self._destroyed:  # meanwhile, from another thread
-            self._kill_unless_gone()
+            self.kill_soon()
 
     def _open_channel(self) -> Channel:
         if isinstance(self._call, Call) and self.start_method != "fork":
@@ -202,7 +202,8 @@ class ProcessBody(Destroyable):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)  # type: ignore[attr-defined]
 
-    def _kill_unless_gone(self) -> None:
+    def kill_soon(self) -> None:
+        """SIGKILL for the process and all that it started; returns at once."""
         watcher.call_soon(lambda: self._signal_tree(signal.SIGKILL))
 
     def destroy(self) -> None:

@@ -6,17 +6,14 @@ import copyreg
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain, islice
-from types import FunctionType, MethodType
+from itertools import chain
+from types import FunctionType, MemberDescriptorType, MethodType
 from typing import Any
 
 import cloudpickle
 
 from caikit_nb.execution.global_names import global_names
 from caikit_nb.execution.short_repr import short_repr
-
-COUNT_LIMIT = 200_000
-"""How many parts of one value are looked at."""
 
 _BOOKKEEPING = frozenset({"__dict__", "__weakref__"})
 
@@ -62,13 +59,14 @@ class Part:
 
 
 def type_name(kind: type) -> str:
-    """A type's name with its module; builtins without."""
+    """A type's name with its module; those of builtins and of the notebook without."""
     module = kind.__module__
-    return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
+    is_plain = module in ("builtins", "__main__")
+    return kind.__qualname__ if is_plain else f"{module}.{kind.__qualname__}"
 
 
-def pickled_parts(part: Part) -> list[Part]:
-    """The parts one step below, as many as can be looked at in a moment.
+def pickled_parts(part: Part) -> Iterator[Part]:
+    """The parts one step below.
 
     Raises:
         Exception: whatever the value's own pickling code raises.
@@ -76,9 +74,7 @@ def pickled_parts(part: Part) -> list[Part]:
     special = _SPECIAL_PARTS.get(type(part.value))
     if special is None and isinstance(part.value, type):
         special = _class_parts
-    if special is None:
-        special = _table_parts_function(part.value) or _reduced_parts
-    return list(islice(special(part), COUNT_LIMIT))
+    return (special or _table_parts_function(part.value) or _reduced_parts)(part)
 
 
 def _sequence_parts(part: Part) -> Iterator[Part]:
@@ -145,30 +141,46 @@ def _reduced_parts(part: Part) -> Iterator[Part]:
     if not isinstance(reduced, tuple):
         return
     function, arguments, state, elements, items = (*reduced, None, None, None)[:5]
+    if isinstance(part.value, BaseException):
+        yield part.attribute("args", part.value.args)
     yield from _state_parts(part, state)
     yield from (part.element(str(i), value) for i, value in enumerate(elements or ()))
     yield from _item_parts(part, items or ())
-    yield Part("its reducer", f"{part.expression}.__reduce__()[0]", function, part.user)
+    yield _named_part(part, "__reduce__()[0]", function)
     for i, value in enumerate(arguments):
-        yield _argument_part(part, i, value)
+        yield _named_part(part, f"__reduce__()[1][{i}]", value)
 
 
-def _state_parts(part: Part, state: object) -> Iterator[Part]:
+def _state_parts(part: Part, state: Any) -> Iterator[Part]:
     # Where there are slots, the state is a pair: __dict__ or None, and the slots' values.
     pair = state if isinstance(state, tuple) and len(state) == 2 else (state, None)
-    if all(half is None or isinstance(half, dict) for half in pair):
-        yield from chain.from_iterable(_attribute_parts(part, half) for half in pair if half)
+    halves = [half for half in pair if half is not None]
+    if all(isinstance(half, dict) for half in halves):
+        yield from chain.from_iterable(_attribute_parts(part, half) for half in halves)
+    elif isinstance(state, list | tuple):
+        for i, value in enumerate(state):
+            yield _named_part(part, f"__getstate__()[{i}]", value)
     else:
-        yield Part("its state", f"{part.expression}.__getstate__()", state, part.user)
+        yield _named_part(part, "__getstate__()", state)
 
 
-def _argument_part(part: Part, index: int, value: object) -> Part:
+def _named_part(part: Part, call: str, value: object) -> Part:
+    """A part that is handed over without a name: by its attribute's name where it has one."""
     if value is type(part.value):
         return Part("its class", type(part.value).__qualname__, value)
-    for name, attribute in getattr(part.value, "__dict__", {}).items():
+    for name, attribute in _stored_attributes(part.value):
         if attribute is value:
             return part.attribute(name, value)
-    return Part("its argument", f"{part.expression}.__reduce__()[1][{index}]", value, part.user)
+    return Part("its part", f"{part.expression}.{call}", value, part.user)
+
+
+def _stored_attributes(value: object) -> Iterator[tuple[str, object]]:
+    """Attributes with a place of their own: reading them runs no code of the value's class."""
+    yield from getattr(value, "__dict__", {}).items()
+    for kind in type(value).__mro__:
+        for name, descriptor in vars(kind).items():
+            if isinstance(descriptor, MemberDescriptorType) and hasattr(value, name):
+                yield name, descriptor.__get__(value)
 
 
 def _table_parts_function(value: object) -> Callable[[Part], Iterator[Part]] | None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import pickle
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from itertools import islice
 
 import cloudpickle
 
-from caikit_nb.execution.pickled_parts import COUNT_LIMIT, Part, pickled_parts
+from caikit_nb.execution.pickled_parts import Part, pickled_parts
 
 _DEPTH_LIMIT = 50
+_CHUNK = 10_000  # parts tested at once: few pickles, and a deadline that is kept
 
 
 class _OutOfTime(Exception):
@@ -47,7 +50,7 @@ def explain_unpicklable(
         raise
     except BaseException:  # noqa: BLE001 - foreign pickling code may raise anything at all
         found = "its parts can't be looked at"
-    return f"{subject} can't be pickled: {found}"
+    return " ".join(f"{subject} can't be pickled: {found}".split())
 
 
 class _Search:
@@ -65,10 +68,9 @@ class _Search:
         passed: dict[int, object] = {id(self._part.value): self._part.value}
         try:
             for _ in range(_DEPTH_LIMIT):
-                parts = self._parts()
-                failing = self._first_failing([p for p in parts if id(p.value) not in passed])
+                failing = self._first_failing(passed)
                 if failing is None:
-                    self._is_complete = len(parts) < COUNT_LIMIT
+                    self._is_complete = True
                     return
                 self._part = failing
                 passed[id(failing.value)] = failing.value
@@ -84,17 +86,23 @@ class _Search:
             return f"{self._part} is {self._part.kind_of_value()} ({reason})"
         return f"{self._part} holds what stops it ({reason})"
 
-    def _parts(self) -> list[Part]:
+    def _first_failing(self, passed: Container[int]) -> Part | None:
+        """The first part of the current one that can't be pickled, by chunks."""
         try:
-            return pickled_parts(self._part)
+            parts = pickled_parts(self._part)
+            while chunk := list(islice(parts, _CHUNK)):
+                new = [part for part in chunk if id(part.value) not in passed]
+                error = self._pickling_error(new)
+                if error is not None:
+                    return self._first_failing_of(new, error)
+        except _OutOfTime:
+            raise
         except Exception:  # noqa: BLE001 - what can't even be taken apart is itself the culprit
-            return []
-
-    def _first_failing(self, parts: Sequence[Part]) -> Part | None:
-        """The first part that can't be pickled; halving makes a long list affordable."""
-        error = self._pickling_error(parts)
-        if error is None:
             return None
+        return None
+
+    def _first_failing_of(self, parts: Sequence[Part], error: BaseException) -> Part:
+        """Halving finds it with little more pickling than all parts cost once."""
         while len(parts) > 1:
             half = parts[: len(parts) // 2]
             half_error = self._pickling_error(half)
@@ -102,7 +110,7 @@ class _Search:
                 parts = parts[len(half) :]
             else:
                 parts, error = half, half_error
-        self._error = self._pickling_error(parts) or error
+        self._error = error
         return parts[0]
 
     def _pickling_error(self, parts: Sequence[Part]) -> BaseException | None:
@@ -136,4 +144,7 @@ def _is_too_deep(error: BaseException) -> bool:
 
 def _reason(error: BaseException) -> str:
     text = " ".join(str(error).split())[:200]
-    return text or type(error).__name__
+    if not text:
+        return type(error).__name__
+    speaks_of_pickling = isinstance(error, TypeError | pickle.PicklingError)
+    return text if speaks_of_pickling else f"{type(error).__name__}: {text}"

@@ -1,0 +1,68 @@
+# Needs Python >= 3.11, make and git. Everything else goes into .venv and .venv-test.
+
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+TEST_VENV := .venv-test
+PIP := -m pip --disable-pip-version-check
+# What the system's packages are installed with, where there is a right to do so.
+APT := apt-get -q -o DPkg::Lock::Timeout=300
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo lab test test-slow wheel clean chromium
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.installed  ## run the demo notebook's story in the terminal
+	@$(VENV)/bin/python notebooks/demo.py $(ARGS)
+
+lab: $(VENV)/.installed  ## open the first notebook in JupyterLab
+	@$(VENV)/bin/python -m jupyterlab $(ARGS) notebooks/01_first_job.ipynb
+
+test: $(TEST_VENV)/.installed chromium  ## run all tests but the slow ones (ARGS="-k name" for some)
+	@$(TEST_VENV)/bin/python -m pytest $(ARGS)
+
+test-slow: $(TEST_VENV)/.installed chromium  ## run the slow tests
+	@$(TEST_VENV)/bin/python -m pytest -m slow $(ARGS)
+
+wheel: $(VENV)/bin/python  ## build the wheel into dist/
+	@$(VENV)/bin/python $(PIP) wheel -qq --no-deps --wheel-dir dist .
+	@ls dist/*.whl
+
+clean:  ## remove what make made
+	rm -rf $(VENV) $(TEST_VENV) dist build tests/.artifacts .hypothesis
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	find caikit_nb tests notebooks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Editable: changed sources need no new install, only a changed pyproject.toml does.
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	@echo "installing caikit_nb into $(VENV)"
+	@$(VENV)/bin/python $(PIP) install -qq --editable ".[demo,lab]"
+	@touch $@
+
+$(TEST_VENV)/.installed: pyproject.toml | $(TEST_VENV)/bin/python
+	@echo "installing caikit_nb and what its tests need into $(TEST_VENV)"
+	@$(TEST_VENV)/bin/python $(PIP) install -qq --editable ".[test,lab]"
+	@touch $@
+
+$(VENV)/bin/python $(TEST_VENV)/bin/python:
+	@command -v $(PYTHON) >/dev/null || \
+	  { echo "No '$(PYTHON)' found. Install Python 3.11 or newer, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "caikit_nb needs Python 3.11 or newer, and '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Name another: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv $(@D:/bin=)
+
+# Without a browser its tests are skipped and say so, so a failure here ends nothing.
+chromium:
+	@for name in chromium chromium-browser google-chrome; do \
+	  command -v $$name >/dev/null && exit 0; \
+	done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing chromium for the browser tests"; \
+	  export DEBIAN_FRONTEND=noninteractive; \
+	  { $(APT) update && $(APT) install -y --no-install-recommends chromium fonts-dejavu-core; } >/dev/null \
+	    || echo "chromium could not be installed: the browser tests will be skipped" >&2; \
+	fi

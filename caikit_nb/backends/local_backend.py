@@ -1,0 +1,184 @@
+"""Jobs in threads and processes of this machine."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+from caikit_nb.backends.base import Running, Task, TaskListener
+from caikit_nb.execution.call import FormattedError, SealedCall, seal
+from caikit_nb.execution.destroyable_process import DestroyableProcess
+from caikit_nb.execution.destroyable_thread import DestroyableThread, ThreadDestroyedException
+from caikit_nb.execution.messages import Message
+from caikit_nb.execution.outcome import Died, Outcome, PlainValues, Raised, Returned, Usage
+from caikit_nb.execution.serial_thread import SerialThread
+from caikit_nb.execution.thread_streams import routed
+from caikit_nb.execution.transfer import open_memory_file
+from caikit_nb.execution.watcher import watcher
+
+
+class LocalBackend:
+    """Runs tasks on this machine (contracts B7)."""
+
+    backend_type = "LOCAL"
+
+    def submit(self, task: Task, listener: TaskListener) -> Running:
+        """Take a task. It runs once it is released.
+
+        Raises:
+            UnpicklableError: an input can't cross to a fresh interpreter.
+        """
+        if task.start_method == "thread":
+            return _RunningThread(task, listener)
+        if task.start_method == "fork":
+            return _RunningFork(task, listener)
+        return _RunningFresh(task, listener)
+
+
+class _RunningProcess:
+    """What tasks in processes share."""
+
+    def __init__(self, task: Task, listener: TaskListener) -> None:
+        self._task, self._listener = task, listener
+        self._process: Any = None
+
+    def _make(self, call: Any, inputs: int | None, gated: bool) -> Any:
+        return DestroyableProcess(
+            self._task.start_method,
+            completion_event=threading.Event(),
+            name=f"caikit_nb-{self._task.name}",
+            daemon=True,
+            call=call,
+            inputs=inputs,
+            capture=True,
+            gated=gated,
+            listener=self._listener,
+            surroundings=self._task.surroundings,
+        )
+
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
+    def interrupt(self) -> None:
+        if self._process is not None:
+            self._process.interrupt()
+
+    def end(self) -> None:
+        if self._process is not None:
+            self._process.end(self._task.grace)
+
+
+class _RunningFork(_RunningProcess):
+    """Forked when it is submitted, so that it has the namespace of that moment."""
+
+    def __init__(self, task: Task, listener: TaskListener) -> None:
+        super().__init__(task, listener)
+        self._process = self._make(task.call, None, gated=True)
+        self._process.start()
+        self._released = False
+
+    def release(self) -> None:
+        self._released = True
+        self._process.open_gate()
+
+    def end(self) -> None:
+        if self._released:
+            super().end()
+        else:
+            self._process.kill_soon()
+
+
+class _RunningFresh(_RunningProcess):
+    """Its inputs are pickled when it is submitted, its interpreter starts when it is released."""
+
+    def __init__(self, task: Task, listener: TaskListener) -> None:
+        super().__init__(task, listener)
+        self._inputs: int | None = open_memory_file()
+        self._lock = threading.Lock()
+        self._ended = False
+        try:
+            self.sealed: SealedCall = seal(task.call, self._inputs)
+        except BaseException:
+            os.close(self._inputs)
+            raise
+
+    def release(self) -> None:
+        _launcher.put(self._launch)
+
+    def _launch(self) -> None:
+        with self._lock:
+            if self._ended or self._inputs is None:
+                return
+            process = self._make(self.sealed, self._inputs, gated=False)
+            self._inputs = None
+            try:
+                process.start()
+            except Exception as error:  # noqa: BLE001 - the job must hear of it, whatever it is
+                failure = Raised(error, Usage())
+                watcher.call_soon(lambda: self._listener.on_end(failure))
+            else:
+                self._process = process
+
+    def end(self) -> None:
+        with self._lock:
+            self._ended = True
+            if self._process is not None:
+                super().end()
+            elif self._inputs is not None:
+                os.close(self._inputs)
+                self._inputs = None
+                watcher.call_soon(lambda: self._listener.on_end(Died(None, True, Usage())))
+
+
+# Starting an interpreter takes a while, and neither the kernel nor the watcher may wait for it.
+_launcher = SerialThread("caikit_nb launcher")
+
+
+class _RunningThread:
+    """A task in a thread of this process."""
+
+    pid = None
+
+    def __init__(self, task: Task, listener: TaskListener) -> None:
+        self._task, self._listener = task, listener
+        self._thread = DestroyableThread(self._run)
+        self._thread.name = f"caikit_nb job {task.name}"
+
+    def release(self) -> None:
+        if not self._thread.destroyed:
+            self._thread.start()
+
+    def interrupt(self) -> None:
+        self._thread.raise_inside(KeyboardInterrupt)
+
+    def end(self) -> None:
+        if self._thread.is_alive():
+            self._thread.destroy()
+        elif not self._thread.ran:
+            self._thread.destroy()
+            self._report(Died(None, True, Usage()))
+
+    def _run(self) -> None:
+        self.send({"kind": "hello", "pid": os.getpid()})
+        try:
+            with routed(self._write):
+                values = self._task.call.runner(self._task.call, self)
+            self._report(Returned(PlainValues(dict(values)), Usage()))
+        except ThreadDestroyedException:
+            self._report(Died(None, True, Usage()))
+        except FormattedError as formatted:
+            self._report(Raised(formatted.error, Usage()))
+        except BaseException as error:  # noqa: BLE001 - whatever was raised is the outcome
+            self._report(Raised(error, Usage()))
+
+    def _report(self, outcome: Outcome) -> None:
+        watcher.call_soon(lambda: self._listener.on_end(outcome))
+
+    def send(self, message: Message) -> None:
+        watcher.call_soon(lambda: self._listener.on_message(message))
+
+    def _write(self, stream: str, text: str) -> None:
+        data = text.encode("utf-8", "backslashreplace")
+        watcher.call_soon(lambda: self._listener.on_output(stream, data))

@@ -1,0 +1,106 @@
+"""A thread that can be destroyed (contracts P18 to P23)."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from caikit_nb.execution.destroyable import Destroyable
+
+
+class ThreadDestroyedException(RuntimeError):
+    """Raised inside the function of a thread that is destroyed (contracts P20)."""
+
+    def __init__(self, text: str = "the thread was destroyed") -> None:
+        super().__init__(text)
+
+
+class DestroyableThread(threading.Thread, Destroyable):
+    """Runs a function in a thread of this process.
+
+    Args:
+        runnable_func: What to call.
+        *args: Its positional arguments.
+        work_done_event: Set when it has returned or raised.
+        **kwargs: Its keyword arguments.
+    """
+
+    def __init__(
+        self,
+        runnable_func: Callable[..., Any],
+        *args: Any,
+        work_done_event: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(daemon=True)
+        self._call: tuple[Any, ...] | None = (runnable_func, args, kwargs)
+        self._work_done_event = work_done_event
+        self._destroyed = self._canceled = self._ran = False
+        self._result: Any = None
+        self._error: BaseException | None = None
+        self._running = False
+        self._state_lock = threading.Lock()
+
+    def run(self) -> None:
+        """Run the function (contracts P19, P22)."""
+        if self._destroyed:
+            raise ThreadDestroyedException
+        assert self._call is not None  # noqa: S101
+        function, args, kwargs = self._call
+        try:
+            self._running = True
+            self._result = function(*args, **kwargs)
+        except BaseException as error:  # noqa: BLE001 - whatever was raised is the outcome
+            self._error = error
+        finally:
+            with self._state_lock:
+                self._running = False
+            self._call = None
+            self._ran = True
+            if self._work_done_event is not None:
+                self._work_done_event.set()
+
+    @property
+    def destroyed(self) -> bool:
+        return self._destroyed
+
+    @property
+    def canceled(self) -> bool:
+        return self._canceled
+
+    @property
+    def ran(self) -> bool:
+        return self._ran
+
+    @property
+    def threw(self) -> bool:
+        return self.error is not None
+
+    @property
+    def error(self) -> BaseException | None:
+        """The function's exception."""
+        return self._error
+
+    def get_or_throw(self) -> Any:
+        """The result; raises the same exception object that the function raised."""
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+    def destroy(self) -> None:
+        """Raise `ThreadDestroyedException` in the function; returns at once (contracts P20)."""
+        self._canceled = self._canceled or not self._ran
+        self._destroyed = True
+        self.raise_inside(ThreadDestroyedException)
+
+    def raise_inside(self, kind: type[BaseException]) -> bool:
+        """Raise `kind` in the running function at its next step of Python code."""
+        with self._state_lock:
+            if not self._running or self.ident is None:
+                return False
+            raised = ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(self.ident), ctypes.py_object(kind)
+            )
+        return raised == 1

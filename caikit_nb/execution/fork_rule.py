@@ -1,0 +1,156 @@
+"""Whether a fork is safe here and now, and if not, why.
+
+A fork copies only the thread that forks. A lock that another thread holds stays locked in the
+copy for ever, and some native libraries keep threads or devices that the copy only seems to have.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import select
+import sys
+import threading
+from dataclasses import dataclass
+
+# Threads that belong to the kernel, the shell or us, and survive a fork by not being needed.
+_KNOWN_THREADS = ("ipykernel", "IPython", "zmq", "tqdm", "caikit_nb", "ipyparallel")
+_PROBE_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why not to fork.
+
+    Attributes:
+        reason: One clause, for people.
+        only_openmp: Nothing but an OpenMP pool stands against it, so that a child on one OpenMP
+            thread would do.
+    """
+
+    reason: str
+    only_openmp: bool = False
+
+
+def why_not_fork() -> Refusal | None:
+    """The first reason against forking this process now, or None."""
+    reason = _platform() or _thread() or _foreign_threads() or _libraries()
+    if reason is not None:
+        return Refusal(reason)
+    if openmp_pool_runs():
+        return Refusal("an OpenMP thread pool has run in this kernel", only_openmp=True)
+    return None
+
+
+def _platform() -> str | None:
+    if sys.platform != "linux":
+        return f"on {sys.platform} the system's own libraries don't survive a fork"
+    return None
+
+
+def _thread() -> str | None:
+    if threading.current_thread() is not threading.main_thread():
+        return "this is not the kernel's main thread"
+    return None
+
+
+def _foreign_threads() -> str | None:
+    foreign = [thread for thread in threading.enumerate() if not _is_known(thread)]
+    if not foreign:
+        return None
+    names = ", ".join(sorted(thread.name for thread in foreign)[:3])
+    return f"other threads are running ({names})"
+
+
+def _is_known(thread: threading.Thread) -> bool:
+    if thread is threading.main_thread():
+        return True
+    target = getattr(thread, "_target", None)
+    owners = (type(thread).__module__, getattr(target, "__module__", None) or "")
+    return any(owner.partition(".")[0] in _KNOWN_THREADS for owner in owners)
+
+
+def _libraries() -> str | None:
+    for library, state in _STATES.items():
+        module = sys.modules.get(library)
+        with contextlib.suppress(Exception):
+            if module is not None and (what := state(module)):
+                return str(what)
+    return None
+
+
+def _torch(torch: object) -> str | None:
+    initialized = torch.cuda.is_initialized()  # type: ignore[attr-defined]
+    return "CUDA is initialised in torch" if initialized else None
+
+
+def _cupy(cupy: object) -> str | None:
+    return "CUDA may be initialised in cupy"
+
+
+def _jax(bridge: object) -> str | None:
+    backends = getattr(bridge, "_backends", None)
+    return "jax has started its backends" if backends else None
+
+
+_STATES = {
+    "torch": _torch,
+    "cupy": _cupy,
+    "jax._src.xla_bridge": _jax,
+    "ray": lambda _: "ray is loaded, and it doesn't survive a fork",
+    "grpc._cython.cygrpc": lambda _: "grpc is loaded, and it doesn't survive a fork",
+    "polars": lambda _: "polars is loaded, and its thread pool doesn't survive a fork",
+    "tensorflow": lambda _: "tensorflow is loaded, and it doesn't survive a fork",
+}
+
+_pool_seen: set[str] = set()  # a pool that has run stays for the life of the process
+
+
+def openmp_pool_runs() -> bool:
+    """Whether a GNU OpenMP pool has run here (others, such as Intel's, survive a fork).
+
+    That the library is loaded says little, so a short-lived child asks: it enters a parallel
+    region, which hangs there if the pool's threads were not copied.
+    """
+    for path in _loaded_libgomp():
+        if path in _pool_seen:
+            return True
+        if not _parallel_region_works_in_child(path):
+            _pool_seen.add(path)
+            return True
+    return False
+
+
+def _loaded_libgomp() -> list[str]:
+    try:
+        with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:
+            paths = {line.split(None, 5)[-1].strip() for line in file if "libgomp" in line}
+    except OSError:
+        return []
+    return sorted(path for path in paths if path.startswith("/"))
+
+
+def _parallel_region_works_in_child(path: str) -> bool:
+    library = ctypes.CDLL(path)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            # Two threads, or a machine of one core would answer without any pool.
+            library.GOMP_parallel(_c_function(), None, 2, 0)
+        finally:
+            os._exit(0)
+    handle = os.pidfd_open(pid)
+    try:
+        ended = bool(select.select([handle], [], [], _PROBE_S)[0])
+        if not ended:
+            os.kill(pid, 9)
+        os.waitpid(pid, 0)
+    finally:
+        os.close(handle)
+    return ended
+
+
+def _c_function() -> ctypes.c_void_p:
+    """A C function that any thread may call with one argument, and that runs no Python."""
+    return ctypes.cast(ctypes.CDLL(None).abs, ctypes.c_void_p)

@@ -1,0 +1,68 @@
+"""A daemon thread that does what it is handed, one thing after another."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import threading
+import weakref
+from collections.abc import Callable
+
+from caikit_nb.execution.watcher import stillness
+
+logger = logging.getLogger(__name__)
+
+_all: weakref.WeakSet[SerialThread] = weakref.WeakSet()
+
+
+class SerialThread:
+    """Starts with the first piece of work; a forked child has a fresh one.
+
+    Args:
+        name: The thread's name.
+        stands_still: Stand between two pieces of work while the kernel forks. Not for work of
+            the user's, which may take any time.
+    """
+
+    def __init__(self, name: str, *, stands_still: bool = True) -> None:
+        self._name, self._stands_still = name, stands_still
+        self._reset()
+        _all.add(self)
+
+    def _reset(self) -> None:
+        self._work: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def put(self, work: Callable[[], object]) -> None:
+        """Have `work` done; what it raises is logged."""
+        self._work.put(work)
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            work = self._work.get()
+            if self._stands_still:
+                with stillness.working():
+                    self._do(work)
+            else:
+                self._do(work)
+            del work
+
+    def _do(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except Exception:
+            logger.exception("%s: a piece of work failed", self._name)
+
+
+def _after_fork_in_child() -> None:
+    for thread in list(_all):
+        thread._reset()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

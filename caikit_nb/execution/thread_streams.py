@@ -1,0 +1,72 @@
+"""Where a thread's prints go: a stand-in for a stream that asks who is printing."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Any
+
+Write = Callable[[str, str], None]  # (stream, text)
+
+_writer: ContextVar[Write | None] = ContextVar("caikit_nb_writer", default=None)
+_lock = threading.Lock()
+_users = 0
+
+
+class _Routed:
+    """Text written in a routed context goes to its writer, all else to the real stream."""
+
+    def __init__(self, name: str, real: Any) -> None:
+        self.__dict__.update(caikit_nb_real=real, caikit_nb_name=name)
+
+    def write(self, text: str) -> int:
+        write = _writer.get()
+        if write is None:
+            return int(self.caikit_nb_real.write(text) or 0)
+        write(self.caikit_nb_name, text)
+        return len(text)
+
+    def writelines(self, lines: Any) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["caikit_nb_real"], name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self.caikit_nb_real, name, value)
+
+
+@contextlib.contextmanager
+def routed(write: Write) -> Iterator[None]:
+    """Inside, what this thread prints is given to `write`."""
+    _install()
+    token = _writer.set(write)
+    try:
+        yield
+    finally:
+        _writer.reset(token)
+        _uninstall()
+
+
+def _install() -> None:
+    global _users
+    with _lock:
+        _users += 1
+        if _users == 1:
+            sys.stdout = _Routed("stdout", sys.stdout)  # type: ignore[assignment]
+            sys.stderr = _Routed("stderr", sys.stderr)  # type: ignore[assignment]
+
+
+def _uninstall() -> None:
+    global _users
+    with _lock:
+        _users -= 1
+        if _users == 0:
+            for name in ("stdout", "stderr"):
+                stream = getattr(sys, name)
+                if isinstance(stream, _Routed):
+                    setattr(sys, name, stream.__dict__["caikit_nb_real"])

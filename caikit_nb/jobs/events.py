@@ -1,0 +1,120 @@
+"""One stream of events for everybody who shows or records jobs.
+
+A listener hears that a job has changed, not what: it looks at the job. So events coalesce, and
+each listener is called at its own pace, in one background thread, in which a slow or broken
+listener can't hurt a job.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from caikit_nb.execution.watcher import stillness
+
+logger = logging.getLogger(__name__)
+
+Listener = Callable[[Any], None]
+
+
+@dataclass(slots=True, eq=False)
+class Subscription:
+    """A listener and what it still has to hear."""
+
+    listener: Listener
+    min_interval_s: float
+    changed: dict[Any, None] = field(default_factory=dict)
+    heard_at: dict[Any, float] = field(default_factory=dict)
+    active: bool = True
+
+    def due_at(self, source: Any) -> float:
+        """When the listener may hear of `source` again, on the monotonic clock."""
+        return self.heard_at.get(source, 0.0) + self.min_interval_s
+
+
+class Events:
+    """The stream. `publish` is cheap and thread-safe."""
+
+    def __init__(self) -> None:
+        self._subscriptions: list[Subscription] = []
+        self._reset()
+        os.register_at_fork(after_in_child=self._forget_all)
+
+    def _reset(self) -> None:
+        self._news = threading.Condition(threading.Lock())
+        self._thread: threading.Thread | None = None
+
+    def _forget_all(self) -> None:
+        self._subscriptions = []
+        self._reset()
+
+    def subscribe(self, listener: Listener, min_interval_s: float = 0.0) -> Subscription:
+        """Call `listener(source)` when a source has changed, at most once per interval for each."""
+        subscription = Subscription(listener, min_interval_s)
+        with self._news:
+            self._subscriptions.append(subscription)
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name="caikit_nb updates", daemon=True
+                )
+                self._thread.start()
+        return subscription
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Stop calling it."""
+        with self._news:
+            subscription.active = False
+            self._subscriptions.remove(subscription)
+
+    def publish(self, source: Any) -> None:
+        """Say that `source` (hashable) has changed."""
+        with self._news:
+            for subscription in self._subscriptions:
+                subscription.changed[source] = None
+            self._news.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._news:
+                wait_s = self._next_wait_s()
+                if wait_s is None or wait_s > 0:
+                    self._news.wait(wait_s)
+                due = self._take_due()
+            for subscription, source in due:
+                with stillness.working():
+                    _tell(subscription, source)
+
+    def _next_wait_s(self) -> float | None:
+        due = [s.due_at(source) for s in self._subscriptions for source in s.changed]
+        return max(0.0, min(due) - time.monotonic()) if due else None
+
+    def _take_due(self) -> list[tuple[Subscription, Any]]:
+        now = time.monotonic()
+        due = []
+        for subscription in self._subscriptions:
+            for source in [s for s in subscription.changed if subscription.due_at(s) <= now]:
+                del subscription.changed[source]
+                subscription.heard_at[source] = now
+                due.append((subscription, source))
+        return due
+
+    def forget(self, source: Any) -> None:
+        """Drop what is remembered about a source that won't change any more."""
+        with self._news:
+            for subscription in self._subscriptions:
+                subscription.changed.pop(source, None)
+                subscription.heard_at.pop(source, None)
+
+
+def _tell(subscription: Subscription, source: Any) -> None:
+    if not subscription.active:
+        return
+    try:
+        subscription.listener(source)
+    except Exception:
+        logger.exception("a listener failed for %r", source)

@@ -1,0 +1,183 @@
+"""What code inside a job can ask and tell: `current_job`, `progress`, `log_metric`."""
+
+from __future__ import annotations
+
+import contextlib
+import numbers
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from caikit_nb.execution import call as calls
+from caikit_nb.execution.call import Call, Port
+from caikit_nb.execution.messages import Message
+
+T = TypeVar("T")
+
+_FLUSH_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentJob:
+    """The job that is running this code.
+
+    Attributes:
+        id: Its id.
+        name: Its name.
+        params: Its hyperparameters, as given with ``-p`` or ``params=``.
+        attempt: Which attempt this is, from 1.
+    """
+
+    id: str
+    name: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    attempt: int = 1
+
+
+class Teller:
+    """Sends what changes often in bundles: the first at once, then at most 20 a second."""
+
+    def __init__(self, port: Port, bundle: Callable[[list[Any]], Message]) -> None:
+        self._port, self._bundle = port, bundle
+        self._lock = threading.Lock()
+        self._items: dict[Any, Any] = {}
+        self._sent_at = 0.0
+        self._timer: threading.Timer | None = None
+
+    def tell(self, key: Any, item: Any) -> None:
+        """Send `item` soon; a later one of the same key takes its place."""
+        with self._lock:
+            self._items[key] = item
+            wait_s = self._sent_at + _FLUSH_S - time.monotonic()
+            if wait_s > 0:
+                self._send_later(wait_s)
+                return
+        self.flush()
+
+    def _send_later(self, wait_s: float) -> None:
+        if self._timer is None:
+            self._timer = threading.Timer(wait_s, self.flush)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def flush(self) -> None:
+        """Send what is waiting."""
+        with self._lock:
+            items, self._items = list(self._items.values()), {}
+            self._sent_at = time.monotonic()
+            self._timer = None
+            if items:
+                self._port.send(self._bundle(items))
+
+
+class Inside:
+    """A job's own end of the line to the notebook."""
+
+    def __init__(self, job: CurrentJob, port: Port) -> None:
+        self.job = job
+        self.bars = Teller(port, lambda items: {"kind": "bars", "bars": items})
+        self.metrics = Teller(port, lambda items: {"kind": "metrics", "points": items})
+        self._order = 0
+        self._steps: dict[str, int] = {}
+
+    def log_metric(self, step: float | None, values: Mapping[str, Any]) -> None:
+        """See the module's `log_metric`."""
+        numbers_by_name = {name: _number(name, value) for name, value in values.items()}
+        for name, value in numbers_by_name.items():
+            at = self._steps.get(name, 0) if step is None else step
+            self._steps[name] = int(at) + 1
+            self._order += 1
+            self.metrics.tell(self._order, [name, float(at), value])
+
+    def flush(self) -> None:
+        """Send what is waiting."""
+        self.bars.flush()
+        self.metrics.flush()
+
+
+# A job with a process of its own is the same in each of its threads; one in a thread of the
+# kernel is known by the thread's context.
+_in_process: Inside | None = None
+_in_thread: ContextVar[Inside | None] = ContextVar("caikit_nb_job", default=None)
+
+
+def here() -> Inside | None:
+    """The line of the job that runs this code; None outside jobs."""
+    return _in_thread.get() or _in_process
+
+
+@contextlib.contextmanager
+def entered(job: CurrentJob, port: Port, *, own_process: bool) -> Iterator[None]:
+    """Inside, this code is the job."""
+    global _in_process
+    inside = Inside(job, port)
+    token = None
+    if own_process:
+        _in_process = inside
+    else:
+        token = _in_thread.set(inside)
+    try:
+        yield
+    finally:
+        inside.flush()
+        if token is not None:
+            _in_thread.reset(token)
+
+
+def run_function(call: Call, port: Port) -> Mapping[str, object]:
+    """The runner of a submitted function; ``options["job"]`` says as which job it runs."""
+    from caikit_nb.jobs import tqdm_bars
+
+    tqdm_bars.install()
+    with entered(call.options["job"], port, own_process=call.options["own_process"]):
+        return calls.run_function(call, port)
+
+
+def current_job() -> CurrentJob | None:
+    """The job that runs this code: its id, name, params and attempt; None outside jobs."""
+    inside = here()
+    return None if inside is None else inside.job
+
+
+def log_metric(step: float | None = None, **values: float) -> None:
+    """Add a point to the job card's chart for each named value; no effect outside jobs.
+
+    Args:
+        step: The points' place on the x axis; one more than the last one's if None.
+        **values: The metrics, e.g. ``loss=0.3``. Scalars of NumPy and torch are fine.
+
+    Raises:
+        TypeError: a value is not a number.
+    """
+    inside = here()
+    if inside is not None:
+        inside.log_metric(step, values)
+
+
+def progress(iterable: Iterable[T], total: float | None = None, desc: str = "") -> Iterable[T]:
+    """Iterate with a progress bar: on the job's card inside a job, by ``tqdm.auto`` outside.
+
+    Args:
+        iterable: What to iterate over.
+        total: How many items there are, where ``len(iterable)`` can't tell.
+        desc: A few words before the bar.
+    """
+    if here() is not None:
+        from tqdm.std import tqdm
+    else:
+        from tqdm.auto import tqdm
+    bar: Iterable[T] = tqdm(iterable, total=total, desc=desc or None)
+    return bar
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, numbers.Real):
+        return float(value)
+    try:
+        return float(value.item())  # scalars and arrays of one element, of NumPy, torch and kin
+    except (AttributeError, TypeError, ValueError, RuntimeError):
+        kind = type(value).__name__
+        raise TypeError(f"log_metric: {name} must be a number, not {kind}") from None

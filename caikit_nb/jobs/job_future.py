@@ -1,0 +1,262 @@
+"""The user's handle on a job: a real ``concurrent.futures.Future``, and awaitable."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import datetime
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures._base import PENDING
+from concurrent.futures._base import RUNNING as FUTURE_RUNNING
+from typing import Any
+
+from caikit_nb.errors import JobError, JobResultExpired
+from caikit_nb.execution.call import RESULT
+from caikit_nb.execution.serial_thread import SerialThread
+from caikit_nb.jobs.displays import Displays
+from caikit_nb.jobs.job import Job
+from caikit_nb.jobs.job_base import JobFutureBase, JobInfo
+from caikit_nb.jobs.progress import Bar, Metrics
+from caikit_nb.jobs.states import JobStatus
+
+# The user's done-callbacks run here: the watcher must never run user code.
+_callbacks = SerialThread("caikit_nb callbacks", stands_still=False)
+
+_NOT_LOADED: Any = object()
+
+
+class JobFuture(concurrent.futures.Future[Any], JobFutureBase):
+    """A job as its user sees it. Made by `submit` and ``%%caikit_job``.
+
+    It works with ``concurrent.futures.wait`` and ``as_completed``, with ``asyncio.wrap_future``,
+    and with ``await``. Ending the waiting never ends the job; `cancel` does.
+    """
+
+    def __init__(self, job: Job) -> None:
+        super().__init__()
+        self._job = job
+        self._value: Any = _NOT_LOADED
+        self._value_lock, self._mark_lock = threading.Lock(), threading.Lock()
+        job.on_start.append(lambda _: self._mark_running())
+        job.on_decided.append(lambda _: self._mark_decided())
+
+    def __repr__(self) -> str:
+        job = self._job
+        return f"<JobFuture {job.spec.name}: {job.status.name.lower()}>"
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        # Shielded: giving up the waiting is no reason to end the job.
+        return asyncio.shield(asyncio.wrap_future(self)).__await__()
+
+    @property
+    def id(self) -> str:
+        """The job's id, unique in the session."""
+        return self._job.spec.id
+
+    @property
+    def name(self) -> str:
+        """The job's name."""
+        return self._job.spec.name
+
+    @property
+    def start_method(self) -> str:
+        """``fork``, ``forkserver``, ``spawn`` or ``thread``."""
+        return self._job.spec.start_method
+
+    @property
+    def save_path(self) -> str | None:
+        """Where the job saves; None if it doesn't."""
+        return None
+
+    @property
+    def completion_time(self) -> datetime.datetime | None:
+        """When the job ended, aware UTC; None before."""
+        return self._job.completed_at
+
+    @property
+    def status(self) -> JobStatus:
+        """The state."""
+        return self._job.status
+
+    def get_info(self) -> JobInfo:
+        """The job at this moment; never blocks (contracts J3)."""
+        return self._job.info()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the job has ended and nothing of it is left; never raises its error.
+
+        Args:
+            timeout: Seconds to wait; None without end.
+
+        Returns:
+            True once it has ended, False if the time was over first.
+        """
+        waiting = _nested_wait
+        if waiting is not None and waiting(self, timeout):
+            timeout = 0
+        return self._job.ended.wait(timeout)
+
+    def result(self, timeout: float | None = None) -> Any:
+        """What the job returned: a cell's last expression, a function's return value.
+
+        Args:
+            timeout: Seconds to wait; None without end.
+
+        Raises:
+            TimeoutError: the job has not ended in that time.
+            concurrent.futures.CancelledError: it was cancelled.
+            JobResultExpired: its retention is over.
+            JobDiedError: its process ended without an answer.
+            UnpicklableError: its value can't cross to this process.
+            BaseException: the job's own error, with the job's own traceback.
+        """
+        error = self.exception(timeout)
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error  # an exception that holds the frame that holds it
+        with self._value_lock:
+            if self._value is _NOT_LOADED:
+                self._value = self._job.value()
+            return self._value
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """The job's error, None if it completed; waits and raises like `result`."""
+        waiting = _nested_wait
+        if waiting is not None and waiting(self, timeout):
+            timeout = 0
+        super().exception(timeout)
+        error = self._job.error()
+        if self._job.expired is not None:
+            raise JobResultExpired(self.name, self._job.expired) from error
+        return error
+
+    @property
+    def outputs(self) -> Mapping[str, Any]:
+        """The variables named by ``--out``, once the job has completed; empty before.
+
+        Raises:
+            JobResultExpired: the job's retention is over.
+        """
+        if self._job.expired is not None:
+            raise JobResultExpired(self.name, self._job.expired)
+        return _Outputs(self._job)
+
+    def cancel(self) -> bool:
+        """End the job and everything it started; returns at once.
+
+        Returns:
+            True if that cancelled it, or it was cancelled before; False if it had ended.
+        """
+        return self._job.cancel() or self.cancelled()
+
+    def interrupt(self) -> bool:
+        """Raise KeyboardInterrupt in the job, which may still finish with a result.
+
+        Returns:
+            Whether it was running.
+        """
+        return self._job.interrupt()
+
+    def logs(self, tail: int | None = None) -> str:
+        """What the job has printed.
+
+        Args:
+            tail: Only so many of the last lines.
+        """
+        return self._job.log.text(tail)
+
+    @property
+    def displays(self) -> Displays:
+        """The job's rich outputs: figures, tables, HTML."""
+        return self._job.displays
+
+    @property
+    def progress(self) -> list[Bar]:
+        """The job's progress bars as last reported, outermost first."""
+        return self._job.bars.latest()
+
+    @property
+    def metrics(self) -> Metrics:
+        """The series of `log_metric`, by name; `to_pandas()` gives a DataFrame."""
+        return self._job.metrics
+
+    def purge(self) -> None:
+        """Drop the result, the outputs and the log now.
+
+        Raises:
+            RuntimeError: the job has not ended.
+        """
+        if not self._job.ended.is_set():
+            raise RuntimeError(f"job {self.name!r} has not ended: cancel it first")
+        self._job.expire("it was purged")
+
+    def drop_value(self) -> None:
+        """Let go of the result, when the job has expired."""
+        with self._value_lock:
+            self._value = _NOT_LOADED
+
+    def _mark_running(self) -> None:
+        with self._mark_lock:
+            if self._state == PENDING:
+                self.set_running_or_notify_cancel()
+
+    def _mark_decided(self) -> None:
+        with self._mark_lock:
+            if self._job.status is JobStatus.CANCELED:
+                self._mark_canceled()
+                return
+            if self._state == PENDING:
+                self.set_running_or_notify_cancel()
+            # Value and error are rebuilt when they are asked for, in the asker's thread.
+            if self._job.has_error:
+                self.set_exception(JobError("see the job's own error"))
+            else:
+                self.set_result(RESULT)
+
+    def _mark_canceled(self) -> None:
+        with self._condition:
+            if self._state == FUTURE_RUNNING:
+                self._state = PENDING  # the standard future refuses to cancel what runs
+        super().cancel()
+        self.set_running_or_notify_cancel()
+
+    def _invoke_callbacks(self) -> None:
+        if self._done_callbacks:  # type: ignore[attr-defined]
+            _callbacks.put(super()._invoke_callbacks)  # type: ignore[misc]
+
+
+class _Outputs(Mapping[str, Any]):
+    """The ``--out`` variables of a job, each rebuilt when it is asked for, once."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._loaded: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._loaded:
+            if name not in self._job.value_names():
+                raise KeyError(name)
+            self._loaded[name] = self._job.value(name)
+        return self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._job.value_names())
+
+    def __len__(self) -> int:
+        return len(self._job.value_names())
+
+    def __repr__(self) -> str:
+        return f"<outputs {', '.join(self) or 'none'}>"
+
+
+NestedWait = Callable[[JobFuture, float | None], bool]
+_nested_wait: NestedWait | None = None
+
+
+def set_nested_wait(waiting: NestedWait | None) -> None:
+    """Have blocking waits keep the running event loop's tasks going (``nested_loop``)."""
+    global _nested_wait
+    _nested_wait = waiting

@@ -1,0 +1,91 @@
+"""What a job prints: all of it in a file up to a cap, its head and tail in memory."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from pathlib import Path
+
+HEAD_BYTES = 64 * 2**10
+TAIL_BYTES = 256 * 2**10
+MAX_FILE_BYTES = 256 * 2**20
+
+
+class LogSpool:
+    """The output of one job. Written by the watcher, read by anyone.
+
+    Args:
+        path: The file; it is made private to the user. None keeps head and tail only.
+        max_file_bytes: What the file may hold; beyond it only the tail in memory goes on.
+    """
+
+    def __init__(self, path: Path | None, max_file_bytes: int = MAX_FILE_BYTES) -> None:
+        self._path, self._max_file_bytes = path, max_file_bytes
+        self._head = b""
+        self._tail: deque[bytes] = deque()
+        self._tail_size = 0
+        self._fd: int | None = None
+        self._file_size = 0
+        self.size_bytes = 0
+
+    def append(self, data: bytes) -> None:
+        """Add output."""
+        self.size_bytes += len(data)
+        self._append_to_file(data)
+        if len(self._head) < HEAD_BYTES:
+            room = HEAD_BYTES - len(self._head)
+            self._head += data[:room]
+            data = data[room:]
+        if data:
+            self._tail.append(data)
+            self._tail_size += len(data)
+        while self._tail and self._tail_size - len(self._tail[0]) >= TAIL_BYTES:
+            self._tail_size -= len(self._tail.popleft())
+
+    def _append_to_file(self, data: bytes) -> None:
+        if self._path is None or self._file_size >= self._max_file_bytes:
+            return
+        if self._fd is None:
+            self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            self._file_size += os.write(self._fd, data)
+        except OSError:  # the disk is full: head and tail go on
+            self._max_file_bytes = 0
+
+    def close(self) -> None:
+        """No more output will come."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def drop(self) -> None:
+        """Forget everything, the file included."""
+        self.close()
+        self._head, self._tail_size = b"", 0
+        self._tail.clear()
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+            self._path = None
+
+    def text(self, tail: int | None = None) -> str:
+        """The output; only the last `tail` lines if given.
+
+        Where it is longer than what was kept, a line says how much is left out.
+        """
+        if tail is None and self._path is not None and self._file_size == self.size_bytes:
+            if not self.size_bytes:
+                return ""
+            return self._path.read_bytes().decode("utf-8", "replace")
+        text = self._remembered().decode("utf-8", "replace")
+        if tail is None:
+            return text
+        return "".join(text.splitlines(keepends=True)[-tail:]) if tail > 0 else ""
+
+    def _remembered(self) -> bytes:
+        tail = b"".join(tuple(self._tail))
+        left_out = self.size_bytes - len(self._head) - len(tail)
+        if left_out <= 0:
+            return self._head + tail
+        where = f"; the first {self._file_size} bytes are in {self._path}" if self._path else ""
+        note = f"\n[… {left_out} bytes left out{where} …]\n"
+        return self._head + note.encode() + tail

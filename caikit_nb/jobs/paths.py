@@ -1,0 +1,80 @@
+"""The directories of a session and its jobs: ours alone, marked, private to the user."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import tempfile
+from pathlib import Path
+
+import psutil
+
+from caikit_nb.execution.guard import MARKER_FILE, remove_marked_directory
+
+logger = logging.getLogger(__name__)
+
+
+def sessions_directory() -> Path:
+    """Where sessions keep their files.
+
+    ``$CAIKIT_NB_DIR`` if set, else a directory of this user's in the system's place for temporary
+    files. It is made if it isn't there.
+
+    Raises:
+        PermissionError: the directory belongs to someone else, or others may write to it.
+    """
+    configured = os.environ.get("CAIKIT_NB_DIR")
+    path = Path(configured) if configured else _default_directory()
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = path.stat()
+    if status.st_uid != os.getuid() or status.st_mode & 0o022:
+        raise PermissionError(f"{path} must belong to you alone; set CAIKIT_NB_DIR elsewhere")
+    return path
+
+
+def _default_directory() -> Path:
+    return Path(tempfile.gettempdir()) / f"caikit_nb-{os.getuid()}"
+
+
+def make_session_directory() -> Path:
+    """A new directory for this process's session, and the end of those of dead ones."""
+    parent = sessions_directory()
+    remove_dead_sessions(parent)
+    me = psutil.Process()
+    path = Path(tempfile.mkdtemp(prefix=f"{me.pid}-", dir=parent))
+    owner = {"pid": me.pid, "started": me.create_time()}
+    _write_private(path / MARKER_FILE, json.dumps(owner))
+    return path
+
+
+def make_job_directory(session: Path, job_id: str) -> Path:
+    """A new directory for one job."""
+    path = session / job_id
+    path.mkdir(mode=0o700)
+    _write_private(path / MARKER_FILE, "")
+    return path
+
+
+def remove_dead_sessions(parent: Path) -> list[Path]:
+    """Delete the session directories whose process is gone; returns them."""
+    dead = [path for path in parent.iterdir() if (path / MARKER_FILE).is_file() and _is_dead(path)]
+    return [path for path in dead if remove_marked_directory(str(path))]
+
+
+def _is_dead(path: Path) -> bool:
+    try:
+        owner = json.loads((path / MARKER_FILE).read_text())
+        # The start time tells the owner from a later process with its number.
+        return abs(psutil.Process(owner["pid"]).create_time() - owner["started"]) > 1.0
+    except psutil.NoSuchProcess:
+        return True
+    except (OSError, ValueError, KeyError, TypeError, psutil.Error) as error:
+        logger.debug("can't tell whose session %s is: %s", path, error)
+        return False
+
+
+def _write_private(path: Path, text: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(fd, "w", encoding="utf-8") as file:
+        file.write(text)

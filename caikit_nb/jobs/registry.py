@@ -1,0 +1,56 @@
+"""The jobs of a session, by name and id."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterator, Mapping
+
+from caikit_nb.jobs.job_future import JobFuture
+
+
+class JobRegistry(Mapping[str, JobFuture]):
+    """A mapping of a session's jobs by name; ids work as keys too.
+
+    A name that is used again stands for the newest job of that name.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._by_id: dict[str, JobFuture] = {}
+        self._by_name: dict[str, JobFuture] = {}
+        self._ordinals = itertools.count(1)
+
+    def add(self, future: JobFuture) -> None:
+        """Take a job in."""
+        with self._lock:
+            self._by_id[future.id] = future
+            self._by_name.pop(future.name, None)  # so that iteration is by age
+            self._by_name[future.name] = future
+
+    def next_name(self) -> str:
+        """``job_1``, ``job_2``, … for a job without a name of its own."""
+        with self._lock:
+            while (name := f"job_{next(self._ordinals)}") in self._by_name:
+                pass
+            return name
+
+    def all(self) -> list[JobFuture]:
+        """Every job, oldest first, also those whose name was used again."""
+        with self._lock:
+            return list(self._by_id.values())
+
+    def __getitem__(self, key: str) -> JobFuture:
+        with self._lock:
+            found = self._by_name.get(key) or self._by_id.get(key)
+        if found is None:
+            known = ", ".join(list(self._by_name)[-10:]) or "there are none"
+            raise KeyError(f"no job {key!r}; the session's jobs: {known}")
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        with self._lock:
+            return iter(list(self._by_name))
+
+    def __len__(self) -> int:
+        return len(self._by_name)

@@ -1,0 +1,72 @@
+"""How a job is started: what was asked for, what is safe, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from caikit_nb.errors import ForkRefusedError
+from caikit_nb.execution.fork_rule import Refusal, why_not_fork
+
+START_METHODS = ("auto", "fork", "forkserver", "spawn", "thread")
+
+_REASONS = {
+    "forkserver": "in a fresh interpreter, as asked for",
+    "spawn": "in a fresh interpreter, as asked for",
+    "thread": "in a thread of the kernel, as asked for",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """How a job will be started.
+
+    Attributes:
+        method: ``fork``, ``forkserver``, ``spawn`` or ``thread``.
+        reason: Why, in one line for the card.
+        single_openmp_thread: Whether OpenMP must keep to one thread in it.
+    """
+
+    method: str
+    reason: str
+    single_openmp_thread: bool = False
+
+
+def check_start_method(method: str) -> str:
+    """The method, if it is one.
+
+    Raises:
+        ValueError: it isn't; names those that are.
+    """
+    if method not in START_METHODS:
+        raise ValueError(f"{method!r} is not a start method: use one of {', '.join(START_METHODS)}")
+    return method
+
+
+def choose_start_method(asked: str, *, allow_unsafe_fork: bool = False) -> Choice:
+    """Decide between forking the kernel and a fresh interpreter.
+
+    Args:
+        asked: One of `START_METHODS`.
+        allow_unsafe_fork: Fork where it was asked for, whatever the rule says.
+
+    Raises:
+        ForkRefusedError: ``fork`` was asked for where it isn't safe.
+    """
+    if check_start_method(asked) not in ("auto", "fork"):
+        return Choice(asked, _REASONS[asked])
+    refusal = why_not_fork()
+    if asked == "auto":
+        return _automatic(refusal)
+    if refusal is None:
+        return Choice("fork", "in a copy of the kernel, as asked for")
+    if refusal.only_openmp:
+        return Choice("fork", f"in a copy of the kernel, OpenMP on one thread: {refusal.reason}", True)
+    if allow_unsafe_fork:
+        return Choice("fork", f"in a copy of the kernel, though {refusal.reason}")
+    raise ForkRefusedError(refusal.reason)
+
+
+def _automatic(refusal: Refusal | None) -> Choice:
+    if refusal is None:
+        return Choice("fork", "in a copy of the kernel, with the namespace of that moment")
+    return Choice("forkserver", f"in a fresh interpreter, as {refusal.reason}")

@@ -1,0 +1,113 @@
+"""tqdm inside a job: its bars go to the job's card, with no change to the user's code.
+
+A bar is caught where it draws itself. Bars made outside a job, and bars that the user sends to a
+file of their own, stay what they are.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import sys
+from typing import Any
+
+from caikit_nb.jobs.inside import Inside, here
+
+_ids = itertools.count()
+_installed: list[bool] = []
+
+# What the notebook flavour of tqdm changes in order to draw widgets.
+_DRAWING = ("__init__", "display", "status_printer", "close", "clear", "reset", "update", "__iter__")
+
+
+class _Nowhere(io.StringIO):
+    """Takes what a bar writes beside its drawing."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+def install() -> None:
+    """Teach tqdm's classes to draw on the card of the job they are made in. Idempotent."""
+    import tqdm.std
+
+    if not _installed:
+        _installed.append(True)
+        _wrap(tqdm.std.tqdm)
+    notebook = sys.modules.get("tqdm.notebook")
+    if notebook is not None and "caikit_nb" not in notebook.__dict__:
+        notebook.__dict__["caikit_nb"] = True
+        _wrap_notebook(notebook.tqdm_notebook, tqdm.std.tqdm)
+
+
+def _wrap(kind: Any) -> None:
+    init, display, close = kind.__init__, kind.display, kind.close
+
+    def new_init(self: Any, *args: Any, **kwargs: Any) -> None:
+        inside = here()
+        given = kwargs.get("file")
+        if inside is not None and given in (None, sys.stdout, sys.stderr) and len(args) < 5:
+            self._caikit_nb = inside
+            self._caikit_nb_id = next(_ids)
+            kwargs.update(file=_Nowhere(), gui=False)
+            kwargs.pop("display", None)
+        init(self, *args, **kwargs)
+
+    def new_display(self: Any, msg: str | None = None, pos: int | None = None) -> Any:
+        inside = _line_of(self)
+        if inside is None:
+            return display(self, msg, pos)
+        if msg != "":
+            inside.bars.tell(self._caikit_nb_id, _state(self))
+        return True
+
+    def new_close(self: Any) -> None:
+        inside = _line_of(self)
+        was_open = not self.disable
+        state = _state(self) if inside is not None and was_open else None
+        close(self)
+        if inside is not None and state is not None:
+            inside.bars.tell(self._caikit_nb_id, {**state, "closed": True})
+
+    kind.__init__, kind.display, kind.close = new_init, new_display, new_close
+
+
+def _wrap_notebook(kind: Any, plain: Any) -> None:
+    """In a job the notebook flavour behaves like the plain one."""
+    for name in _DRAWING:
+        own = kind.__dict__.get(name)
+        if own is not None and name != "status_printer":
+            setattr(kind, name, _by_place(own, getattr(plain, name), name))
+
+
+def _by_place(own: Any, plain: Any, name: str) -> Any:
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        in_job = here() is not None if name == "__init__" else _line_of(self) is not None
+        if in_job and name == "__init__":
+            self.displayed = True
+        return (plain if in_job else own)(self, *args, **kwargs)
+
+    return method
+
+
+def _line_of(bar: Any) -> Inside | None:
+    inside = getattr(bar, "_caikit_nb", None)
+    return inside if isinstance(inside, Inside) else None
+
+
+def _state(bar: Any) -> dict[str, Any]:
+    told = bar.format_dict
+    return {
+        "id": bar._caikit_nb_id,
+        "desc": (told.get("prefix") or "").removesuffix(": "),
+        "n": told["n"],
+        "total": told["total"],
+        "elapsed_s": told["elapsed"],
+        "rate": told["rate"],
+        "unit": told["unit"],
+        "unit_scale": bool(told["unit_scale"]),
+        "postfix": told.get("postfix") or "",
+        "position": abs(bar.pos) if isinstance(getattr(bar, "pos", 0), int) else 0,
+        "leave": bar.leave is not False,
+        "closed": False,
+    }

@@ -1,0 +1,144 @@
+"""The one place where the rooms are wired together for a kernel or a script."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from caikit_nb import jobs as jobs_room
+from caikit_nb.execution.guardian import guardian
+from caikit_nb.jobs.executor import (
+    DefaultPolicy,
+    Duration,
+    JobExecutor,
+    JobOptions,
+    Policy,
+    SessionHooks,
+)
+from caikit_nb.jobs.job_future import JobFuture
+
+
+class Session:
+    """A process's jobs and their executor.
+
+    Args:
+        policy: The settings, read anew each time they matter.
+        hooks: What a notebook adds.
+    """
+
+    def __init__(self, policy: Policy | None = None, hooks: SessionHooks | None = None) -> None:
+        self.policy = policy or DefaultPolicy()
+        self.executor = JobExecutor(policy=self.policy, hooks=hooks)
+
+    @property
+    def registry(self) -> Mapping[str, JobFuture]:
+        """The session's jobs by name and id."""
+        return self.executor.registry
+
+
+_current: Session | None = None
+
+
+def current_session() -> Session:
+    """This process's session; it is made with the first use."""
+    global _current
+    if _current is None:
+        _current = Session()
+    return _current
+
+
+def open_session(policy: Policy, hooks: SessionHooks) -> Session:
+    """Give this process a session of these settings and hooks."""
+    global _current
+    guardian.ensure_running()
+    _current = Session(policy, hooks)
+    return _current
+
+
+def _forget() -> None:
+    global _current
+    _current = None
+
+
+# A forked child has none of the parent's jobs; its own session would be a new one.
+os.register_at_fork(after_in_child=_forget)
+
+module: Any = sys.modules[jobs_room.__name__]
+module.find_registry = lambda: current_session().registry
+
+
+class Options:
+    """How the next calls become jobs; made by `options`."""
+
+    def __init__(self, values: JobOptions) -> None:
+        self._values = values
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> JobFuture:
+        """Like `caikit_nb.submit`, with these options."""
+        return current_session().executor.submit_function(self._values, function, args, kwargs)
+
+
+def submit(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> JobFuture:
+    """Run ``function(*args, **kwargs)`` as a background job and return its future at once.
+
+    Raises:
+        TypeError: `function` can't be called.
+        UnpicklableError: it or an argument can't be shipped to a fresh interpreter.
+        ForkRefusedError: the start method is ``fork``, and a fork isn't safe here.
+    """
+    return current_session().executor.submit(function, *args, **kwargs)
+
+
+def options(**values: Any) -> Options:
+    """Options for jobs: ``options(start_method="spawn", retain="2h").submit(train, data)``.
+
+    Args:
+        **values: ``name``, ``start_method``, ``retain``, ``timeout``, ``params``; see
+            `caikit_nb.jobs.executor.JobOptions`.
+
+    Raises:
+        TypeError: an unknown option; names those that exist.
+        ValueError: a value that isn't accepted.
+    """
+    return Options(_checked(values))
+
+
+def background(function: Callable[..., Any] | None = None, /, **values: Any) -> Any:
+    """Make a function whose every call is a job: ``@background`` or ``@background(retain="1h")``.
+
+    Raises:
+        TypeError: an unknown option; names those that exist.
+        ValueError: a value that isn't accepted.
+    """
+    chosen = Options(_checked(values))
+
+    def decorate(wrapped: Callable[..., Any]) -> Callable[..., JobFuture]:
+        @functools.wraps(wrapped)
+        def submit_it(*args: Any, **kwargs: Any) -> JobFuture:
+            return chosen.submit(wrapped, *args, **kwargs)
+
+        return submit_it
+
+    return decorate if function is None else decorate(function)
+
+
+def _checked(values: dict[str, Any]) -> JobOptions:
+    from caikit_nb.jobs.durations import parse_duration
+    from caikit_nb.jobs.start_method import check_start_method
+
+    known = {"name", "start_method", "retain", "timeout", "params"}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise TypeError(f"unknown option {unknown[0]!r}: the options are {', '.join(sorted(known))}")
+    for name in ("retain", "timeout"):
+        if name in values:
+            parse_duration(values[name])
+    if values.get("start_method") is not None:
+        check_start_method(values["start_method"])
+    return JobOptions(**values)
+
+
+__all__ = ["Duration", "Options", "Session", "background", "current_session", "options", "submit"]

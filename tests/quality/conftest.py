@@ -1,0 +1,39 @@
+"""What the quality checks share: running a tool with the interpreter that runs the tests."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+# No colours: a failure's output is read in logs.
+PLAIN = {"NO_COLOR": "1", "TERM": "dumb"}
+
+
+@pytest.fixture
+def root(pytestconfig: pytest.Config) -> Path:
+    """The repository's top folder."""
+    return pytestconfig.rootpath
+
+
+@pytest.fixture
+def run_python(root: Path) -> Callable[..., str]:
+    """Run this interpreter in the repository; fail with all that it printed if it fails."""
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=root,
+            env={**os.environ, **PLAIN},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            pytest.fail(f"{' '.join(arguments)}\n{done.stdout}", pytrace=False)
+        return done.stdout
+
+    return run

@@ -1,0 +1,5 @@
+"""The package is typed, strictly."""
+
+
+def test_mypy_finds_nothing(run_python):
+    run_python("-m", "mypy")
