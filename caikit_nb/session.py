@@ -38,6 +38,10 @@ class Session:
         """The session's jobs by name and id."""
         return self.executor.registry
 
+    def close(self) -> None:
+        """End every job that has not ended, and wait until nothing of them is left."""
+        self.executor.close()
+
 
 _current: Session | None = None
 

@@ -44,8 +44,11 @@ class Running(Protocol):
     def interrupt(self) -> None:
         """Raise KeyboardInterrupt in it; it may still finish."""
 
-    def end(self) -> None:
-        """End it and all that it started; the listener hears when it is gone."""
+    def end(self, *, at_once: bool = False) -> None:
+        """End it and all that it started, at once or with the task's grace.
+
+        The listener hears when it is gone.
+        """
 
     @property
     def pid(self) -> int | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import threading
+from multiprocessing import forkserver
 from typing import Any
 
 from caikit_nb.backends.base import Running, Task, TaskListener
 from caikit_nb.execution.call import FormattedError, SealedCall, seal
-from caikit_nb.execution.destroyable_process import DestroyableProcess
+from caikit_nb.execution.destroyable_process import DestroyableProcess, held_sigint
 from caikit_nb.execution.destroyable_thread import DestroyableThread, ThreadDestroyedException
 from caikit_nb.execution.messages import Message
 from caikit_nb.execution.outcome import Died, Outcome, PlainValues, Raised, Returned, Usage
@@ -65,8 +67,10 @@ class _RunningProcess:
         if self._process is not None:
             self._process.interrupt()
 
-    def end(self) -> None:
-        if self._process is not None:
+    def end(self, *, at_once: bool = False) -> None:
+        if self._process is not None and at_once:
+            self._process.kill_soon()
+        elif self._process is not None:
             self._process.end(self._task.grace)
 
 
@@ -83,11 +87,8 @@ class _RunningFork(_RunningProcess):
         self._released = True
         self._process.open_gate()
 
-    def end(self) -> None:
-        if self._released:
-            super().end()
-        else:
-            self._process.kill_soon()
+    def end(self, *, at_once: bool = False) -> None:
+        super().end(at_once=at_once or not self._released)
 
 
 class _RunningFresh(_RunningProcess):
@@ -121,11 +122,11 @@ class _RunningFresh(_RunningProcess):
             else:
                 self._process = process
 
-    def end(self) -> None:
+    def end(self, *, at_once: bool = False) -> None:
         with self._lock:
             self._ended = True
             if self._process is not None:
-                super().end()
+                super().end(at_once=at_once)
             elif self._inputs is not None:
                 os.close(self._inputs)
                 self._inputs = None
@@ -134,6 +135,17 @@ class _RunningFresh(_RunningProcess):
 
 # Starting an interpreter takes a while, and neither the kernel nor the watcher may wait for it.
 _launcher = SerialThread("caikit_nb launcher")
+
+
+def warm_up(modules: list[str]) -> None:
+    """Start the fork server in the background, with `modules` imported."""
+    multiprocessing.set_forkserver_preload(modules)
+
+    def start() -> None:
+        with held_sigint():
+            forkserver.ensure_running()
+
+    _launcher.put(start)
 
 
 class _RunningThread:
@@ -153,7 +165,7 @@ class _RunningThread:
     def interrupt(self) -> None:
         self._thread.raise_inside(KeyboardInterrupt)
 
-    def end(self) -> None:
+    def end(self, *, at_once: bool = False) -> None:
         if self._thread.is_alive():
             self._thread.destroy()
         elif not self._thread.ran:

@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from multiprocessing import context
+from multiprocessing import context, resource_tracker
 from typing import Any
 
 from caikit_nb.execution import guard
@@ -49,11 +49,9 @@ OOM_EXIT_CODES = [137, 9, -9]
 
 
 @contextlib.contextmanager
-def _sigint_held() -> Iterator[None]:
-    """A child starts with SIGINT held until it has left the kernel's process group."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # the mask is the thread's own, and other threads of a kernel take no SIGINT
-        return
+def held_sigint() -> Iterator[None]:
+    """A process started inside holds SIGINT back until it has left the kernel's process group."""
+    resource_tracker.ensure_running()  # which releases SIGINT when it starts its own process
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -135,7 +133,7 @@ class ProcessBody(Destroyable):
         self._args = (Start(self._call, channel.child, replace(self._surroundings, mark=mark)),)
         still = stillness.wanted() if self.start_method == "fork" else contextlib.nullcontext()
         try:
-            with _sigint_held(), still:
+            with held_sigint(), still:
                 super().start()  # type: ignore[misc]
         except BaseException:
             channel.close()

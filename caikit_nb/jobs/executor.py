@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from caikit_nb.backends.base import Task
 from caikit_nb.backends.local_backend import LocalBackend
+from caikit_nb.execution import guard
 from caikit_nb.execution.call import Call, Runner, function_inputs
 from caikit_nb.execution.child import Surroundings
 from caikit_nb.execution.guardian import guardian
@@ -32,6 +33,7 @@ from caikit_nb.jobs.start_method import Choice, check_start_method, choose_start
 
 Duration = str | int | float | timedelta | None
 _SESSION_DEFAULT: Any = object()
+_CLOSE_S = 2.0
 
 
 class Policy(Protocol):
@@ -161,8 +163,19 @@ class JobExecutor(concurrent.futures.Executor):
         work = Work(self._hooks.function_runner, lambda _: inputs)
         return self.submit_work(work, options)
 
-    def submit_work(self, work: Work, options: JobOptions) -> JobFuture:
-        """Run some work as a job; raises like `submit_function`, and then nothing was started."""
+    def submit_work(
+        self,
+        work: Work,
+        options: JobOptions,
+        before_start: Callable[[Job], None] = lambda _: None,
+    ) -> JobFuture:
+        """Run some work as a job; raises like `submit_function`, and then nothing was started.
+
+        Args:
+            work: What to do.
+            options: How.
+            before_start: Called with the job before it can start.
+        """
         if self._closed:
             raise RuntimeError("cannot schedule new jobs after shutdown")
         spec, choice = self._spec(work, options)
@@ -178,6 +191,7 @@ class JobExecutor(concurrent.futures.Executor):
         sealed = getattr(job.running, "sealed", None)
         if sealed is not None:
             job.spec = dataclasses.replace(spec, shipped=sealed.sizes)
+        before_start(job)
         self.registry.add(future)
         self.queue.put(job)
         self.events.publish(job)
@@ -222,19 +236,18 @@ class JobExecutor(concurrent.futures.Executor):
 
     def _task(self, call: Call, spec: JobSpec, choice: Choice) -> Task:
         kill_after_s = self._policy.cancel_grace_s
-        surroundings = Surroundings(
-            closed_fds=self._hooks.closed_fds(),
-            single_openmp_thread=choice.single_openmp_thread,
-        )
-        if choice.method in ("spawn", "forkserver"):
-            surroundings = dataclasses.replace(
-                surroundings,
-                directory=os.getcwd(),
-                environment=dict(os.environ),
-                module_path=tuple(sys.path),
-            )
         grace = Grace(kill_after_s / 2, kill_after_s)
-        return Task(spec.name, call, spec.start_method, surroundings, grace)
+        return Task(spec.name, call, spec.start_method, self._surroundings(choice), grace)
+
+    def _surroundings(self, choice: Choice) -> Surroundings:
+        if choice.method == "fork":
+            return Surroundings(
+                closed_fds=self._hooks.closed_fds(),
+                single_openmp_thread=choice.single_openmp_thread,
+            )
+        return Surroundings(
+            directory=os.getcwd(), environment=dict(os.environ), module_path=tuple(sys.path)
+        )
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more jobs.
@@ -252,3 +265,14 @@ class JobExecutor(concurrent.futures.Executor):
         if wait:
             for future in futures:
                 future.wait()
+
+    def close(self) -> None:
+        """Cancel what has not ended, wait for that, and delete the session's directory."""
+        self._closed = True
+        futures = self.registry.all()
+        for future in futures:
+            future._job.cancel("the session was closed", at_once=True)
+        for future in futures:
+            future.wait(_CLOSE_S)
+        if self._directory is not None:
+            guard.remove_marked_directory(str(self._directory))

@@ -152,13 +152,18 @@ class Job:
         self.changed()
         return True
 
-    def cancel(self, reason: str = "cancelled") -> bool:
-        """End it; the state reads CANCELED at once. False if it had ended."""
+    def cancel(self, reason: str = "cancelled", *, at_once: bool = False) -> bool:
+        """End it; the state reads CANCELED at once. False if it had ended.
+
+        Args:
+            reason: Why, for people.
+            at_once: Without the grace that lets it clean up.
+        """
         if not self._states.move(JobStatus.CANCELED):
             return False
         self.reason = reason
         if self.running is not None:
-            self.running.end()
+            self.running.end(at_once=at_once)
         _call_all(self.on_decided, self)
         self.changed()
         return True

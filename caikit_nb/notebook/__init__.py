@@ -1,0 +1,1 @@
+"""The notebook's side: magics, cards, and the runner of cells inside jobs."""

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.magic import MagicAlias
 
 from caikit_nb.execution.global_names import global_names
-from caikit_nb.notebook.straight_line import compile_statements, parse_cell
+from caikit_nb.notebook.straight_line import compile_statements, names_read_first, parse_cell
 from caikit_nb.notebook.text_names import (
     identifiers,
     names_evaluated,
@@ -111,10 +112,10 @@ class _Unfolding(ast.NodeTransformer):
         match method, arguments:
             case ("run_line_magic", [name, line, *_]):
                 self.magics.add(f"%{name}")
-                return self._run_line(name, line)
+                return self._run_line(self._unaliased(name, "line"), line)
             case ("run_cell_magic", [name, line, body, *_]):
                 self.magics.add(f"%%{name}")
-                return self._run_cell(name, line, body)
+                return self._run_cell(self._unaliased(name, "cell"), line, body)
             case _:
                 return [ast.Expr(_reading(names_expanded(arguments[0])))]
 
@@ -154,7 +155,12 @@ class _Unfolding(ast.NodeTransformer):
 
     def _names_in_unknown(self, body: str) -> frozenset[str]:
         """If the body is valid Python, the names it reads, else all its words."""
-        return global_names(compile_statements(self._code(body))).reads
+        module = ast.Module(self._code(body), type_ignores=[])
+        return names_read_first(module).reads
+
+    def _unaliased(self, name: str, kind: str) -> str:
+        magic = self._shell.find_magic(name, kind) if self._shell else None
+        return str(magic.magic_name) if isinstance(magic, MagicAlias) else name
 
     def _is_built_in(self, name: str, kind: str) -> bool:
         magic = self._shell.find_magic(name, kind) if self._shell else None

@@ -1,0 +1,79 @@
+"""Which values go with a cell into a fresh interpreter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import cloudpickle
+from IPython.core.interactiveshell import InteractiveShell
+
+from caikit_nb.jobs.start_method import Choice
+from caikit_nb.notebook.cell_names import find_names
+
+
+class Capture:
+    """Finds a cell's inputs once it is known how it starts.
+
+    Args:
+        shell: Whose namespace.
+        source: The cell.
+        names: The variables that the user named; None to find them from the source.
+        given: Names that the job binds itself (its hyperparameters).
+    """
+
+    def __init__(
+        self,
+        shell: InteractiveShell,
+        source: str,
+        names: tuple[str, ...] | None,
+        given: tuple[str, ...],
+    ) -> None:
+        self._shell, self._source, self._names, self._given = shell, source, names, given
+        self.notes: list[str] = []
+
+    def inputs(self, choice: Choice) -> Mapping[str, Any]:
+        """The values by name; none where the job sees the namespace itself."""
+        if choice.method in ("fork", "thread"):
+            return {}
+        namespace = self._shell.user_ns
+        if self._names is not None:
+            return {name: namespace[name] for name in self._names}
+        found = find_names(self._source, self._shell, namespace)
+        wanted = {name: namespace[name] for name in sorted(found.reads) if name not in self._given}
+        for name in sorted(found.mentions - set(self._given)):
+            if _can_be_pickled(namespace[name]):
+                wanted[name] = namespace[name]
+            else:
+                self.notes.append(f"{name} is mentioned in a magic and can't be shipped")
+        return wanted
+
+
+def _can_be_pickled(value: object) -> bool:
+    try:
+        cloudpickle.dumps(value, protocol=5, buffer_callback=lambda _: None)
+    except Exception:  # noqa: BLE001 - the user's own pickling code
+        return False
+    return True
+
+
+class TrackedClasses:
+    """Tells cloudpickle of the notebook's classes before a fork.
+
+    Otherwise an instance that comes back from the copy would be of another class of that name.
+    """
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._shell = shell
+        self._known: set[int] = set()
+
+    def track(self) -> None:
+        """Pickle each class of ``__main__`` that was not seen before; the bytes are not needed."""
+        for value in list(self._shell.user_ns.values()):
+            if isinstance(value, type) and value.__module__ == "__main__":
+                self._track(value)
+
+    def _track(self, kind: type) -> None:
+        if id(kind) not in self._known:
+            self._known.add(id(kind))
+            _can_be_pickled(kind)

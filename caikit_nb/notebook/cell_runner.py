@@ -1,0 +1,117 @@
+"""Runs a cell, or a function, inside a job, as IPython runs it in a notebook."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+import traceback
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
+
+from caikit_nb.execution import call as calls
+from caikit_nb.execution.call import RESULT, Call, FormattedError, Port
+from caikit_nb.jobs import tqdm_bars
+from caikit_nb.jobs.inside import entered
+from caikit_nb.notebook.job_shell import shell_in_process
+from caikit_nb.notebook.thread_cell import run_cell_in_thread, run_function_in_thread
+
+
+def run_cell(call: Call, port: Port) -> Mapping[str, object]:
+    """The runner of cells: options ``source``, ``outs``, ``params``, ``seen_sources``, ``job``."""
+    if not call.options["own_process"]:
+        return run_cell_in_thread(call, port)
+    shell = _prepared(call, port)
+    with entered(call.options["job"], port, own_process=True):
+        result, lines = _run(shell, call.options["source"])
+        error = result.error_before_exec or result.error_in_exec
+        if error is not None and not _is_clean_exit(error):
+            raise FormattedError(error, tuple(lines))
+        return _values(shell.user_ns, result.result, call.options["outs"], port)
+
+
+def run_function(call: Call, port: Port) -> Mapping[str, object]:
+    """The runner of functions submitted in a notebook, with its displays and tracebacks."""
+    if not call.options["own_process"]:
+        return run_function_in_thread(call, port)
+    shell = _prepared(call, port)
+    with entered(call.options["job"], port, own_process=True):
+        try:
+            return calls.run_function(call, port)
+        except SystemExit:
+            raise
+        except BaseException as error:
+            raise FormattedError(error, rendered(shell, error)) from error
+        finally:
+            shell.events.trigger("post_execute")  # matplotlib shows its figures now
+
+
+def rendered(shell: InteractiveShell, error: BaseException) -> tuple[str, ...]:
+    """The traceback as the notebook shows it, from the user's own first line on."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_globals.get("__name__", "").startswith(
+        "caikit_nb."
+    ):
+        frames = frames.tb_next
+    try:
+        lines = shell.InteractiveTB.structured_traceback(type(error), error, frames, tb_offset=0)
+        return tuple(lines)
+    except Exception:  # noqa: BLE001 - a traceback that can't be drawn must not hide the error
+        return tuple(traceback.format_exception(error))
+
+
+def _prepared(call: Call, port: Port) -> InteractiveShell:
+    shell = shell_in_process(port)
+    tqdm_bars.install()
+    _know_sources(shell, call.options.get("seen_sources"))
+    if "source" in call.options:
+        shell.user_ns.update(call.inputs)
+        shell.user_ns.update(call.options["params"])
+    return shell
+
+
+def _know_sources(shell: InteractiveShell, seen: Any) -> None:
+    """Let tracebacks in a fresh interpreter show the lines of the notebook's cells."""
+    if seen is not None:
+        lines, names, shell.execution_count = seen
+        linecache.cache.update(lines)
+        getattr(shell.compile, "_filename_map", {}).update(names)
+
+
+def _run(shell: InteractiveShell, source: str) -> tuple[ExecutionResult, list[str]]:
+    lines: list[str] = []
+
+    def keep_traceback(etype: Any, evalue: Any, stb: list[str]) -> None:
+        lines[:] = stb
+
+    shell._showtraceback = keep_traceback  # type: ignore[method-assign]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="To exit: use")
+        return shell.run_cell(source, store_history=False), lines
+
+
+def _is_clean_exit(error: BaseException) -> bool:
+    return isinstance(error, SystemExit) and error.code in (None, 0)
+
+
+def _values(
+    namespace: Mapping[str, Any], result: object, outs: tuple[str, ...], port: Port
+) -> dict[str, object]:
+    missing = [name for name in outs if name not in namespace]
+    if missing:
+        port.send({"kind": "note", "text": f"--out: the cell did not define {', '.join(missing)}"})
+    return {RESULT: result, **{name: namespace[name] for name in outs if name in namespace}}
+
+
+def seen_sources(shell: InteractiveShell) -> Any:
+    """What `_know_sources` needs: the cells that tracebacks may point to, and their numbers."""
+    # IPython's own entries have no time of change: they are in no file.
+    lines = {
+        name: entry
+        for name, entry in linecache.cache.items()
+        if len(entry) == 4 and entry[1] is None and name not in sys.modules
+    }
+    names = dict(getattr(shell.compile, "_filename_map", {}))
+    return lines, names, shell.execution_count

@@ -1,0 +1,128 @@
+"""Axes: round tick values, and numbers short enough to stand beside them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+# Far from the float's limits, so that no difference or power of ten overflows.
+_LARGEST, _SMALLEST = 1e290, 1e-290
+_SUFFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_FIRST_SUFFIX = 1e4  # "5000" is as short as "5.0k"
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A range of values.
+
+    Attributes:
+        low: The value at its start.
+        high: The value at its end; more than `low`.
+        ticks: Round values within, ascending.
+        labels: A text for each tick.
+    """
+
+    low: float
+    high: float
+    ticks: tuple[float, ...]
+    labels: tuple[str, ...]
+
+    def fraction(self, value: float) -> float:
+        """Where a value lies: 0 at the axis' start, 1 at its end."""
+        return (bounded(value) - self.low) / (self.high - self.low)
+
+
+def value_axis(low: float, high: float, count: int = 4) -> Axis:
+    """An axis that holds all values from `low` to `high`; its ends are ticks where these are near."""
+    low, high = _widened(bounded(low), bounded(high))
+    step = _round_step((high - low) / count)
+    margin = 0.04 * (high - low)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    low, high = (
+        first * step if low - first * step <= step / 2 else low - margin,
+        last * step if last * step - high <= step / 2 else high + margin,
+    )
+    return Axis(low, high, *_ticks_within(low, high, step))
+
+
+def step_axis(low: float, high: float, count: int = 6, *, is_whole: bool = True) -> Axis:
+    """An axis from `low` to `high` exactly, with ticks between; whole numbers if asked."""
+    low, high = bounded(low), bounded(high)
+    if high <= low:
+        return Axis(low - 0.5, low + 0.5, (low,), (compact(low),))
+    wide_low, wide_high = _widened(low, high)
+    step = _round_step((wide_high - wide_low) / count)
+    if is_whole and step < 1:
+        step = 1.0
+    return Axis(low, high, *_ticks_within(low, high, step))
+
+
+def compact(value: float) -> str:
+    """A number in about four digits, such as 0.1235, 12.3k or 3.2e−5."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    magnitude = abs(value)
+    if magnitude == 0:
+        return "0"
+    if magnitude < 0.000_999_95 or magnitude >= 999.5e12:
+        mantissa, exponent = f"{value:.2e}".split("e")
+        return _minus(f"{float(mantissa):g}e{int(exponent)}")
+    if magnitude < _FIRST_SUFFIX - 0.5:
+        return _minus(f"{value:.4g}")
+    unit, suffix = next(entry for entry in _SUFFIXES if magnitude >= entry[0] * 0.9995)
+    return _minus(f"{value / unit:.3g}{suffix}")
+
+
+def bounded(value: float) -> float:
+    """The value, kept where arithmetic neither overflows nor loses all digits."""
+    if abs(value) < _SMALLEST:
+        return 0.0
+    return max(-_LARGEST, min(_LARGEST, value))
+
+
+def _widened(low: float, high: float) -> tuple[float, float]:
+    """A range wide enough for ticks that differ, around a constant if need be."""
+    size = max(abs(low), abs(high))
+    if high - low > size * 1e-9:
+        return low, high
+    margin = size * 0.1 or 1.0
+    return low - margin, high + margin
+
+
+def _round_step(rough: float) -> float:
+    """The next of 1, 2, 5 times a power of ten."""
+    power = 10.0 ** math.floor(math.log10(rough))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
+
+
+def _ticks_within(
+    low: float, high: float, step: float
+) -> tuple[tuple[float, ...], tuple[str, ...]]:
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    ticks = tuple(i * step for i in range(first, last + 1)) or (low,)
+    return ticks, _labels(ticks, step)
+
+
+def _labels(ticks: tuple[float, ...], step: float) -> tuple[str, ...]:
+    """Labels of equal precision, just enough to tell the ticks apart."""
+    size = max(abs(tick) for tick in ticks) or 1.0
+    if size < 1e-3 or size >= 1e15:
+        exponent = math.floor(math.log10(size) + 1e-9)
+        unit, suffix = 10.0**exponent, f"e{exponent}"
+    elif size < _FIRST_SUFFIX:
+        unit, suffix = 1.0, ""
+    else:
+        unit, suffix = next(entry for entry in _SUFFIXES if size >= entry[0])
+    digits = max(0, -math.floor(math.log10(step / unit) + 1e-9))
+    return tuple(_label(tick / unit, digits, suffix) for tick in ticks)
+
+
+def _label(amount: float, digits: int, suffix: str) -> str:
+    text = f"{amount:.{digits}f}"
+    return _minus(text + suffix) if float(text) else "0"
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "−")

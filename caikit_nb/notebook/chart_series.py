@@ -1,0 +1,97 @@
+"""Series of points: thinned for drawing, and sorted into panels of like scale."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+
+Point = tuple[float, float]
+"""A step and the value at it."""
+
+Series = Sequence[Point]
+"""Points in the order in which they came. A value that isn't finite breaks the line."""
+
+MAX_PANELS = 3
+_SCALE_RATIO = 25.0  # a series shall fill at least this part of its panel
+_TREND_POINTS = 8  # with fewer points, the height that a series needs isn't known yet
+
+
+def thin(points: Series, limit: int = 1000) -> list[Point]:
+    """Leave out points where they lie dense, so that the line looks the same.
+
+    The first and last point stay, and of each of many equal parts of the series the lowest and
+    the highest value and, if there are any, one value that isn't finite.
+
+    Args:
+        points: The series.
+        limit: The most points returned; at least 5.
+
+    Raises:
+        ValueError: `limit` is less than 5.
+    """
+    if limit < 5:
+        raise ValueError(f"limit must be at least 5, not {limit}")
+    if len(points) <= limit:
+        return list(points)
+    inner = range(1, len(points) - 1)
+    is_broken = any(not math.isfinite(value) for _, value in points)
+    parts = (limit - 2) // (3 if is_broken else 2)
+    bounds = [1 + len(inner) * part // parts for part in range(parts + 1)]
+    kept = [
+        index for start, end in pairwise(bounds) for index in _extremes(points, range(start, end))
+    ]
+    return [points[index] for index in [0, *kept, len(points) - 1]]
+
+
+def panels(series: Mapping[str, Series]) -> list[list[str]]:
+    """Sort series into at most `MAX_PANELS` groups, each of which can share a scale.
+
+    Returns:
+        The names by panel, both in the order of `series`.
+    """
+    ratio = _SCALE_RATIO
+    while True:
+        groups: list[list[str]] = []
+        for name in series:
+            fitting = (g for g in groups if _share_scale([series[n] for n in [*g, name]], ratio))
+            group = next(fitting, None)
+            if group is None:
+                groups.append([name])
+            else:
+                group.append(name)
+        if len(groups) <= MAX_PANELS:
+            return groups
+        ratio = ratio * 4 if ratio < 1e300 else math.inf
+
+
+def finite_values(points: Iterable[Point]) -> list[float]:
+    """The values that can be drawn."""
+    return [value for step, value in points if math.isfinite(step) and math.isfinite(value)]
+
+
+def _extremes(points: Series, part: range) -> list[int]:
+    """The indices, ascending, of a part's lowest, highest and first broken value."""
+    finite = [i for i in part if math.isfinite(points[i][1])]
+    broken = [i for i in part if not math.isfinite(points[i][1])]
+    chosen = set(broken[:1])
+    if finite:
+        chosen.add(min(finite, key=lambda i: points[i][1]))
+        chosen.add(max(finite, key=lambda i: points[i][1]))
+    return sorted(chosen)
+
+
+def _share_scale(group: Sequence[Series], ratio: float) -> bool:
+    """Whether each series would still be seen to vary if all were drawn on one scale."""
+    values = [finite for points in group if (finite := finite_values(points))]
+    if not values:
+        return True
+    height = max(map(max, values)) - min(map(min, values))
+    return all(height <= ratio * need for need in map(_needed_height, values) if need)
+
+
+def _needed_height(values: Sequence[float]) -> float:
+    spread = max(values) - min(values)
+    if spread and len(values) >= _TREND_POINTS:
+        return spread
+    return max(abs(max(values)), abs(min(values)))

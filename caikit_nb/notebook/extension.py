@@ -1,0 +1,121 @@
+"""``%load_ext caikit_nb``: what it sets up, and how that is taken down again."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import psutil
+from IPython.core.interactiveshell import InteractiveShell
+
+from caikit_nb import jobs as jobs_room
+from caikit_nb.backends.local_backend import warm_up
+from caikit_nb.jobs.executor import SessionHooks
+from caikit_nb.jobs.job_future import JobFuture
+from caikit_nb.notebook import cell_runner
+from caikit_nb.notebook.capture import TrackedClasses
+from caikit_nb.notebook.cards import Cards
+from caikit_nb.notebook.homecoming import Homecoming
+from caikit_nb.notebook.job_table import JobTable
+from caikit_nb.notebook.magics import CaikitMagics
+from caikit_nb.notebook.settings import CaikitJobs
+from caikit_nb.session import Session, open_session
+
+_CHANNELS = ("shell", "iopub", "stdin", "control", "hb")
+_PRELOADED_IF_LOADED = ("numpy", "pandas", "matplotlib.pyplot", "sklearn")
+
+
+class Extension:
+    """One shell's session, magics, cards and settings."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self.shell = shell
+        self.settings = CaikitJobs(parent=shell)
+        hooks = SessionHooks(
+            function_runner=cell_runner.run_function,
+            before_fork=TrackedClasses(shell).track,
+            closed_fds=lambda: _kernel_sockets(shell),
+        )
+        self.session: Session = open_session(self.settings, hooks)
+        executor = self.session.executor
+        self.cards = Cards(shell, executor.events, executor.queue)
+        self.homecoming = Homecoming(shell, _run_when_idle(shell))
+        shell.register_magics(CaikitMagics(shell, executor, self.cards, self.homecoming))
+        shell.configurables.append(self.settings)
+        # Cells write caikit_nb.progress(…) without an import of their own.
+        if "caikit_nb" not in shell.user_ns:
+            shell.push({"caikit_nb": sys.modules["caikit_nb"]}, interactive=False)
+        self._show_values()
+        loaded = [name for name in _PRELOADED_IF_LOADED if name in sys.modules]
+        warm_up(["caikit_nb.notebook.preload", *loaded, *self.settings.preload])
+        atexit.register(self.close)
+
+    def _show_values(self) -> None:
+        """A future or ``caikit_nb.jobs`` that is the value of a cell shows its card or table."""
+        formatter = self.shell.display_formatter.ipython_display_formatter  # type: ignore[union-attr]
+        formatter.for_type(JobFuture, self.cards.show_as_value)
+        executor = self.session.executor
+        module: Any = sys.modules[jobs_room.__name__]
+        module.find_table = lambda: _display(JobTable(executor.registry.all(), executor.queue))
+
+    def close(self) -> None:
+        """End the session's jobs and stop showing them."""
+        atexit.unregister(self.close)
+        self.session.close()
+        self.cards.close()
+        self.homecoming.close()
+        if self.settings in self.shell.configurables:
+            self.shell.configurables.remove(self.settings)
+
+
+_extensions: dict[int, Extension] = {}
+
+
+def load(shell: InteractiveShell) -> None:
+    """Set a shell up, once."""
+    if id(shell) not in _extensions:
+        _extensions[id(shell)] = Extension(shell)
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Take it down."""
+    extension = _extensions.pop(id(shell), None)
+    if extension is not None:
+        extension.close()
+        for kind, names in (("line", ("caikit_job", "caikit_jobs")), ("cell", ("caikit_job",))):
+            for name in names:
+                shell.magics_manager.magics[kind].pop(name, None)
+
+
+def _display(value: object) -> None:
+    from IPython.display import display
+
+    display(value)
+
+
+def _run_when_idle(shell: InteractiveShell) -> Callable[[Callable[[], None]], None] | None:
+    """The way to the kernel's main thread, which is free between cells."""
+    loop = getattr(getattr(shell, "kernel", None), "io_loop", None)
+    if loop is None:
+        return None
+    add_callback: Callable[[Callable[[], None]], None] = loop.add_callback
+    return add_callback
+
+
+def _kernel_sockets(shell: InteractiveShell) -> tuple[int, ...]:
+    """The descriptors of the kernel's ports: a job that kept them would block a restart."""
+    if getattr(shell, "kernel", None) is None:
+        return ()
+    app: Any = getattr(shell.kernel, "parent", None)  # type: ignore[attr-defined]
+    ports = {getattr(app, f"{name}_port", 0) for name in _CHANNELS} - {0}
+    return tuple(
+        connection.fd
+        for connection in psutil.Process().net_connections(kind="tcp")
+        if connection.fd >= 0 and connection.laddr and connection.laddr.port in ports
+    )
+
+
+os.register_at_fork(after_in_child=_extensions.clear)

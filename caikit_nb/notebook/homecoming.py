@@ -1,0 +1,114 @@
+"""Brings a completed job's variables into the namespace: between cells, never over a rebound one.
+
+Values are rebuilt and assigned on the kernel's main thread: at once if it is idle, else right
+after the running cell.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from caikit_nb.jobs.job import Job
+from caikit_nb.jobs.states import JobStatus
+
+_ABSENT: Any = object()
+
+
+class Binding:
+    """What a name was bound to, without keeping a large value alive where that can be helped."""
+
+    def __init__(self, namespace: dict[str, Any], name: str) -> None:
+        value = namespace.get(name, _ABSENT)
+        try:
+            self._held: Callable[[], Any] = weakref.ref(value)
+        except TypeError:
+            self._held = lambda: value
+
+    def still(self, namespace: dict[str, Any], name: str) -> bool:
+        """Whether the name is bound to the same object."""
+        return namespace.get(name, _ABSENT) is self._held()
+
+
+class Homecoming:
+    """Assigns what jobs bring home.
+
+    Args:
+        shell: The shell whose namespace it is.
+        run_when_idle: Hands a call to the kernel's main thread; None where there is no such way.
+    """
+
+    def __init__(
+        self,
+        shell: InteractiveShell,
+        run_when_idle: Callable[[Callable[[], None]], None] | None,
+    ) -> None:
+        self._shell, self._run_when_idle = shell, run_when_idle
+        self._lock = threading.Lock()
+        self._waiting: list[tuple[Job, dict[str, Binding]]] = []
+        self._depth = getattr(shell.display_trap, "_nested_level", 0)
+        shell.events.register("pre_run_cell", self._before_cell)
+        shell.events.register("post_run_cell", self._after_cell)
+
+    def close(self) -> None:
+        """Assign nothing any more."""
+        self._shell.events.unregister("pre_run_cell", self._before_cell)
+        self._shell.events.unregister("post_run_cell", self._after_cell)
+
+    def expect(self, job: Job, names: tuple[str, ...]) -> None:
+        """Assign `names` when `job` completes, unless they are rebound until then."""
+        if not names:
+            return
+        namespace = self._shell.user_ns
+        bindings = {name: Binding(namespace, name) for name in names}
+        job.on_decided.append(lambda job: self._arrived(job, bindings))
+
+    def _arrived(self, job: Job, bindings: dict[str, Binding]) -> None:
+        if job.status is not JobStatus.COMPLETED:
+            return
+        with self._lock:
+            self._waiting.append((job, bindings))
+        if self._run_when_idle is not None:
+            self._run_when_idle(self._assign_if_idle)
+
+    def _before_cell(self, *_: Any) -> None:
+        if self._depth == 0:
+            self._assign()
+        self._depth += 1
+
+    def _after_cell(self, *_: Any) -> None:
+        self._depth = max(0, self._depth - 1)
+        self._assign_if_idle()
+
+    def _assign_if_idle(self) -> None:
+        if self._depth == 0:
+            self._assign()
+
+    def _assign(self) -> None:
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+        for job, bindings in waiting:
+            for name, binding in bindings.items():
+                self._assign_one(job, name, binding)
+            job.changed()
+
+    def _assign_one(self, job: Job, name: str, binding: Binding) -> None:
+        if name not in job.value_names():
+            return
+        namespace = self._shell.user_ns
+        if not binding.still(namespace, name):
+            job.notes.append(
+                f"{name} was rebound meanwhile and is left alone; "
+                f"the job's value is {job.spec.name}.outputs[{name!r}]"
+            )
+            return
+        try:
+            namespace[name] = job.value(name)
+        except Exception as error:  # noqa: BLE001 - the user's own classes are rebuilt here
+            job.notes.append(f"{name} did not come home: {error}")
+        else:
+            job.notes.append(f"{name} is in the namespace")

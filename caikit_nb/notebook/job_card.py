@@ -1,0 +1,123 @@
+"""The live card of a job in a notebook, of core widgets only."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from typing import Any
+
+import ipywidgets as widgets
+from IPython.core.interactiveshell import InteractiveShell
+
+from caikit_nb.execution.watcher import watcher
+from caikit_nb.jobs.job import Job
+from caikit_nb.jobs.queue import JobQueue
+from caikit_nb.jobs.states import JobStatus
+from caikit_nb.notebook import job_view
+
+logger = logging.getLogger(__name__)
+
+_WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+class JobCard:
+    """One card. `draw` is called from the updates thread alone."""
+
+    def __init__(self, job: Job, queue: JobQueue, shell: InteractiveShell) -> None:
+        self._job, self._queue, self._shell = job, queue, shell
+        self._display_id = uuid.uuid4().hex
+        self._head = widgets.HTML(layout=widgets.Layout(flex="1 1 auto", min_width="0"))
+        self._body = widgets.HTML()
+        self._displays = widgets.Output()
+        self._shown_displays: Any = ()
+        self._ticking = False
+        self._cancel = _button("Cancel", "stop", "End this job and everything it started")
+        self._interrupt = _button("Interrupt", "pause", "Raise KeyboardInterrupt in this job")
+        self._cancel.on_click(lambda _: job.cancel("cancelled from the card"))
+        self._interrupt.on_click(lambda _: job.interrupt())
+        self._buttons = widgets.HBox(
+            [self._interrupt, self._cancel], layout=widgets.Layout(flex="0 0 auto")
+        )
+        top = widgets.HBox(
+            [self._head, self._buttons],
+            layout=widgets.Layout(justify_content="space-between", align_items="flex-start"),
+        )
+        self._box = widgets.VBox(
+            [top, self._body, self._displays],
+            layout=widgets.Layout(
+                border="1px solid var(--jp-border-color2, #d0d5dd)",
+                padding="6px 12px 8px 12px",
+                margin="4px 0 4px 0",
+                max_width="900px",
+            ),
+        )
+        self._ended = False
+        self._fill()
+
+    def show(self) -> None:
+        """Display the card in the running cell."""
+        self._publish(update=False)
+
+    def draw(self) -> None:
+        """Bring the card up to date."""
+        self._fill()
+        if self._job.ended.is_set() and not self._ended:
+            self._ended = True
+            # What a saved notebook keeps is the last state, not the first.
+            self._publish(update=True)
+        self._tick()
+
+    def _fill(self) -> None:
+        job = self._job
+        self._head.value = job_view.head_html(job, self._queue.position(job))
+        self._body.value = job_view.body_html(job)
+        self._show_displays()
+        running = job.status is JobStatus.RUNNING
+        self._interrupt.layout.display = None if running else "none"
+        self._cancel.layout.display = "none" if job.status.is_terminal else None
+
+    def _show_displays(self) -> None:
+        shown = tuple(self._job.displays)
+        if shown != self._shown_displays:
+            self._shown_displays = shown
+            self._displays.outputs = tuple(
+                {
+                    "output_type": "display_data",
+                    "data": dict(display.data),
+                    "metadata": dict(display.metadata),
+                }
+                for display in shown
+            )
+
+    def _tick(self) -> None:
+        """The clock on the card goes on also when the job says nothing."""
+        if self._job.status is JobStatus.RUNNING and not self._ticking:
+            self._ticking = True
+            watcher.call_later(1.0, self._tock)
+
+    def _tock(self) -> None:
+        self._ticking = False
+        self._job.changed()
+
+    def _publish(self, update: bool) -> None:
+        data = {
+            _WIDGET_VIEW: {
+                "version_major": 2,
+                "version_minor": 0,
+                "model_id": self._box.model_id,
+            },
+            "text/html": job_view.card_html(self._job),
+            "text/plain": job_view.card_text(self._job),
+        }
+        self._shell.display_pub.publish(  # type: ignore[union-attr]
+            data, transient={"display_id": self._display_id}, update=update
+        )
+
+
+def _button(description: str, icon: str, tooltip: str) -> widgets.Button:
+    return widgets.Button(
+        description=description,
+        icon=icon,
+        tooltip=tooltip,
+        layout=widgets.Layout(width="auto", height="26px"),
+    )

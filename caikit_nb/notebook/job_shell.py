@@ -1,0 +1,144 @@
+"""An IPython shell inside a job: whatever it would show goes to the job's card."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import getpass
+import sys
+import types
+import warnings
+from typing import Any
+
+from IPython.core import async_helpers
+from IPython.core.displayhook import DisplayHook
+from IPython.core.displaypub import DisplayPublisher
+from IPython.core.formatters import DisplayFormatter
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+from caikit_nb.execution.call import Port
+
+
+class JobDisplayPublisher(DisplayPublisher):
+    """Sends what is displayed to the job's card."""
+
+    port: Any = None
+
+    def publish(  # type: ignore[override]
+        self,
+        data: dict[str, Any],
+        metadata: dict[str, Any] | None = None,
+        source: str | None = None,
+        *,
+        transient: dict[str, Any] | None = None,
+        update: bool = False,
+        **_: Any,
+    ) -> None:
+        """Send a display."""
+        self.port.send(
+            {
+                "kind": "display",
+                "data": data,
+                "metadata": metadata or {},
+                "display_id": (transient or {}).get("display_id"),
+                "update": update,
+            }
+        )
+
+    def clear_output(self, wait: bool = False) -> None:
+        """Send the wish to clear what was shown."""
+        self.port.send({"kind": "clear_output", "wait": wait})
+
+
+class JobDisplayHook(DisplayHook):
+    """Sends the value of the last expression to the job's card."""
+
+    port: Any = None
+
+    def write_output_prompt(self) -> None:
+        """A card has no prompts."""
+
+    def write_format_data(self, format_dict: Any, md_dict: Any = None) -> None:
+        """Send the value's forms."""
+        self.port.send(
+            {
+                "kind": "display",
+                "data": dict(format_dict),
+                "metadata": dict(md_dict or {}),
+                "result": True,
+            }
+        )
+
+    def log_output(self, format_dict: Any) -> None:
+        """Jobs keep no history."""
+
+
+def shell_in_process(port: Port) -> InteractiveShell:
+    """The shell of a job's own process: the kernel's, if it was forked, else a fresh one."""
+    forked = InteractiveShell.initialized()
+    shell = InteractiveShell.instance() if forked else make_fresh_shell()
+    _show_in_card(shell, port)
+    _use_fresh_loop()
+    _refuse_input()
+    return shell
+
+
+def make_fresh_shell() -> InteractiveShell:
+    """A shell on an empty ``__main__``, without history, colours as in a notebook."""
+    main = types.ModuleType("__main__")
+    main.__dict__["__builtins__"] = builtins
+    sys.modules["__main__"] = main
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.HistoryManager.hist_file = ":memory:"
+    config.InteractiveShell.banner1 = ""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        shell = InteractiveShell.instance(config=config, user_module=main)
+    shell.display_formatter.active_types = DisplayFormatter().format_types  # type: ignore[union-attr]
+    return shell
+
+
+def _show_in_card(shell: InteractiveShell, port: Port) -> None:
+    publisher = JobDisplayPublisher(parent=shell, shell=shell)
+    publisher.port = port
+    hook = JobDisplayHook(shell=shell, parent=shell)
+    hook.port = port
+    shell.display_pub = publisher
+    shell.displayhook = hook
+    # The trap was set before the fork, so its hook and what it has put in place both change.
+    shell.display_trap.hook = hook
+    sys.displayhook = hook
+    shell.history_manager.enabled = False  # type: ignore[union-attr]
+    _forget_kernel(shell)
+
+
+def _forget_kernel(shell: InteractiveShell) -> None:
+    """In a forked kernel, the ways that would write to the kernel's own sockets."""
+    kernel = getattr(shell, "kernel", None)
+    if kernel is None:
+        return
+    import comm
+
+    def no_front_end(*args: Any, **kwargs: Any) -> comm.DummyComm:
+        return comm.DummyComm(*args, **kwargs)
+
+    comm.create_comm = no_front_end
+    kernel.raw_input = kernel.getpass = _no_input
+
+
+def _use_fresh_loop() -> None:
+    """Never touch an inherited loop: its epoll is shared with the kernel's."""
+    asyncio._set_running_loop(None)
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    async_helpers._asyncio_event_loop = loop  # type: ignore[attr-defined]
+
+
+def _refuse_input() -> None:
+    builtins.input = getpass.getpass = _no_input  # type: ignore[assignment]
+
+
+def _no_input(*_: Any, **__: Any) -> str:
+    raise RuntimeError("a background job can't ask for input: pass the value with -p NAME=VALUE")

@@ -1,0 +1,95 @@
+"""``%caikit_jobs``: the table of the jobs, and what can be done with them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+from IPython.core.error import UsageError
+
+from caikit_nb.jobs.executor import JobExecutor
+from caikit_nb.jobs.job_future import JobFuture
+from caikit_nb.notebook.cards import Cards
+from caikit_nb.notebook.job_table import JobTable
+
+
+class JobsCommand:
+    """Reads a line and acts.
+
+    Args:
+        executor: Whose jobs.
+        cards: Where they are shown.
+    """
+
+    def __init__(self, executor: JobExecutor, cards: Cards) -> None:
+        self._executor, self._cards = executor, cards
+        self._actions: dict[str, Callable[[list[JobFuture]], Any]] = {
+            "cancel": self._cancel,
+            "interrupt": self._interrupt,
+            "logs": self._logs,
+            "show": self._show,
+            "wait": self._wait,
+            "purge": self._purge,
+        }
+
+    def run(self, line: str) -> Any:
+        """Do what the line says.
+
+        Raises:
+            UsageError: an unknown action or job; names those that exist.
+        """
+        words = shlex.split(line)
+        if not words or words == ["list"]:
+            return self.table()
+        action, *names = words
+        if action not in self._actions:
+            known = ", ".join(["list", *self._actions])
+            raise UsageError(f"%caikit_jobs: unknown action {action!r}; the actions are {known}")
+        return self._actions[action](self._named(action, names))
+
+    def table(self) -> JobTable:
+        """The jobs now."""
+        return JobTable(self._executor.registry.all(), self._executor.queue)
+
+    def _named(self, action: str, names: list[str]) -> list[JobFuture]:
+        everyone = self._executor.registry.all()
+        if names == ["all"] or (not names and action in ("wait", "purge")):
+            return everyone
+        if not names:
+            raise UsageError(f"%caikit_jobs {action}: name the jobs, or write all")
+        try:
+            return [self._executor.registry[name] for name in names]
+        except KeyError as error:
+            raise UsageError(f"%caikit_jobs {action}: {error.args[0]}") from None
+
+    def _cancel(self, futures: list[JobFuture]) -> None:
+        for future in futures:
+            if not future.cancel():
+                print(f"{future.name} had already ended: {future.status.name.lower()}")
+
+    def _interrupt(self, futures: list[JobFuture]) -> None:
+        for future in futures:
+            if not future.interrupt():
+                print(f"{future.name} is not running: {future.status.name.lower()}")
+
+    def _logs(self, futures: list[JobFuture]) -> None:
+        for future in futures:
+            if len(futures) > 1:
+                print(f"--- {future.name}")
+            print(future.logs(), end="")
+
+    def _show(self, futures: list[JobFuture]) -> None:
+        for future in futures:
+            self._cards.show(future)
+
+    def _wait(self, futures: list[JobFuture]) -> None:
+        for future in futures:
+            future.wait()
+
+    def _purge(self, futures: list[JobFuture]) -> None:
+        for future in futures:
+            if future._job.ended.is_set():
+                future.purge()
+            else:
+                print(f"{future.name} has not ended: cancel it first")

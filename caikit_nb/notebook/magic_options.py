@@ -1,0 +1,200 @@
+"""The options of ``%%caikit_job``: one table, one parser, one-line errors."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import builtins
+import keyword
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from IPython.core.error import UsageError
+
+from caikit_nb.jobs.durations import parse_duration
+from caikit_nb.jobs.job_future import JobFuture
+from caikit_nb.jobs.start_method import START_METHODS
+
+_TOKEN = re.compile(r"""(?:"[^"]*"|'[^']*'|[^\s"'])+""")
+
+
+@dataclass(frozen=True, slots=True)
+class CellOptions:
+    """What a line of ``%%caikit_job`` asks for.
+
+    Attributes:
+        name: The job's name; None for the next free one.
+        out: The variables to bring back.
+        names_in: The variables to ship; None to find them from the source.
+        start_method: None for the setting's.
+        params: Hyperparameters by name.
+        retain: Given as ``--retain``; `NOT_GIVEN` if it wasn't.
+        timeout: None for none.
+        wait: Block until the job ends.
+        quiet: Show no card.
+    """
+
+    name: str | None
+    out: tuple[str, ...]
+    names_in: tuple[str, ...] | None
+    start_method: str | None
+    params: Mapping[str, Any]
+    retain: Any
+    timeout: Any
+    wait: bool
+    quiet: bool
+
+
+NOT_GIVEN: Any = object()
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        # "argument -o/--out: …" reads better with the magic in front.
+        message = message.removeprefix("argument ")
+        if message.startswith("unrecognized arguments: "):
+            unknown = message.removeprefix("unrecognized arguments: ")
+            message = f"unknown option {unknown}; the options are {', '.join(_LONG_OPTIONS)}"
+        raise UsageError(f"{self.prog}: {message}")
+
+
+def _make_parser() -> _Parser:
+    parser = _Parser(prog="%%caikit_job", add_help=False, allow_abbrev=False)
+    parser.add_argument("name", nargs="?", metavar="NAME")
+    parser.add_argument("-o", "--out", type=_names, action="append")
+    parser.add_argument("-i", "--in", dest="names_in", type=_names, action="append")
+    parser.add_argument("-m", "--start-method", type=_start_method)
+    parser.add_argument("-p", "--param", type=_param, action="append", default=[])
+    parser.add_argument("--retain", type=_duration, default=NOT_GIVEN)
+    parser.add_argument("--timeout", type=_duration)
+    parser.add_argument("--wait", action="store_true")
+    parser.add_argument("--quiet", action="store_true")
+    return parser
+
+
+def parse_cell_line(line: str, namespace: Mapping[str, Any]) -> CellOptions:
+    """Read the line of a cell magic.
+
+    Raises:
+        UsageError: something in it isn't accepted; one line that names it and says what is.
+    """
+    return _options(_split(line), namespace)
+
+
+def parse_expression_line(line: str, namespace: Mapping[str, Any]) -> tuple[CellOptions, str]:
+    """Read the line of a line magic: options, then an expression to the end of the line.
+
+    Raises:
+        UsageError: as `parse_cell_line`, or there is no expression.
+    """
+    at, tokens = 0, []
+    actions = _PARSER._option_string_actions
+    while (match := _TOKEN.match(line, at + _blanks(line, at))) and match[0].startswith("-"):
+        tokens.append(match[0])
+        at = match.end()
+        action = actions.get(match[0])
+        if action is not None and action.nargs != 0:
+            value = _TOKEN.match(line, at + _blanks(line, at))
+            if value:
+                tokens.append(value[0])
+                at = value.end()
+    expression = line[at:].strip()
+    options = _options([part for token in tokens for part in _split(token)], namespace)
+    if not expression:
+        raise UsageError("%caikit_job: an expression is needed, e.g. %caikit_job train(data)")
+    return options, expression
+
+
+def _blanks(line: str, at: int) -> int:
+    return len(line[at:]) - len(line[at:].lstrip())
+
+
+def _split(line: str) -> list[str]:
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        raise UsageError(f"%%caikit_job: {error} in the line {line.strip()!r}") from None
+
+
+def _options(tokens: list[str], namespace: Mapping[str, Any]) -> CellOptions:
+    given = _PARSER.parse_args(tokens)
+    names_in = None if given.names_in is None else _flat(given.names_in)
+    for name in names_in or ():
+        if name not in namespace:
+            raise UsageError(f"%%caikit_job: -i/--in: there is no variable {name!r}")
+    return CellOptions(
+        name=_check_name(given.name, namespace),
+        out=_flat(given.out or []),
+        names_in=names_in,
+        start_method=given.start_method,
+        params=dict(given.param),
+        retain=given.retain,
+        timeout=given.timeout,
+        wait=given.wait,
+        quiet=given.quiet,
+    )
+
+
+def _check_name(name: str | None, namespace: Mapping[str, Any]) -> str | None:
+    if name is None:
+        return None
+    if not name.isidentifier() or keyword.iskeyword(name):
+        raise UsageError(f"%%caikit_job: NAME must be an identifier such as train, not {name!r}")
+    bound = namespace.get(name, getattr(builtins, name, None))
+    if bound is not None and not isinstance(bound, JobFuture):
+        kind = type(bound).__name__
+        raise UsageError(
+            f"%%caikit_job: {name!r} is bound to a {kind}, which would be lost: "
+            "choose a NAME that is free or a job's"
+        )
+    return name
+
+
+def _flat(groups: list[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for group in groups for name in group))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(part.strip() for part in text.split(","))
+    for name in names:
+        if not name.isidentifier() or keyword.iskeyword(name):
+            raise argparse.ArgumentTypeError(
+                f"{name!r} is not a variable's name: use e.g. model,history"
+            )
+    return names
+
+
+def _param(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier() or keyword.iskeyword(name):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE: use e.g. -p lr=0.1")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return name, value
+
+
+def _start_method(text: str) -> str:
+    if text not in START_METHODS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not one of {', '.join(START_METHODS)}")
+    return text
+
+
+def _duration(text: str) -> Any:
+    try:
+        return _parsed(text, parse_duration)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _parsed(text: str, parse: Callable[[object], Any]) -> Any:
+    return None if text == "None" else parse(text)
+
+
+_PARSER = _make_parser()
+_LONG_OPTIONS = [
+    action.option_strings[-1] for action in _PARSER._actions if action.option_strings
+]

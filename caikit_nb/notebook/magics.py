@@ -1,0 +1,126 @@
+"""The magics: they read a line, and hand over."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
+
+from caikit_nb.errors import CaikitNbError
+from caikit_nb.jobs.executor import JobExecutor, JobOptions, Work
+from caikit_nb.jobs.job_future import JobFuture
+from caikit_nb.notebook import cell_runner
+from caikit_nb.notebook.capture import Capture
+from caikit_nb.notebook.cards import Cards
+from caikit_nb.notebook.homecoming import Homecoming
+from caikit_nb.notebook.jobs_command import JobsCommand
+from caikit_nb.notebook.magic_options import (
+    NOT_GIVEN,
+    CellOptions,
+    parse_cell_line,
+    parse_expression_line,
+)
+
+@magics_class
+class CaikitMagics(Magics):
+    """``%%caikit_job``, ``%caikit_job`` and ``%caikit_jobs``."""
+
+    def __init__(
+        self,
+        shell: InteractiveShell,
+        executor: JobExecutor,
+        cards: Cards,
+        homecoming: Homecoming,
+    ) -> None:
+        super().__init__(shell)
+        self._executor, self._cards, self._homecoming = executor, cards, homecoming
+        self._command = JobsCommand(executor, cards)
+
+    @line_cell_magic
+    def caikit_job(self, line: str, cell: str | None = None) -> JobFuture | None:
+        """Run this cell, or the expression of this line, as a background job.
+
+        %%caikit_job [NAME] [options]      submits the cell
+        %caikit_job [options] EXPRESSION   submits one expression, and returns its future
+
+        -o, --out NAMES           variables brought back when the job completes
+        -i, --in NAMES            variables shipped to a fresh interpreter (as shipped: those
+                                  that the source needs)
+        -m, --start-method WAY    auto, fork, forkserver, spawn or thread
+        -p, --param K=V           a hyperparameter, bound as a variable in the job (repeatable)
+        --retain DURATION         how long the result is kept: 90s, 1h30m, 1d, forever
+        --timeout DURATION        end the job when it has run that long
+        --wait                    block until the job ends
+        --quiet                   show no card
+        """
+        namespace = self.shell.user_ns
+        if cell is None:
+            options, source = parse_expression_line(line, namespace)
+        else:
+            options, source = parse_cell_line(line, namespace), cell
+        future = self._submit(options, source, line if cell is not None else None)
+        if options.name is not None:
+            namespace[options.name] = future
+        if not options.quiet:
+            self._cards.show(future)
+        if options.wait:
+            future.wait()
+        return future if cell is None else None
+
+    @line_magic
+    def caikit_jobs(self, line: str) -> Any:
+        """Show this session's jobs, or act on them.
+
+        %caikit_jobs                       the table
+        %caikit_jobs cancel NAME...        end them and all they started ('all' for every one)
+        %caikit_jobs interrupt NAME...     raise KeyboardInterrupt in them
+        %caikit_jobs logs NAME...          what they printed
+        %caikit_jobs show NAME...          draw their cards here
+        %caikit_jobs wait [NAME...]        block until they have ended
+        %caikit_jobs purge [NAME...]       drop results and logs, of all that have ended if unnamed
+        """
+        return self._command.run(line)
+
+    def _submit(self, options: CellOptions, source: str, line: str | None) -> JobFuture:
+        _check_syntax(self.shell, source)
+        capture = Capture(self.shell, source, options.names_in, tuple(options.params))
+        comment = "" if line is None or source.lstrip().startswith("%%") else _comment(line)
+        plain = {
+            "source": comment + source,
+            "outs": options.out,
+            "params": dict(options.params),
+            "seen_sources": cell_runner.seen_sources(self.shell),
+        }
+        work = Work(cell_runner.run_cell, capture.inputs, plain, source.strip("\n"), options.out)
+        chosen: dict[str, Any] = {"timeout": options.timeout, "params": options.params}
+        if options.retain is not NOT_GIVEN:
+            chosen["retain"] = options.retain
+        job_options = JobOptions(options.name, options.start_method, **chosen)
+        try:
+            future = self._executor.submit_work(
+                work, job_options, before_start=lambda job: self._homecoming.expect(job, options.out)
+            )
+        except (CaikitNbError, ValueError) as error:
+            raise UsageError(f"%%caikit_job: {error}") from None
+        future._job.notes.extend(capture.notes)
+        return future
+
+
+def _comment(line: str) -> str:
+    """The magic's own line, so that line numbers in tracebacks are those of the cell."""
+    return f"# %%caikit_job {line}\n"
+
+
+def _check_syntax(shell: InteractiveShell, source: str) -> None:
+    try:
+        tree = shell.transform_cell(source)
+        compile(tree, "<cell>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | ast.PyCF_ONLY_AST)
+    except SyntaxError as error:
+        at = f"line {error.lineno} of the cell" if error.lineno else "the cell"
+        text = (error.text or "").strip()
+        raise UsageError(
+            f"%%caikit_job: SyntaxError in {at}: {error.msg}{f': {text}' if text else ''}"
+        ) from None

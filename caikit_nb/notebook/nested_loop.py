@@ -1,0 +1,45 @@
+"""Blocking waits on a running event loop that keep its tasks going (``nested_loop``).
+
+The only place that patches asyncio, and only once the user has asked for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from traitlets import TraitError
+
+if TYPE_CHECKING:
+    from caikit_nb.jobs.job_future import JobFuture, NestedWait
+
+
+def load() -> NestedWait:
+    """The waiting function.
+
+    Raises:
+        TraitError: nest-asyncio2 isn't installed.
+    """
+    try:
+        import nest_asyncio2
+    except ImportError:
+        raise TraitError(
+            'CaikitJobs.nested_loop needs nest-asyncio2: pip install "caikit_nb[nested]"'
+        ) from None
+
+    def wait(future: JobFuture, timeout: float | None) -> bool:
+        """Wait on this thread's loop; False where none is running."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return False
+        nest_asyncio2.apply(loop)
+        loop.run_until_complete(_ended(future, timeout))
+        return True
+
+    return wait
+
+
+async def _ended(future: Any, timeout: float | None) -> None:
+    waiting = asyncio.ensure_future(asyncio.to_thread(future._job.ended.wait, timeout))
+    await asyncio.wait([waiting])

@@ -1,0 +1,67 @@
+"""The settings: ``%config CaikitJobs`` lists and changes them."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from traitlets import Any as AnyTrait
+from traitlets import Bool, Enum, Float, Int, List, TraitError, Unicode, default, observe, validate
+from traitlets.config import Configurable
+
+from caikit_nb.jobs import job_future
+from caikit_nb.jobs.durations import parse_duration
+from caikit_nb.jobs.start_method import START_METHODS
+from caikit_nb.notebook import nested_loop
+
+
+class CaikitJobs(Configurable):
+    """Background jobs of this session."""
+
+    max_workers = Int(
+        min=1, help="How many jobs run at once; as shipped, the cores this process may use."
+    ).tag(config=True)
+    start_method = Enum(
+        START_METHODS, default_value="auto", help="How jobs start unless -m says otherwise."
+    ).tag(config=True)
+    retention_duration = AnyTrait(
+        "1d",
+        help="How long a result is kept once its job has ended: 90s, 1h30m, 1d12h, a number of "
+        "seconds; 'forever' or None keeps it for the session.",
+    ).tag(config=True)
+    cancel_grace_s = Float(
+        2.0,
+        min=0.0,
+        help="Seconds a cancelled job has before it is killed: it gets SIGINT at once and SIGTERM "
+        "at half time.",
+    ).tag(config=True)
+    allow_unsafe_fork = Bool(
+        False, help="Let -m fork fork also where that can hang the job or the kernel."
+    ).tag(config=True)
+    nested_loop = Bool(
+        False,
+        help="Let a blocking wait made from code on an event loop keep that loop's tasks running "
+        "(needs nest-asyncio2).",
+    ).tag(config=True)
+    preload = List(
+        Unicode(),
+        help="Modules that fresh interpreters have imported before a job starts; read at %load_ext.",
+    ).tag(config=True)
+
+    @default("max_workers")
+    def _default_max_workers(self) -> int:
+        if hasattr(os, "sched_getaffinity"):
+            return len(os.sched_getaffinity(0))
+        return os.cpu_count() or 1
+
+    @validate("retention_duration")
+    def _check_retention(self, proposal: Any) -> Any:
+        try:
+            parse_duration(proposal["value"])
+        except ValueError as error:
+            raise TraitError(f"CaikitJobs.retention_duration: {error}") from None
+        return proposal["value"]
+
+    @observe("nested_loop")
+    def _switch_nested_loop(self, change: Any) -> None:
+        job_future.set_nested_wait(nested_loop.load() if change["new"] else None)

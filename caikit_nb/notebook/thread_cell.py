@@ -1,0 +1,84 @@
+"""Runs a cell in a thread of the kernel, on a copy of the namespace."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import contextlib
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from caikit_nb.execution import call as calls
+from caikit_nb.execution.call import RESULT, Call, Port
+from caikit_nb.jobs import tqdm_bars
+from caikit_nb.jobs.inside import entered
+
+
+def run_cell_in_thread(call: Call, port: Port) -> Mapping[str, object]:
+    """Run a cell's code; new and rebound names stay in the job, objects are shared."""
+    shell = InteractiveShell.instance()
+    namespace = {**shell.user_ns, **call.inputs, **call.options["params"]}
+    with _in_job(call, port, shell):
+        value = _execute(shell, call.options["source"], namespace)
+        if value is not None:
+            data, metadata = shell.display_formatter.format(value)  # type: ignore[union-attr]
+            port.send({"kind": "display", "data": data, "metadata": metadata, "result": True})
+    outs = call.options["outs"]
+    missing = [name for name in outs if name not in namespace]
+    if missing:
+        port.send({"kind": "note", "text": f"--out: the cell did not define {', '.join(missing)}"})
+    return {RESULT: value, **{name: namespace[name] for name in outs if name in namespace}}
+
+
+def run_function_in_thread(call: Call, port: Port) -> Mapping[str, object]:
+    """Run a function in a thread of the kernel."""
+    with _in_job(call, port, InteractiveShell.instance()):
+        return calls.run_function(call, port)
+
+
+@contextlib.contextmanager
+def _in_job(call: Call, port: Port, shell: InteractiveShell) -> Iterator[None]:
+    tqdm_bars.install()
+    hooks = getattr(shell.display_pub, "_hooks", None)  # ipykernel's, one list per thread
+
+    def to_card(message: Mapping[str, Any]) -> None:
+        content = message["content"]
+        port.send(
+            {
+                "kind": "display",
+                "data": content["data"],
+                "metadata": content["metadata"],
+                "display_id": content["transient"].get("display_id"),
+                "update": message["header"]["msg_type"] == "update_display_data",
+            }
+        )
+
+    if hooks is not None:
+        hooks.append(to_card)
+    try:
+        with entered(call.options["job"], port, own_process=False):
+            yield
+    finally:
+        if hooks is not None:
+            hooks.remove(to_card)
+
+
+def _execute(shell: InteractiveShell, source: str, namespace: dict[str, Any]) -> object:
+    """Run the statements; the value of a last expression."""
+    tree = ast.parse(shell.transform_cell(source), "<job cell>")
+    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    _evaluate(tree, "exec", namespace)
+    if last is None:
+        return None
+    return _evaluate(ast.Expression(last.value), "eval", namespace)  # type: ignore[attr-defined]
+
+
+def _evaluate(tree: Any, mode: str, namespace: dict[str, Any]) -> object:
+    code = compile(tree, "<job cell>", mode, flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    value = eval(code, namespace)  # noqa: S307 - the user's own cell
+    if code.co_flags & inspect.CO_COROUTINE:
+        return asyncio.run(value)
+    return value
