@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from pathlib import Path
 
@@ -26,10 +27,15 @@ class LogSpool:
         self._tail_size = 0
         self._fd: int | None = None
         self._file_size = 0
+        self._lock = threading.Lock()
         self.size_bytes = 0
 
     def append(self, data: bytes) -> None:
         """Add output."""
+        with self._lock:
+            self._append(data)
+
+    def _append(self, data: bytes) -> None:
         self.size_bytes += len(data)
         self._append_to_file(data)
         if len(self._head) < HEAD_BYTES:
@@ -60,6 +66,10 @@ class LogSpool:
 
     def drop(self) -> None:
         """Forget everything, the file included."""
+        with self._lock:
+            self._drop()
+
+    def _drop(self) -> None:
         self.close()
         self._head, self._tail_size = b"", 0
         self._tail.clear()
@@ -72,6 +82,11 @@ class LogSpool:
 
         Where it is longer than what was kept, a line says how much is left out.
         """
+        with self._lock:
+            text = self._text(tail)
+        return text.replace("\r\n", "\n")
+
+    def _text(self, tail: int | None) -> str:
         if tail is None and self._path is not None and self._file_size == self.size_bytes:
             if not self.size_bytes:
                 return ""

@@ -14,7 +14,7 @@ from typing import Any
 from caikit_nb.jobs.inside import Inside, here
 
 _ids = itertools.count()
-_installed: list[bool] = []
+_installed: list[str] = []
 
 # What the notebook flavour of tqdm changes in order to draw widgets.
 _DRAWING = ("__init__", "display", "status_printer", "close", "clear", "reset", "update", "__iter__")
@@ -32,12 +32,14 @@ def install() -> None:
     import tqdm.std
 
     if not _installed:
-        _installed.append(True)
+        _installed.append("std")
         _wrap(tqdm.std.tqdm)
-    notebook = sys.modules.get("tqdm.notebook")
-    if notebook is not None and "caikit_nb" not in notebook.__dict__:
-        notebook.__dict__["caikit_nb"] = True
-        _wrap_notebook(notebook.tqdm_notebook, tqdm.std.tqdm)
+    # Only where there are widgets can tqdm.auto choose the notebook flavour.
+    if "ipywidgets" in sys.modules and "notebook" not in _installed:
+        import tqdm.notebook
+
+        _installed.append("notebook")
+        _wrap_notebook(tqdm.notebook.tqdm_notebook, tqdm.std.tqdm)
 
 
 def _wrap(kind: Any) -> None:

@@ -23,6 +23,11 @@ class Cards:
         self._shell, self._events, self._queue = shell, events, queue
         self._cards: weakref.WeakKeyDictionary[Job, list[Any]] = weakref.WeakKeyDictionary()
         self._shown_in: dict[str, int] = {}
+        if self.has_widgets:
+            # Before the first fork: what the kernel has imported, its copies have.
+            from caikit_nb.notebook.job_card import JobCard
+
+            self._card_class = JobCard
         self._subscription = events.subscribe(self._draw, MIN_INTERVAL_S)
 
     @property
@@ -37,9 +42,7 @@ class Cards:
         if not self.has_widgets:
             print(job_view.card_text(job))
             return
-        from caikit_nb.notebook.job_card import JobCard
-
-        card = JobCard(job, self._queue, self._shell)
+        card = self._card_class(job, self._queue, self._shell)
         self._cards.setdefault(job, []).append(card)
         card.show()
         job.changed()

@@ -13,7 +13,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from caikit_nb.notebook.chart_axis import Axis, compact, step_axis, value_axis
+from caikit_nb.notebook.chart_axis import (
+    Axis,
+    bounded,
+    compact,
+    step_axis,
+    value_axis,
+    widened,
+)
 from caikit_nb.notebook.chart_series import Point, Series, finite_values, panels, thin
 
 __all__ = ["line_chart", "text_chart"]
@@ -63,7 +70,7 @@ def line_chart(series: Mapping[str, Series]) -> str:
         is_whole=is_whole,
     )
     legends = [_Legend.of(group, panel_width) for group in groups]
-    top = max(legend.rows for legend in legends) * _LEGEND_LINE + 8
+    top = max(legend.rows for legend in legends) * _LEGEND_LINE + 11
     height = top + _PLOT_HEIGHT + _TICKS_HEIGHT
     body = "".join(
         f'<g transform="translate({_number(i * (panel_width + _GAP))} 0)">'
@@ -96,7 +103,7 @@ def text_chart(values: Sequence[float], width: int = 40) -> str:
     finite = [mean for mean in means if math.isfinite(mean)]
     if not finite:
         return " " * count
-    axis = _text_axis(min(finite), max(finite))
+    axis = Axis(*widened(bounded(min(finite)), bounded(max(finite))), (), ())
     return "".join(_block(mean, axis) for mean in means)
 
 
@@ -213,9 +220,8 @@ class _Panel:
             if len(part) > 1
         )
         width = 1.75 if len(points) <= 150 else 1.25
-        dots = [(part[0], 2.0) for part in stretches if len(part) == 1]
-        if stretches:
-            dots.append((stretches[-1][-1], 2.75))
+        dots = [(part[0], 2.0) for part in stretches[:-1] if len(part) == 1]
+        dots += [(part[-1], 2.75) for part in stretches[-1:]]
         circles = "".join(
             f'<circle cx="{_number(self._x(step))}" cy="{_number(self._y(value))}" r="{radius}" '
             f'fill="{line.colour}"/>'
@@ -280,10 +286,6 @@ def _number(value: float) -> str:
 def _mean(values: Sequence[float]) -> float:
     finite = [value for value in values if math.isfinite(value)]
     return sum(value / len(finite) for value in finite) if finite else math.nan
-
-
-def _text_axis(low: float, high: float) -> Axis:
-    return Axis(low, high, (), ()) if high > low else Axis(low - 1, low + 1, (), ())
 
 
 def _block(value: float, axis: Axis) -> str:

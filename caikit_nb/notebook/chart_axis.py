@@ -33,8 +33,8 @@ class Axis:
 
 
 def value_axis(low: float, high: float, count: int = 4) -> Axis:
-    """An axis that holds all values from `low` to `high`; its ends are ticks where these are near."""
-    low, high = _widened(bounded(low), bounded(high))
+    """An axis that holds the values from `low` to `high`; its ends are ticks if these are near."""
+    low, high = widened(bounded(low), bounded(high))
     step = _round_step((high - low) / count)
     margin = 0.04 * (high - low)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
@@ -50,7 +50,7 @@ def step_axis(low: float, high: float, count: int = 6, *, is_whole: bool = True)
     low, high = bounded(low), bounded(high)
     if high <= low:
         return Axis(low - 0.5, low + 0.5, (low,), (compact(low),))
-    wide_low, wide_high = _widened(low, high)
+    wide_low, wide_high = widened(low, high)
     step = _round_step((wide_high - wide_low) / count)
     if is_whole and step < 1:
         step = 1.0
@@ -82,8 +82,8 @@ def bounded(value: float) -> float:
     return max(-_LARGEST, min(_LARGEST, value))
 
 
-def _widened(low: float, high: float) -> tuple[float, float]:
-    """A range wide enough for ticks that differ, around a constant if need be."""
+def widened(low: float, high: float) -> tuple[float, float]:
+    """A range with a length that numbers can tell apart, around a constant if need be."""
     size = max(abs(low), abs(high))
     if high - low > size * 1e-9:
         return low, high

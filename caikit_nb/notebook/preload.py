@@ -10,7 +10,7 @@ import contextlib
 import os
 import signal
 
-import tqdm.std  # noqa: F401 - cells use it more often than not
+import tqdm.notebook  # noqa: F401 - cells use it more often than not
 
 from caikit_nb.notebook import cell_runner  # noqa: F401 - what a child runs
 from caikit_nb.notebook.job_shell import make_fresh_shell
