@@ -10,6 +10,7 @@ from typing import Any
 
 from caikit_nb import jobs as jobs_room
 from caikit_nb.execution.guardian import guardian
+from caikit_nb.jobs import journal
 from caikit_nb.jobs.executor import (
     DefaultPolicy,
     Duration,
@@ -32,6 +33,7 @@ class Session:
     def __init__(self, policy: Policy | None = None, hooks: SessionHooks | None = None) -> None:
         self.policy = policy or DefaultPolicy()
         self.executor = JobExecutor(policy=self.policy, hooks=hooks)
+        self.executor.events.subscribe(journal.write, journal.MIN_INTERVAL_S)
 
     @property
     def registry(self) -> Mapping[str, JobFuture]:

@@ -291,4 +291,5 @@ def _mean(values: Sequence[float]) -> float:
 def _block(value: float, axis: Axis) -> str:
     if not math.isfinite(value):
         return " "
-    return _BLOCKS[min(len(_BLOCKS) - 1, int(axis.fraction(value) * len(_BLOCKS)))]
+    height = int(axis.fraction(value) * len(_BLOCKS) + 1e-9)
+    return _BLOCKS[min(len(_BLOCKS) - 1, height)]

@@ -29,7 +29,8 @@ class Axis:
 
     def fraction(self, value: float) -> float:
         """Where a value lies: 0 at the axis' start, 1 at its end."""
-        return (bounded(value) - self.low) / (self.high - self.low)
+        # Values too large or too small to compute with lie at the ends.
+        return min(1.0, max(0.0, (value - self.low) / (self.high - self.low)))
 
 
 def value_axis(low: float, high: float, count: int = 4) -> Axis:
@@ -48,11 +49,10 @@ def value_axis(low: float, high: float, count: int = 4) -> Axis:
 def step_axis(low: float, high: float, count: int = 6, *, is_whole: bool = True) -> Axis:
     """An axis from `low` to `high` exactly, with ticks between; whole numbers if asked."""
     low, high = bounded(low), bounded(high)
-    if high <= low:
-        return Axis(low - 0.5, low + 0.5, (low,), (compact(low),))
-    wide_low, wide_high = widened(low, high)
-    step = _round_step((wide_high - wide_low) / count)
-    if is_whole and step < 1:
+    if widened(low, high) != (low, high):
+        return Axis(*widened(low, high), (low,), (compact(low),))
+    step = _round_step((high - low) / count)
+    if is_whole and step < 1 <= high - low:
         step = 1.0
     return Axis(low, high, *_ticks_within(low, high, step))
 
