@@ -138,7 +138,9 @@ def _checked(values: dict[str, Any]) -> JobOptions:
     known = {"name", "start_method", "retain", "timeout", "params"}
     unknown = sorted(set(values) - known)
     if unknown:
-        raise TypeError(f"unknown option {unknown[0]!r}: the options are {', '.join(sorted(known))}")
+        raise TypeError(
+            f"unknown option {unknown[0]!r}: the options are {', '.join(sorted(known))}"
+        )
     for name in ("retain", "timeout"):
         if name in values:
             parse_duration(values[name])

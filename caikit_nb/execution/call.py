@@ -62,7 +62,11 @@ class SealedCall:
         """The call again, in the process that has the memory file as `fd`."""
         store = Store(fd)
         options = pickle.loads(self.options)  # noqa: S301 - sealed by this user's own kernel
-        return Call(self.runner, {e.name: store.load(e) for e in self.entries}, options)
+        inputs = store.load_all(self.entries)
+        for value in inputs.values():
+            if isinstance(value, UnpicklableError):
+                raise value
+        return Call(self.runner, inputs, options)
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -76,7 +80,7 @@ def seal(call: Call, fd: int) -> SealedCall:
     Raises:
         UnpicklableError: an input can't be pickled; names it and what stops it.
     """
-    writer = Writer(fd)
+    writer = Writer(fd, shared=True, main_globals=True)
     entries = tuple(writer.add(name, value) for name, value in call.inputs.items())
     for entry in entries:
         if entry.error is not None:
@@ -90,7 +94,9 @@ def run_function(call: Call, port: Port) -> Mapping[str, object]:
 
 
 def function_inputs(
-    function: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    function: Callable[..., Any],
+    args: tuple[Any, ...] = (),
+    kwargs: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The inputs that `run_function` takes."""
     return {"function": function, "args": args, "kwargs": dict(kwargs or {})}

@@ -5,6 +5,7 @@ Nothing here takes a lock that another thread of the parent could have held at t
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import ctypes
 import dataclasses
@@ -17,6 +18,7 @@ import signal
 import sys
 import threading
 import time
+import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -41,6 +43,7 @@ class Surroundings:
         directory: The working directory; None keeps the inherited one.
         environment: The environment variables; None keeps the inherited ones.
         module_path: ``sys.path``; None keeps the inherited one.
+        fresh_main: Begin with an empty ``__main__``, for functions that were defined in one.
         single_openmp_thread: Limit OpenMP to one thread, as its pool does not survive a fork.
     """
 
@@ -49,6 +52,7 @@ class Surroundings:
     directory: str | None = None
     environment: dict[str, str] | None = None
     module_path: tuple[str, ...] | None = None
+    fresh_main: bool = False
     single_openmp_thread: bool = False
 
 
@@ -76,7 +80,9 @@ class ChildPort:
         try:
             frame = encode(message)
         except (TypeError, ValueError) as error:
-            frame = encode({"kind": "note", "text": f"a {message.get('kind')} is left out: {error}"})
+            frame = encode(
+                {"kind": "note", "text": f"a {message.get('kind')} is left out: {error}"}
+            )
         streams.flush()
         with self._lock, contextlib.suppress(BrokenPipeError):
             view = memoryview(frame)
@@ -143,6 +149,9 @@ def _take_over(surroundings: Surroundings) -> None:
         os.environ.update(surroundings.environment)
         if hasattr(time, "tzset"):
             time.tzset()
+    if surroundings.fresh_main:
+        sys.modules["__main__"] = types.ModuleType("__main__")
+        sys.modules["__main__"].__dict__["__builtins__"] = builtins
     if surroundings.module_path is not None:
         sys.path[:] = surroundings.module_path
     if surroundings.directory is not None:
@@ -156,7 +165,7 @@ def _take_over(surroundings: Surroundings) -> None:
 
 def _run(start: Start, port: ChildPort) -> Message:
     """Run the call; the report names where its values or its error lie."""
-    writer = Writer(start.end.results.fd)
+    writer = Writer(start.end.results.fd, shared=True)
     try:
         with _interruptible():
             call = _opened(start)

@@ -244,22 +244,27 @@ class ProcessBody(Destroyable):
 
     @property
     def destroyed(self) -> bool:
+        """Whether `destroy` was called (contracts P8)."""
         return self._destroyed
 
     @property
     def canceled(self) -> bool:
+        """Whether `destroy` hit it while it ran or before it had started (contracts P8)."""
         return self._canceled
 
     @property
     def ran(self) -> bool:
+        """Whether it was started and has ended (contracts P9)."""
         return self._popen is not None and self._settled.is_set()  # type: ignore[attr-defined]
 
     @property
     def threw(self) -> bool:
+        """Whether there is an `error` (contracts P9)."""
         return self.error is not None
 
     @property
     def error(self) -> BaseException | None:
+        """The call's exception, or what stands for the process's death; None if neither."""
         return self._refused or self._answered()[1]
 
     def get_or_throw(self) -> Any:
@@ -344,9 +349,9 @@ def _standard_popen(base: Any) -> type:
     if method == "fork":
         from multiprocessing.popen_fork import Popen
     elif method == "spawn":
-        from multiprocessing.popen_spawn_posix import Popen  # type: ignore[assignment]
+        from multiprocessing.popen_spawn_posix import Popen
     else:
-        from multiprocessing.popen_forkserver import Popen  # type: ignore[assignment]
+        from multiprocessing.popen_forkserver import Popen
     return Popen
 
 

@@ -64,18 +64,22 @@ class DestroyableThread(threading.Thread, Destroyable):
 
     @property
     def destroyed(self) -> bool:
+        """Whether `destroy` was called."""
         return self._destroyed
 
     @property
     def canceled(self) -> bool:
+        """Whether `destroy` came before the function had ended (contracts P21)."""
         return self._canceled
 
     @property
     def ran(self) -> bool:
+        """Whether the function has ended (contracts P23)."""
         return self._ran
 
     @property
     def threw(self) -> bool:
+        """Whether there is an `error`."""
         return self.error is not None
 
     @property
@@ -103,4 +107,4 @@ class DestroyableThread(threading.Thread, Destroyable):
             raised = ctypes.pythonapi.PyThreadState_SetAsyncExc(
                 ctypes.c_ulong(self.ident), ctypes.py_object(kind)
             )
-        return raised == 1
+        return bool(raised == 1)

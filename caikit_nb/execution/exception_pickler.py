@@ -11,6 +11,7 @@ from __future__ import annotations
 import pickle
 import traceback
 from dataclasses import dataclass, field
+from typing import Any
 
 import cloudpickle
 
@@ -140,7 +141,7 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 def _pickled(error: BaseException) -> bytes | None:
     """The exception alone, by the first way that gives back its type and text."""
-    for form in (_as_itself, _as_parts):
+    for form in (_as_group, _as_itself, _as_parts):
         try:
             data = form(error)
             copy = pickle.loads(data)  # noqa: S301 - made in the line above
@@ -152,21 +153,39 @@ def _pickled(error: BaseException) -> bytes | None:
 
 
 def _as_itself(error: BaseException) -> bytes:
-    return cloudpickle.dumps(error)
+    return bytes(cloudpickle.dumps(error))
 
 
 def _as_parts(error: BaseException) -> bytes:
-    return cloudpickle.dumps(_Parts(type(error), error.args, dict(error.__dict__)))
+    return bytes(cloudpickle.dumps(_Parts(type(error), error.args, dict(error.__dict__))))
+
+
+def _as_group(error: BaseException) -> bytes:
+    if not isinstance(error, BaseExceptionGroup):
+        raise TypeError("not a group")
+    members = [pack(member) for member in error.exceptions]
+    parts = _Parts(type(error), error.message, members, dict(error.__dict__))
+    parts.make = _group_from_parts
+    return bytes(cloudpickle.dumps(parts))
+
+
+def _group_from_parts(
+    kind: Any, message: str, members: list[PackedError], state: dict[str, object]
+) -> BaseException:
+    group: BaseException = kind(message, [unpack(member) for member in members])
+    group.__dict__.update(state)
+    return group
 
 
 class _Parts:
     """Unpickles as an exception that is made without calling its constructor."""
 
     def __init__(self, *parts: object) -> None:
+        self.make: Any = _from_parts
         self.parts = parts
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _from_parts, self.parts
+        return self.make, self.parts
 
 
 def _from_parts(
@@ -196,11 +215,16 @@ def _show_remote_traceback(error: BaseException, packed: PackedError) -> None:
     if packed.rendered:
         error._render_traceback_ = Rendering(packed.rendered)  # type: ignore[attr-defined]
     last, seen = error, {id(error)}
-    while (deeper := last.__cause__ or last.__context__) is not None and id(deeper) not in seen:
+    while (deeper := _shown_before(last)) is not None and id(deeper) not in seen:
         seen.add(id(deeper))
         last = deeper
     if last.__cause__ is None:
         last.__cause__ = RemoteTraceback(packed.traceback)
+
+
+def _shown_before(error: BaseException) -> BaseException | None:
+    """The exception that Python prints above this one."""
+    return error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 def _type_name(error: BaseException) -> str:

@@ -12,6 +12,7 @@ import os
 import select
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 # Threads that belong to the kernel, the shell or us, and survive a fork by not being needed.
@@ -76,7 +77,7 @@ def _libraries() -> str | None:
         module = sys.modules.get(library)
         with contextlib.suppress(Exception):
             if module is not None and (what := state(module)):
-                return str(what)
+                return what
     return None
 
 
@@ -94,7 +95,7 @@ def _jax(bridge: object) -> str | None:
     return "jax has started its backends" if backends else None
 
 
-_STATES = {
+_STATES: dict[str, Callable[[object], str | None]] = {
     "torch": _torch,
     "cupy": _cupy,
     "jax._src.xla_bridge": _jax,

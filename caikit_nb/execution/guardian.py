@@ -70,7 +70,8 @@ class Guardian:
             self._tell(directory)
 
     def _tell(self, directory: str) -> None:
-        assert self._guard is not None and self._guard.stdin is not None  # noqa: S101
+        assert self._guard is not None  # noqa: S101
+        assert self._guard.stdin is not None  # noqa: S101
         try:
             self._guard.stdin.write(os.fsencode(directory) + b"\n")
             self._guard.stdin.flush()

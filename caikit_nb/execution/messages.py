@@ -8,10 +8,13 @@ job wrote may run code.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import struct
 from collections.abc import Iterator
 from typing import Any
+
+from caikit_nb.execution.short_repr import short_repr
 
 HEADER = struct.Struct("<I")
 MAX_FRAME_BYTES = 32 * 2**20
@@ -35,10 +38,11 @@ def encode(message: Message) -> bytes:
 def _plain(value: object) -> object:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return base64.b64encode(value).decode("ascii")
-    item = getattr(value, "item", None)
-    if callable(item):
-        return item()
-    return repr(value)
+    with contextlib.suppress(Exception):  # the value's own code
+        item = getattr(value, "item", None)
+        if callable(item) and isinstance(number := item(), str | int | float):
+            return number
+    return short_repr(value, 1000)
 
 
 class Decoder:

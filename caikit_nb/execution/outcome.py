@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import signal
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from caikit_nb.errors import UnpicklableError
 from caikit_nb.execution.call import RESULT
 from caikit_nb.execution.exception_pickler import PackedError
 from caikit_nb.execution.transfer import Entry, Store
 
 
-@dataclass(frozen=True, slots=True)
 class Values:
-    """What a call gave back, still sealed; each value is rebuilt when it is asked for."""
+    """What a call gave back, still sealed: rebuilt, together, when the first is asked for.
 
-    store: Store
-    entries: dict[str, Entry]
+    Args:
+        store: Where they lie.
+        entries: The values, in the order they were written.
+    """
+
+    def __init__(self, store: Store, entries: Sequence[Entry]) -> None:
+        self._store: Store | None = store
+        self.entries = {entry.name: entry for entry in entries}
+        self._loaded: dict[str, Any] = {}
+        self._lock = threading.RLock()
 
     def load(self, name: str = RESULT) -> Any:
         """The value of that name.
@@ -25,7 +35,14 @@ class Values:
             KeyError: there is none.
             UnpicklableError: it could not cross.
         """
-        return self.store.load(self.entries[name])
+        with self._lock:
+            if self._store is not None:
+                self._loaded = self._store.load_all(list(self.entries.values()))
+                self._store = None  # what was read holds on to the memory that it needs
+        value = self._loaded[name]
+        if isinstance(value, UnpicklableError):
+            raise value
+        return value
 
     @property
     def size_bytes(self) -> int:

@@ -165,4 +165,4 @@ class ProcessReader:
         if "error" in self._report:
             return Raised(store.load(Entry.from_message(self._report["error"])), usage)
         entries = [Entry.from_message(data) for data in self._report["values"]]
-        return Returned(Values(store, {entry.name: entry for entry in entries}), usage)
+        return Returned(Values(store, entries), usage)

@@ -57,8 +57,8 @@ def _install() -> None:
     with _lock:
         _users += 1
         if _users == 1:
-            sys.stdout = _Routed("stdout", sys.stdout)  # type: ignore[assignment]
-            sys.stderr = _Routed("stderr", sys.stderr)  # type: ignore[assignment]
+            sys.stdout = _Routed("stdout", sys.stdout)
+            sys.stderr = _Routed("stderr", sys.stderr)
 
 
 def _uninstall() -> None:

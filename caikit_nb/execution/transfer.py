@@ -7,12 +7,13 @@ back writable and without a copy, and one value that can't be pickled or read lo
 
 from __future__ import annotations
 
-import io
 import mmap
 import os
 import pickle
+import sys
 import tempfile
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -34,12 +35,14 @@ class Entry:
         spans: ``(offset, length)`` in bytes: the pickle first, then its buffers.
         type_name: The value's type, for people.
         error: Why it could not be pickled; None if it was.
+        group: Entries of one group share what they have in common, and are read in order.
     """
 
     name: str
     spans: tuple[tuple[int, int], ...]
     type_name: str
     error: str | None = None
+    group: int = 0
 
     @property
     def size_bytes(self) -> int:
@@ -54,7 +57,7 @@ class Entry:
     def from_message(cls, data: Mapping[str, Any]) -> Entry:
         """The inverse of `to_message`."""
         spans = tuple((int(offset), int(length)) for offset, length in data["spans"])
-        return cls(data["name"], spans, data["type_name"], data["error"])
+        return cls(data["name"], spans, data["type_name"], data["error"], data["group"])
 
 
 def open_memory_file() -> int:
@@ -66,48 +69,115 @@ def open_memory_file() -> int:
 
 
 class Writer:
-    """Appends values to a memory file."""
+    """Appends values to a memory file.
 
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-        self._end = os.fstat(fd).st_size
+    Args:
+        fd: The file.
+        shared: Whether what two values have in common stays common: then all of them are read
+            together by `Store.load_all`. Else each is read on its own by `Store.load`.
+        main_globals: Whether functions of ``__main__`` find their globals in the reader's
+            ``__main__``. Else they carry a copy.
+    """
+
+    def __init__(self, fd: int, *, shared: bool = False, main_globals: bool = False) -> None:
+        self._fd, self._shared, self._main_globals = fd, shared, main_globals
+        self._file = _File(fd)
+        self._group = 0
+        self._pickler: cloudpickle.Pickler | None = None
+        self._buffers: list[pickle.PickleBuffer] = []
 
     def add(self, name: str, value: object) -> Entry:
         """Write one value. A value that can't be pickled gives an entry that says why."""
-        start = self._end
-        buffers: list[pickle.PickleBuffer] = []
+        start = self._file.end
+        self._buffers.clear()
+        if self._pickler is None or not self._shared:
+            self._pickler = self._new_pickler()
         try:
-            body = _Body(self._fd, start)
-            with io.BufferedWriter(body, 1 << 20) as file:
-                cloudpickle.Pickler(file, protocol=5, buffer_callback=buffers.append).dump(value)
+            self._pickler.dump(value)
         except Exception as error:  # noqa: BLE001 - pickling runs the user's own code
-            os.ftruncate(self._fd, start)
+            # What it has remembered of the half-written value must not be referred to.
+            self._pickler = None
+            self._group += 1
+            self._file.cut(start)
             text = explain_unpicklable(name, value, error)
-            return Entry(name, (), _type_name(value), text)
-        self._end = body.end
-        spans = [(start, body.end - start)]
-        spans += [self._add_buffer(buffer) for buffer in buffers]
-        return Entry(name, tuple(spans), _type_name(value))
+            return Entry(name, (), _type_name(value), text, self._group)
+        spans = [(start, self._file.end - start)]
+        spans += [self._add_buffer(buffer) for buffer in self._buffers]
+        return Entry(name, tuple(spans), _type_name(value), None, self._group)
+
+    def _new_pickler(self) -> cloudpickle.Pickler:
+        pickler = cloudpickle.Pickler(
+            self._file, protocol=5, buffer_callback=self._buffers.append
+        )
+        known_globals = getattr(pickler, "globals_ref", None)
+        if self._main_globals and known_globals is not None:
+            known_globals[id(sys.modules["__main__"].__dict__)] = MainGlobals(_=None)
+        return pickler
 
     def _add_buffer(self, buffer: pickle.PickleBuffer) -> tuple[int, int]:
-        start = -(-self._end // _ALIGNMENT) * _ALIGNMENT
+        start = -(-self._file.end // _ALIGNMENT) * _ALIGNMENT
         with buffer.raw() as view:
-            self._end = _write_all(self._fd, view, start)
-        return start, self._end - start
+            self._file.end = _write_all(self._fd, view, start)
+        return start, self._file.end - start
 
 
-class _Body(io.RawIOBase):
-    def __init__(self, fd: int, start: int) -> None:
+class MainGlobals(dict[str, Any]):
+    """Stands for the globals of ``__main__``, whichever process reads it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _main_globals, ()
+
+
+def _main_globals() -> dict[str, Any]:
+    return sys.modules["__main__"].__dict__
+
+
+class _File:
+    """A pickler's file: writes at the end of the memory file."""
+
+    def __init__(self, fd: int) -> None:
         self._fd = fd
-        self.end = start
-
-    def writable(self) -> bool:
-        return True
+        self.end = os.fstat(fd).st_size
 
     def write(self, data: Any) -> int:
-        with memoryview(data) as view:
+        with memoryview(data).cast("B") as view:
             self.end = _write_all(self._fd, view, self.end)
             return view.nbytes
+
+    def cut(self, end: int) -> None:
+        """Take back what was written after `end`."""
+        os.ftruncate(self._fd, end)
+        self.end = end
+
+
+class _Bodies:
+    """An unpickler's file: the pickles of several entries, one after another."""
+
+    def __init__(self) -> None:
+        self._view, self._at = memoryview(b""), 0
+
+    def turn_to(self, view: memoryview) -> None:
+        """Go on with another entry."""
+        self._view, self._at = view, 0
+
+    def read(self, size: int = -1) -> bytes:
+        end = len(self._view) if size < 0 else min(len(self._view), self._at + size)
+        piece = bytes(self._view[self._at : end])
+        self._at = end
+        return piece
+
+    def readinto(self, target: Any) -> int:
+        with memoryview(target).cast("B") as view:
+            piece = self._view[self._at : self._at + len(view)]
+            view[: len(piece)] = piece
+            self._at += len(piece)
+            return len(piece)
+
+    def readline(self) -> bytes:
+        line = bytes(self._view[self._at :]).partition(b"\n")
+        piece = line[0] + line[1]
+        self._at += len(piece)
+        return piece
 
 
 def _write_all(fd: int, view: memoryview, offset: int) -> int:
@@ -136,13 +206,59 @@ class Store:
         """
         if entry.error is not None:
             raise UnpicklableError(entry.name, entry.error)
-        view = memoryview(self._memory)
-        body, *buffers = [view[offset : offset + length] for offset, length in entry.spans]
+        body, *buffers = self._views(entry)
         try:
             return pickle.loads(body, buffers=buffers)  # noqa: S301 - written by our own child
         except Exception as error:
-            text = f"{entry.name!r} of type {entry.type_name} can't be rebuilt here: {error}"
-            raise UnpicklableError(entry.name, text) from error
+            raise _cannot_rebuild(entry, error) from error
+
+    def load_all(self, entries: Sequence[Entry]) -> dict[str, Any]:
+        """The values of entries written with ``shared``, what they had in common still common.
+
+        A value that can't be had is an `UnpicklableError` in its place. In the order they were
+        written, those after it in its group are lost with it.
+        """
+        values: dict[str, Any] = {}
+        readers: dict[int, _Reader] = {}
+        for entry in entries:
+            if entry.error is not None:
+                values[entry.name] = UnpicklableError(entry.name, entry.error)
+                continue
+            reader = readers.setdefault(entry.group, _Reader())
+            values[entry.name] = reader.load(entry, self._views(entry))
+        return values
+
+    def _views(self, entry: Entry) -> list[memoryview]:
+        view = memoryview(self._memory)
+        return [view[offset : offset + length] for offset, length in entry.spans]
+
+
+class _Reader:
+    """Reads one group."""
+
+    def __init__(self) -> None:
+        self._bodies = _Bodies()
+        self._buffers: deque[memoryview] = deque()
+        self._unpickler = pickle.Unpickler(  # noqa: S301 - written by our own child
+            self._bodies, buffers=iter(self._buffers.popleft, None)
+        )
+        self._broken: Exception | None = None
+
+    def load(self, entry: Entry, views: list[memoryview]) -> Any:
+        """The value, or the error that stands for it."""
+        if self._broken is None:
+            self._bodies.turn_to(views[0])
+            self._buffers.extend(views[1:])
+            try:
+                return self._unpickler.load()
+            except Exception as error:  # noqa: BLE001 - the user's own classes are rebuilt here
+                self._broken = error
+        return _cannot_rebuild(entry, self._broken)
+
+
+def _cannot_rebuild(entry: Entry, error: Exception) -> UnpicklableError:
+    text = f"{entry.name!r} of type {entry.type_name} can't be rebuilt here: {error}"
+    return UnpicklableError(entry.name, text)
 
 
 def _read(fd: int, size: int) -> bytearray:

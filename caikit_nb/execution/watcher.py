@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 Callback = Callable[[], object]
 
+_LONGEST_WAIT_S = 3600.0  # the system's own limit is a few weeks, and a retention may be longer
+
 
 class Timer:
     """A call planned for a time; `cancel` takes it back."""
@@ -151,7 +153,9 @@ class Watcher:
             return 0.0
         while self._timers and self._timers[0][2].callback is None:
             heapq.heappop(self._timers)
-        return max(0.0, self._timers[0][0] - time.monotonic()) if self._timers else None
+        if not self._timers:
+            return None
+        return min(_LONGEST_WAIT_S, max(0.0, self._timers[0][0] - time.monotonic()))
 
     def _run_once(self, ready: list[tuple[selectors.SelectorKey, Any]]) -> None:
         for key, _ in ready:

@@ -28,8 +28,8 @@ from caikit_nb.jobs.job import Job, JobSpec
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.queue import JobQueue
 from caikit_nb.jobs.registry import JobRegistry
-from caikit_nb.jobs.states import JobStatus
 from caikit_nb.jobs.start_method import Choice, check_start_method, choose_start_method
+from caikit_nb.jobs.states import JobStatus
 
 Duration = str | int | float | timedelta | None
 _SESSION_DEFAULT: Any = object()
@@ -246,7 +246,7 @@ class JobExecutor(concurrent.futures.Executor):
                 single_openmp_thread=choice.single_openmp_thread,
             )
         return Surroundings(
-            directory=os.getcwd(), environment=dict(os.environ), module_path=tuple(sys.path)
+            directory=str(Path.cwd()), environment=dict(os.environ), module_path=tuple(sys.path)
         )
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,7 @@ class Bar:
         postfix: The words after it.
         position: How deep it is nested, from 0.
         closed: Whether it is over.
+        reported_at: When that was, on the monotonic clock.
     """
 
     desc: str
@@ -38,6 +40,7 @@ class Bar:
     postfix: str
     position: int
     closed: bool
+    reported_at: float = 0.0
 
     @property
     def fraction(self) -> float | None:
@@ -49,8 +52,9 @@ class Bar:
         """Estimated seconds to go; None if that can't be told."""
         if self.total is None or self.closed or not self.n:
             return None
-        rate = self.rate or (self.n / self.elapsed_s if self.elapsed_s else None)
-        return max(0.0, (self.total - self.n) / rate) if rate else None
+        # Time goes on while nothing is reported.
+        elapsed_s = self.elapsed_s + (time.monotonic() - self.reported_at)
+        return max(0.0, (self.total - self.n) * elapsed_s / self.n)
 
 
 class Bars:
@@ -73,7 +77,7 @@ class Bars:
 
     def latest(self) -> list[Bar]:
         """The bars to show, outermost first, at most `MAX_BARS`."""
-        bars = sorted(tuple(self._bars.values()), key=lambda bar: bar.position)
+        bars = sorted(self._bars.values(), key=lambda bar: bar.position)
         return bars[:MAX_BARS]
 
     @property
@@ -94,6 +98,7 @@ def _bar(state: Mapping[str, Any]) -> Bar:
         postfix=str(state["postfix"]),
         position=state["position"],
         closed=bool(state["closed"]),
+        reported_at=time.monotonic(),
     )
 
 

@@ -60,7 +60,9 @@ def choose_start_method(asked: str, *, allow_unsafe_fork: bool = False) -> Choic
     if refusal is None:
         return Choice("fork", "in a copy of the kernel, as asked for")
     if refusal.only_openmp:
-        return Choice("fork", f"in a copy of the kernel, OpenMP on one thread: {refusal.reason}", True)
+        return Choice(
+            "fork", f"in a copy of the kernel, OpenMP on one thread: {refusal.reason}", True
+        )
     if allow_unsafe_fork:
         return Choice("fork", f"in a copy of the kernel, though {refusal.reason}")
     raise ForkRefusedError(refusal.reason)

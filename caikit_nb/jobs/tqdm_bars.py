@@ -8,16 +8,31 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 import sys
+import threading
+import time
+from collections.abc import Iterator
 from typing import Any
 
 from caikit_nb.jobs.inside import Inside, here
+
+_LOOK_EVERY_S = 0.25
 
 _ids = itertools.count()
 _installed: list[str] = []
 
 # What the notebook flavour of tqdm changes in order to draw widgets.
-_DRAWING = ("__init__", "display", "status_printer", "close", "clear", "reset", "update", "__iter__")
+_DRAWING = (
+    "__init__",
+    "display",
+    "status_printer",
+    "close",
+    "clear",
+    "reset",
+    "update",
+    "__iter__",
+)
 
 
 class _Nowhere(io.StringIO):
@@ -43,7 +58,7 @@ def install() -> None:
 
 
 def _wrap(kind: Any) -> None:
-    init, display, close = kind.__init__, kind.display, kind.close
+    init, display, close, iterate = kind.__init__, kind.display, kind.close, kind.__iter__
 
     def new_init(self: Any, *args: Any, **kwargs: Any) -> None:
         inside = here()
@@ -71,7 +86,68 @@ def _wrap(kind: Any) -> None:
         if inside is not None and state is not None:
             inside.bars.tell(self._caikit_nb_id, {**state, "closed": True})
 
+    def new_iter(self: Any) -> Iterator[Any]:
+        return iterate(self) if _line_of(self) is None or self.disable else _counted(self)
+
     kind.__init__, kind.display, kind.close = new_init, new_display, new_close
+    kind.__iter__ = new_iter
+
+
+def _counted(bar: Any) -> Iterator[Any]:
+    """Iterate as tqdm does, but keep the bar's own count true at every step.
+
+    tqdm counts in a variable of its own until it draws next; a loop that becomes slow just after
+    a drawing would then show an old count for as long as its step takes.
+    """
+    _open_bars.watch(bar)
+    try:
+        for item in bar.iterable:
+            yield item
+            bar.n += 1
+    finally:
+        bar.close()
+
+
+class _OpenBars:
+    """Tells how far the open bars are, four times a second while there are any."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """In a forked process nobody watches yet."""
+        self._lock = threading.Lock()
+        self._bars: list[Any] = []
+        self._thread: threading.Thread | None = None
+
+    def watch(self, bar: Any) -> None:
+        """Look after a bar until it is closed."""
+        with self._lock:
+            self._bars.append(bar)
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name="caikit_nb bars", daemon=True
+                )
+                self._thread.start()
+
+    def _run(self) -> None:
+        told: dict[int, float] = {}
+        while True:
+            time.sleep(_LOOK_EVERY_S)
+            with self._lock:
+                self._bars = [bar for bar in self._bars if not bar.disable]
+                if not self._bars:
+                    self._thread = None
+                    return
+                bars = tuple(self._bars)
+            for bar in bars:
+                if told.get(bar._caikit_nb_id) != bar.n:
+                    told[bar._caikit_nb_id] = bar.n
+                    bar.display()
+
+
+_open_bars = _OpenBars()
+os.register_at_fork(after_in_child=_open_bars.forget)
 
 
 def _wrap_notebook(kind: Any, plain: Any) -> None:

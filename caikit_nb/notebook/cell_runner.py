@@ -86,6 +86,7 @@ def _run(shell: InteractiveShell, source: str) -> tuple[ExecutionResult, list[st
     def keep_traceback(etype: Any, evalue: Any, stb: list[str]) -> None:
         lines[:] = stb
 
+    shell.displayhook.source = source
     shell._showtraceback = keep_traceback  # type: ignore[method-assign]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="To exit: use")

@@ -8,40 +8,18 @@ from __future__ import annotations
 
 import html
 import math
-import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from caikit_nb.notebook.chart_axis import (
-    Axis,
-    bounded,
-    compact,
-    step_axis,
-    value_axis,
-    widened,
-)
-from caikit_nb.notebook.chart_series import Point, Series, finite_values, panels, thin
+from caikit_nb.notebook.chart_axis import Axis, bounded, compact, step_axis, widened
+from caikit_nb.notebook.chart_panel import TEXT_COLOUR, Legend, Line, Panel, coordinate
+from caikit_nb.notebook.chart_series import Series, panels
 
 __all__ = ["line_chart", "text_chart"]
 
-# Chosen to differ for the colour-blind too, with a contrast of at least 3 on white and on #111.
-_COLOURS = (
-    *("#2896f5", "#c8800d", "#b740b1", "#178a5a"),
-    *("#e15e8e", "#17a750", "#9a87bc", "#906606"),
-)
-_DASHES = ("", "5 3", "1.5 3", "8 3 1.5 3")  # the second four series have the second, and so on
-_TEXT = "var(--jp-ui-font-color1, currentColor)"
 _FONT = "var(--jp-ui-font-family, system-ui, -apple-system, sans-serif)"
-
 _WIDTHS = (520, 620, 620)  # by the number of panels
-_PLOT_HEIGHT = 126
-_GAP = 18
-_RIGHT = 10
-_LEGEND_LINE = 17
-_TICKS_HEIGHT = 20
-_CHARACTER = 6.1  # the mean width of one at 11 px
-_NAME_LIMIT = 26
+_GAP = 18  # between panels
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
 
@@ -57,31 +35,27 @@ def line_chart(series: Mapping[str, Series]) -> str:
     """
     if not series:
         return ""
-    lines = {name: _Line.of(i, name, points) for i, (name, points) in enumerate(series.items())}
+    lines = {name: Line.of(i, name, points) for i, (name, points) in enumerate(series.items())}
     groups = [[lines[name] for name in group] for group in panels(series)]
     width = _WIDTHS[len(groups) - 1]
     panel_width = (width - _GAP * (len(groups) - 1)) / len(groups)
-    steps = [step for line in lines.values() for step, _ in line.points]
-    is_whole = all(float(step).is_integer() for step in steps)
-    x_axis = step_axis(
-        min(steps, default=0),
-        max(steps, default=1),
-        max(3, int(panel_width / 70)),
-        is_whole=is_whole,
-    )
-    legends = [_Legend.of(group, panel_width) for group in groups]
-    top = max(legend.rows for legend in legends) * _LEGEND_LINE + 11
-    height = top + _PLOT_HEIGHT + _TICKS_HEIGHT
+    steps = _shared_steps(list(lines.values()), panel_width)
+    legends = [Legend.of(group, panel_width) for group in groups]
+    top = max(legend.height for legend in legends)
+    drawn = [Panel(legend.lines, steps, panel_width, top) for legend in legends]
     body = "".join(
-        f'<g transform="translate({_number(i * (panel_width + _GAP))} 0)">'
-        f"{legend.svg()}{_Panel(legend.lines, x_axis, panel_width, top).svg()}</g>"
-        for i, legend in enumerate(legends)
+        f'<g transform="translate({coordinate(i * (panel_width + _GAP))} 0)">'
+        f"{legend.svg()}{panel.svg()}</g>"
+        for i, (legend, panel) in enumerate(zip(legends, drawn, strict=True))
     )
     label = html.escape(_description(list(lines.values())), quote=True)
+    style = (
+        f"display:block;width:100%;max-width:{width}px;height:auto;font:11px {_FONT};"
+        f"font-variant-numeric:tabular-nums;fill:{TEXT_COLOUR}"
+    )
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
-        f'aria-label="{label}" style="display:block;width:100%;max-width:{width}px;height:auto;'
-        f'font:11px {_FONT};font-variant-numeric:tabular-nums;fill:{_TEXT}">{body}</svg>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {drawn[0].height}" '
+        f'role="img" aria-label="{label}" style="{style}">{body}</svg>'
     )
 
 
@@ -107,147 +81,15 @@ def text_chart(values: Sequence[float], width: int = 40) -> str:
     return "".join(_block(mean, axis) for mean in means)
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A series with its looks."""
-
-    name: str
-    points: list[Point]
-    colour: str
-    dash: str
-
-    @classmethod
-    def of(cls, index: int, name: str, points: Series) -> _Line:
-        colour = _COLOURS[index % len(_COLOURS)]
-        dash = _DASHES[index // 4 % len(_DASHES)]
-        kept = [(step, value) for step, value in points if math.isfinite(step)]
-        return cls(str(name), kept, colour, dash)
-
-    @property
-    def last(self) -> str:
-        return compact(self.points[-1][1]) if self.points else "–"
-
-    def stroke(self, width: float) -> str:
-        dash = f' stroke-dasharray="{self.dash}"' if self.dash else ""
-        return f'fill="none" stroke="{self.colour}" stroke-width="{width}"{dash}'
+def _shared_steps(lines: list[Line], panel_width: float) -> Axis:
+    """The axis of steps, the same for all panels so that they can be compared."""
+    steps = [step for line in lines for step, _ in line.points]
+    is_whole = all(float(step).is_integer() for step in steps)
+    count = max(3, int(panel_width / 70))
+    return step_axis(min(steps, default=0), max(steps, default=1), count, is_whole=is_whole)
 
 
-@dataclass(frozen=True, slots=True)
-class _Legend:
-    """Names and last values above a panel, in rows."""
-
-    lines: list[_Line]
-    places: list[tuple[float, int]]
-
-    @classmethod
-    def of(cls, lines: list[_Line], width: float) -> _Legend:
-        places: list[tuple[float, int]] = []
-        x, row = 0.0, 0
-        for line in lines:
-            needed = 24 + _text_width(f"{_shortened(line.name)} {line.last}")
-            if x and x + needed > width:
-                x, row = 0.0, row + 1
-            places.append((x, row))
-            x += needed + 14
-        return cls(lines, places)
-
-    @property
-    def rows(self) -> int:
-        return self.places[-1][1] + 1
-
-    def svg(self) -> str:
-        return "".join(
-            f'<g transform="translate({_number(x)} {row * _LEGEND_LINE + 12})">'
-            f"<title>{html.escape(_details(line))}</title>"
-            f'<path d="M0-4h18" {line.stroke(2.5)}/>'
-            f'<text x="24">{html.escape(_shortened(line.name))} '
-            f'<tspan font-weight="600">{line.last}</tspan></text></g>'
-            for line, (x, row) in zip(self.lines, self.places, strict=True)
-        )
-
-
-class _Panel:
-    """One plot: grid, tick labels and lines."""
-
-    def __init__(self, lines: list[_Line], x_axis: Axis, width: float, top: float) -> None:
-        values = [value for line in lines for value in finite_values(line.points)]
-        self._lines = lines
-        self._x_axis = x_axis
-        self._y_axis = value_axis(min(values, default=0), max(values, default=1))
-        self._left = 8 + max(_text_width(label) for label in self._y_axis.labels)
-        self._right = width - _RIGHT
-        self._top = top
-
-    def svg(self) -> str:
-        limit = max(5, int(2 * (self._right - self._left)))
-        drawn = [self._line(line, thin(line.points, limit)) for line in self._lines]
-        return f"{self._grid()}{''.join(drawn)}"
-
-    def _x(self, step: float) -> float:
-        return self._left + self._x_axis.fraction(step) * (self._right - self._left)
-
-    def _y(self, value: float) -> float:
-        return self._top + (1 - self._y_axis.fraction(value)) * _PLOT_HEIGHT
-
-    def _grid(self) -> str:
-        bottom = self._top + _PLOT_HEIGHT
-        rules = "".join(
-            f"M{_number(self._left)} {_number(self._y(tick))}H{_number(self._right)}"
-            for tick in self._y_axis.ticks
-        )
-        values = [
-            _text(self._left - 6, self._y(tick) + 3.5, "end", label)
-            for tick, label in zip(self._y_axis.ticks, self._y_axis.labels, strict=True)
-        ]
-        steps = [
-            _text(self._x(tick), bottom + 15, "middle", label)
-            for tick, label in zip(self._x_axis.ticks, self._x_axis.labels, strict=True)
-        ]
-        return (
-            f'<path d="{rules}" style="stroke:{_TEXT}" stroke-opacity="0.13" '
-            'shape-rendering="crispEdges"/>'
-            f'<g fill-opacity="0.7" font-size="10">{"".join(values)}{"".join(steps)}</g>'
-        )
-
-    def _line(self, line: _Line, points: Series) -> str:
-        stretches = list(_stretches(points))
-        path = "".join(
-            "M"
-            + "L".join(
-                f"{_number(self._x(step))} {_number(self._y(value))}" for step, value in part
-            )
-            for part in stretches
-            if len(part) > 1
-        )
-        width = 1.75 if len(points) <= 150 else 1.25
-        dots = [(part[0], 2.0) for part in stretches[:-1] if len(part) == 1]
-        dots += [(part[-1], 2.75) for part in stretches[-1:]]
-        circles = "".join(
-            f'<circle cx="{_number(self._x(step))}" cy="{_number(self._y(value))}" r="{radius}" '
-            f'fill="{line.colour}"/>'
-            for (step, value), radius in dots
-        )
-        return (
-            f"<g><title>{html.escape(_details(line))}</title>"
-            f'<path d="{path}" {line.stroke(width)} stroke-linejoin="round" '
-            f'stroke-linecap="round"/>{circles}</g>'
-        )
-
-
-def _stretches(points: Series) -> Iterator[list[Point]]:
-    """The runs of points between values that can't be drawn."""
-    run: list[Point] = []
-    for step, value in points:
-        if math.isfinite(value):
-            run.append((step, value))
-        elif run:
-            yield run
-            run = []
-    if run:
-        yield run
-
-
-def _description(lines: list[_Line]) -> str:
+def _description(lines: list[Line]) -> str:
     last = "; ".join(
         f"{line.name} {line.last} at step {compact(line.points[-1][0])}"
         if line.points
@@ -255,32 +97,6 @@ def _description(lines: list[_Line]) -> str:
         for line in lines
     )
     return f"line chart, last values: {last}"
-
-
-def _details(line: _Line) -> str:
-    values = finite_values(line.points)
-    if not values:
-        return line.name
-    low, high = compact(min(values)), compact(max(values))
-    return f"{line.name}: last {line.last}, lowest {low}, highest {high}, {len(line.points)} points"
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= _NAME_LIMIT else name[: _NAME_LIMIT - 1] + "…"
-
-
-def _text_width(text: str) -> float:
-    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
-    return _CHARACTER * (len(text) + 0.8 * wide)
-
-
-def _text(x: float, y: float, anchor: str, text: str) -> str:
-    return f'<text x="{_number(x)}" y="{_number(y)}" text-anchor="{anchor}">{text}</text>'
-
-
-def _number(value: float) -> str:
-    """A coordinate to a tenth of a pixel."""
-    return f"{round(value, 1) + 0.0:g}"
 
 
 def _mean(values: Sequence[float]) -> float:

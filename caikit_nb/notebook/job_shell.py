@@ -6,7 +6,6 @@ import asyncio
 import builtins
 import getpass
 import sys
-import types
 import warnings
 from typing import Any
 
@@ -55,6 +54,11 @@ class JobDisplayHook(DisplayHook):
     """Sends the value of the last expression to the job's card."""
 
     port: Any = None
+    source: str = ""
+
+    def quiet(self) -> bool:
+        """Whether the job's cell ends with a semicolon."""
+        return self.semicolon_at_end_of_expression(self.source)
 
     def write_output_prompt(self) -> None:
         """A card has no prompts."""
@@ -76,8 +80,12 @@ class JobDisplayHook(DisplayHook):
 
 def shell_in_process(port: Port) -> InteractiveShell:
     """The shell of a job's own process: the kernel's, if it was forked, else a fresh one."""
-    forked = InteractiveShell.initialized()
-    shell = InteractiveShell.instance() if forked else make_fresh_shell()
+    if InteractiveShell.initialized():
+        shell = InteractiveShell.instance()  # the kernel's, or the fork server's
+        if shell.user_module is not sys.modules["__main__"]:
+            _move_to_main(shell)
+    else:
+        shell = make_fresh_shell()
     _show_in_card(shell, port)
     _use_fresh_loop()
     _refuse_input()
@@ -85,19 +93,26 @@ def shell_in_process(port: Port) -> InteractiveShell:
 
 
 def make_fresh_shell() -> InteractiveShell:
-    """A shell on an empty ``__main__``, without history, colours as in a notebook."""
-    main = types.ModuleType("__main__")
-    main.__dict__["__builtins__"] = builtins
-    sys.modules["__main__"] = main
+    """A shell on this process's ``__main__``, without history, with all the rich formats."""
     config = Config()
     config.HistoryManager.enabled = False
     config.HistoryManager.hist_file = ":memory:"
     config.InteractiveShell.banner1 = ""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        shell = InteractiveShell.instance(config=config, user_module=main)
+        shell = InteractiveShell.instance(config=config, user_module=sys.modules["__main__"])
     shell.display_formatter.active_types = DisplayFormatter().format_types  # type: ignore[union-attr]
     return shell
+
+
+def _move_to_main(shell: InteractiveShell) -> None:
+    """Put a shell that was made before on the ``__main__`` of now."""
+    main = sys.modules["__main__"]
+    hidden = {name: shell.user_ns[name] for name in shell.user_ns_hidden if name in shell.user_ns}
+    for name, value in hidden.items():
+        main.__dict__.setdefault(name, value)
+    shell.user_module = main
+    shell.user_ns = main.__dict__
 
 
 def _show_in_card(shell: InteractiveShell, port: Port) -> None:

@@ -1,0 +1,339 @@
+"""What is left of a process when it has ended: nothing."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from caikit_nb.execution.destroyable_process import DestroyableProcess
+from caikit_nb.execution.limits import Grace
+from caikit_nb.execution.outcome import Died, Outcome, Raised, Returned
+from caikit_nb.execution.process_reader import Silent
+from tests.fifo import Fifo, is_gone_within
+
+METHODS = ["fork", "spawn", "forkserver"]
+SLEEPER = [sys.executable, "-S", "-c", "import signal; signal.pause()"]
+
+
+class Listener(Silent):
+    """Keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.outcome: Outcome | None = None
+        self.output = b""
+        self.first_output = threading.Event()
+
+    def on_output(self, stream: str, data: bytes) -> None:
+        self.output += data
+        self.first_output.set()
+
+    def on_end(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+
+
+def start_plain() -> int:
+    return subprocess.Popen(SLEEPER).pid
+
+
+def start_in_new_session() -> int:
+    return subprocess.Popen(SLEEPER, start_new_session=True, env={}).pid
+
+
+def start_daemon() -> int:
+    """A double fork, the last of which has a session of its own and no parent left."""
+    read, write = os.pipe()
+    if os.fork() == 0:
+        os.setsid()
+        pid = os.fork()
+        if pid == 0:
+            os.execv(sys.executable, SLEEPER)
+        os.write(write, str(pid).encode())
+        os._exit(0)
+    os.close(write)
+    with open(read) as pipe:
+        pid = int(pipe.read())
+    os.wait()
+    return pid
+
+
+STARTERS = [start_plain, start_in_new_session, start_daemon]
+every_starter = pytest.mark.parametrize("start", STARTERS, ids=lambda f: f.__name__)
+
+
+def run_with_grandchild(start: Any, told: Fifo, held: Fifo | None) -> None:
+    told.say(start())
+    if held is not None:
+        held.hear()
+
+
+@every_starter
+@pytest.mark.parametrize("method", METHODS)
+def test_destroying_a_process_ends_what_it_started(
+    method: str, start: Any, tmp_path: Path
+) -> None:
+    told, held = Fifo(tmp_path / "told"), Fifo(tmp_path / "held")
+    process = DestroyableProcess(method, run_with_grandchild, args=(start, told, held))
+    process.start()
+    pid = int(told.hear())
+    process.destroy()
+    assert is_gone_within(pid, 0.5)
+
+
+@every_starter
+@pytest.mark.parametrize("method", METHODS)
+def test_returning_ends_what_it_started(method: str, start: Any, tmp_path: Path) -> None:
+    told, listener = Fifo(tmp_path / "told"), Listener()
+    process = DestroyableProcess(
+        method, run_with_grandchild, args=(start, told, None), listener=listener
+    )
+    process.start()
+    pid = int(told.hear())
+    process.join()
+    assert is_gone_within(pid, 0.5)
+    assert isinstance(listener.outcome, Returned)
+    assert listener.outcome.usage.leftover_processes == 1
+
+
+@every_starter
+def test_being_killed_ends_what_it_started(start: Any, tmp_path: Path) -> None:
+    told, held = Fifo(tmp_path / "told"), Fifo(tmp_path / "held")
+    process = DestroyableProcess("fork", run_with_grandchild, args=(start, told, held))
+    process.start()
+    pid = int(told.hear())
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    assert is_gone_within(pid, 0.5)
+
+
+def run_nested(start: Any, told: Fifo, held: Fifo) -> None:
+    inner = DestroyableProcess("fork", run_with_grandchild, args=(start, told, held))
+    inner.start()
+    inner.join()
+
+
+@every_starter
+def test_a_killed_process_takes_the_jobs_that_it_ran_itself_with_it(
+    start: Any, tmp_path: Path
+) -> None:
+    told, held = Fifo(tmp_path / "told"), Fifo(tmp_path / "held")
+    process = DestroyableProcess("fork", run_nested, args=(start, told, held))
+    process.start()
+    pid = int(told.hear())
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    assert is_gone_within(pid, 10)
+
+
+def test_a_nested_job_leaves_nothing_to_count() -> None:
+    def nested() -> int:
+        inner = DestroyableProcess("fork", os.getpid, return_result=True)
+        inner.start()
+        inner.join()
+        return int(inner.get_or_throw())
+
+    listener = Listener()
+    process = DestroyableProcess("fork", nested, return_result=True, listener=listener)
+    process.start()
+    process.join()
+    assert process.get_or_throw() != process.pid
+    assert isinstance(listener.outcome, Returned)
+    assert listener.outcome.usage.leftover_processes == 0
+
+
+def test_ending_gives_the_call_time_to_clean_up(tmp_path: Path) -> None:
+    told, held = Fifo(tmp_path / "told"), Fifo(tmp_path / "held")
+
+    def tidy() -> str:
+        try:
+            told.say()
+            held.hear()
+        except KeyboardInterrupt:
+            return "tidied"
+        return "never"
+
+    process = DestroyableProcess("fork", tidy, return_result=True)
+    process.start()
+    told.hear()
+    process.end(Grace(30, 60))
+    process.join()
+    assert process.get_or_throw() == "tidied"
+
+
+def test_an_interrupt_raises_keyboard_interrupt_in_the_call(tmp_path: Path) -> None:
+    told, held = Fifo(tmp_path / "told"), Fifo(tmp_path / "held")
+    listener = Listener()
+    process = DestroyableProcess(
+        "fork", lambda: (told.say(), held.hear()), capture=True, listener=listener
+    )
+    process.start()
+    told.hear()
+    process.interrupt()
+    process.join()
+    assert isinstance(listener.outcome, Raised)
+    assert isinstance(process.error, KeyboardInterrupt)
+
+
+def test_our_own_signal_is_told_from_a_strangers(tmp_path: Path) -> None:
+    outcomes = []
+    for kill in (lambda p: p.kill_soon(), lambda p: os.kill(p.pid, signal.SIGKILL)):
+        listener = Listener()
+        held = Fifo(tmp_path / f"held{len(outcomes)}")
+        process = DestroyableProcess("fork", held.hear, listener=listener)
+        process.start()
+        kill(process)
+        process.join()
+        outcomes.append(listener.outcome)
+    assert [o.by_us for o in outcomes if isinstance(o, Died)] == [True, False]
+
+
+def test_a_gated_process_waits_for_its_gate(tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    process = DestroyableProcess("fork", mark.touch, gated=True)
+    process.start()
+    process.join(0.2)
+    assert process.is_alive()
+    assert not mark.exists()
+    process.open_gate()
+    process.join()
+    assert mark.exists()
+
+
+def test_a_process_that_holds_an_output_pipe_does_not_delay_the_end() -> None:
+    listener = Listener()
+    process = DestroyableProcess("fork", start_daemon, capture=True, listener=listener)
+    process.start()
+    process.join(10)
+    assert process.ran
+
+
+def flood_while_messages_go() -> None:
+    def flood() -> None:
+        while True:
+            os.write(1, b"x" * 65536)
+
+    threading.Thread(target=flood, daemon=True).start()
+    flood()
+
+
+def test_a_flood_of_output_does_not_keep_the_watcher_from_others() -> None:
+    listener = Listener()
+    flood = DestroyableProcess("fork", flood_while_messages_go, capture=True, listener=listener)
+    flood.start()
+    assert listener.first_output.wait(10)
+    other = DestroyableProcess("fork", int, return_result=True)
+    other.start()
+    other.join(10)
+    assert other.ran
+    flood.destroy()
+
+
+def test_a_child_that_somebody_else_waited_for_still_ends() -> None:
+    process = DestroyableProcess("fork", int, gated=True, return_result=True)
+    process.start()
+    reaper = threading.Thread(target=os.waitpid, args=(process.pid, 0))
+    reaper.start()
+    process.open_gate()
+    reaper.join(10)
+    process.join(10)
+    assert process.ran
+    assert process.get_or_throw() == 0
+
+
+def test_starting_many_while_others_reap_loses_none() -> None:
+    stop = threading.Event()
+
+    def reap() -> None:
+        while not stop.is_set():
+            multiprocessing.active_children()
+
+    reaper = threading.Thread(target=reap)
+    reaper.start()
+    processes = [DestroyableProcess("fork", int, return_result=True) for _ in range(100)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(20)
+    stop.set()
+    reaper.join()
+    assert [p.ran and p.get_or_throw() for p in processes] == [0] * 100
+
+
+class RaisingListener(Listener):
+    def on_output(self, stream: str, data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    def on_message(self, message: Any) -> None:
+        raise RuntimeError("a broken listener")
+
+
+def test_a_listener_that_raises_does_not_lose_the_end() -> None:
+    listener = RaisingListener()
+    process = DestroyableProcess(
+        "fork", lambda: print("x"), capture=True, return_result=True, listener=listener
+    )
+    process.start()
+    process.join(10)
+    assert process.ran
+    assert isinstance(listener.outcome, Returned)
+
+
+def corrupt_results() -> None:
+    for name in os.listdir("/proc/self/fd"):
+        if "memfd:caikit_nb" in os.readlink(f"/proc/self/fd/{name}"):
+            os.ftruncate(int(name), 1 << 20)
+            os.lseek(int(name), 0, 0)
+    raise ValueError("x")
+
+
+def test_a_call_that_writes_into_our_own_file_still_ends() -> None:
+    process = DestroyableProcess("fork", corrupt_results)
+    process.start()
+    process.join(10)
+    assert process.ran
+
+
+def threads_and_fds() -> tuple[int, int]:
+    return threading.active_count(), len(os.listdir("/proc/self/fd"))
+
+
+def zombies() -> list[int]:
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    return [int(pid) for pid in children if " Z " in Path(f"/proc/{pid}/stat").read_text()]
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver"])
+def test_a_hundred_processes_leave_no_more_than_ten(method: str) -> None:
+    kept = []
+
+    def run(count: int) -> tuple[int, int]:
+        started = [
+            DestroyableProcess(method, list, args=(b"x" * 10,), capture=True, return_result=True)
+            for _ in range(count)
+        ]
+        for process in started:
+            process.start()
+        for process in started:
+            process.join()
+        kept.extend(started)
+        return threads_and_fds()
+
+    assert run(10) == run(90)
+    assert zombies() == []
+
+
+def test_destroy_does_not_wait_for_the_grace_of_one_that_obeys(tmp_path: Path) -> None:
+    held = Fifo(tmp_path / "held")
+    process = DestroyableProcess("fork", held.hear)
+    process.start()
+    began = time.monotonic()
+    process.destroy()
+    assert time.monotonic() - began < 5
