@@ -56,11 +56,11 @@ class JobTimeoutError(JobError, TimeoutError):
         return f"the job ran past its timeout of {self.timeout_s:g} s and was ended"
 
 
-class JobLost(JobError):  # noqa: N818 - the name is fixed by the user interface
+class JobLost(JobError):
     """Nobody can say how the job ended. Raised by `JobFuture.result`."""
 
 
-class JobResultExpired(JobError):  # noqa: N818 - the name is fixed by the user interface
+class JobResultExpired(JobError):
     """The job's result is gone: its retention ended, or it was purged.
 
     Raised by `JobFuture.result`, `JobFuture.exception` and `JobFuture.outputs`.
@@ -119,7 +119,7 @@ class ForkRefusedError(CaikitNbError):
         )
 
 
-class RemoteTraceback(Exception):  # noqa: N818 - it is shown, never caught
+class RemoteTraceback(Exception):
     """The traceback as the job saw it, shown as the cause of the error that came home."""
 
     def __init__(self, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 from collections.abc import Callable
@@ -70,7 +71,7 @@ class ProcessReader:
     def attach(self) -> None:
         """Start to read."""
         for stream, fd in self._channel.outputs.items():
-            watcher.add_reader(fd, lambda s=stream, f=fd: self._read_output(s, f))
+            watcher.add_reader(fd, functools.partial(self._read_output, stream, fd))
         watcher.add_reader(self._channel.messages, self._read_messages)
         self._exit_fd = self._open_exit_fd()
         watcher.add_reader(self._exit_fd, self._on_exit)

@@ -106,9 +106,7 @@ class Writer:
         return Entry(name, tuple(spans), _type_name(value), None, self._group)
 
     def _new_pickler(self) -> cloudpickle.Pickler:
-        pickler = cloudpickle.Pickler(
-            self._file, protocol=5, buffer_callback=self._buffers.append
-        )
+        pickler = cloudpickle.Pickler(self._file, protocol=5, buffer_callback=self._buffers.append)
         known_globals = getattr(pickler, "globals_ref", None)
         if self._main_globals and known_globals is not None:
             known_globals[id(sys.modules["__main__"].__dict__)] = MainGlobals(_=None)

@@ -101,6 +101,7 @@ class SessionHooks:
     """What a session adds to every job."""
 
     function_runner: Runner = inside.run_function
+    function_options: Callable[[], Mapping[str, Any]] = dict
     before_fork: Callable[[], None] = lambda: None
     closed_fds: Callable[[], tuple[int, ...]] = lambda: ()
 
@@ -160,7 +161,8 @@ class JobExecutor(concurrent.futures.Executor):
         if not callable(function):
             raise TypeError(f"a job needs a function to call, not {type(function).__name__}")
         inputs = function_inputs(function, args, kwargs)
-        work = Work(self._hooks.function_runner, lambda _: inputs)
+        extra = self._hooks.function_options()
+        work = Work(self._hooks.function_runner, lambda _: inputs, extra)
         return self.submit_work(work, options)
 
     def submit_work(

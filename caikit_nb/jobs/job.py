@@ -91,9 +91,9 @@ class Job:
         self._timed_out = False
         self._timeout: Timer | None = None
         # Called in the watcher's thread (or the canceller's) as the job moves: be quick.
-        self.on_start: list[Callable[[Job], None]] = []
-        self.on_decided: list[Callable[[Job], None]] = []
-        self.on_gone: list[Callable[[Job], None]] = []
+        self.on_start: list[Callable[[Job], object]] = []
+        self.on_decided: list[Callable[[Job], object]] = []
+        self.on_gone: list[Callable[[Job], object]] = []
 
     def __repr__(self) -> str:
         return f"<Job {self.spec.name}: {self.status.name}>"
@@ -274,7 +274,7 @@ def headline(error: PackedError | BaseException) -> str:
     return f"{kind}: {lines[0]}" if lines else kind
 
 
-def _call_all(callbacks: list[Callable[[Job], None]], job: Job) -> None:
+def _call_all(callbacks: list[Callable[[Job], object]], job: Job) -> None:
     for callback in callbacks:
         try:
             callback(job)

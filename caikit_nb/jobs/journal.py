@@ -28,7 +28,7 @@ def write(job: Job) -> None:
         fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with open(fd, "w", encoding="utf-8") as file:
             json.dump(state_of(job), file)
-        os.replace(draft, target)
+        draft.replace(target)
 
 
 def state_of(job: Job) -> dict[str, Any]:

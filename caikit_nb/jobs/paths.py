@@ -66,7 +66,8 @@ def _is_dead(path: Path) -> bool:
     try:
         owner = json.loads((path / MARKER_FILE).read_text())
         # The start time tells the owner from a later process with its number.
-        return abs(psutil.Process(owner["pid"]).create_time() - owner["started"]) > 1.0
+        started: float = psutil.Process(owner["pid"]).create_time()
+        return abs(started - float(owner["started"])) > 1.0
     except psutil.NoSuchProcess:
         return True
     except (OSError, ValueError, KeyError, TypeError, psutil.Error) as error:

@@ -86,7 +86,8 @@ def _run(shell: InteractiveShell, source: str) -> tuple[ExecutionResult, list[st
     def keep_traceback(etype: Any, evalue: Any, stb: list[str]) -> None:
         lines[:] = stb
 
-    shell.displayhook.source = source
+    hook: Any = shell.displayhook
+    hook.source = source
     shell._showtraceback = keep_traceback  # type: ignore[method-assign]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="To exit: use")
@@ -115,4 +116,10 @@ def seen_sources(shell: InteractiveShell) -> Any:
         if len(entry) == 4 and entry[1] is None and name not in sys.modules
     }
     names = dict(getattr(shell.compile, "_filename_map", {}))
-    return lines, names, shell.execution_count
+    return lines, names, _number_of_running_cell(shell)
+
+
+def _number_of_running_cell(shell: InteractiveShell) -> int:
+    """As it stands beside the cell; the shell's own counter may be one ahead already."""
+    history: Any = shell.history_manager
+    return max(1, len(history.input_hist_parsed) - 1)

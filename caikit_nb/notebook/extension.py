@@ -36,6 +36,7 @@ class Extension:
         self.settings = CaikitJobs(parent=shell)
         hooks = SessionHooks(
             function_runner=cell_runner.run_function,
+            function_options=lambda: {"seen_sources": cell_runner.seen_sources(shell)},
             before_fork=TrackedClasses(shell).track,
             closed_fds=lambda: _kernel_sockets(shell),
         )
@@ -44,7 +45,7 @@ class Extension:
         self.cards = Cards(shell, executor.events, executor.queue)
         self.homecoming = Homecoming(shell, _run_when_idle(shell))
         shell.register_magics(CaikitMagics(shell, executor, self.cards, self.homecoming))
-        shell.configurables.append(self.settings)
+        self._configurables().append(self.settings)
         # Cells write caikit_nb.progress(…) without an import of their own.
         if "caikit_nb" not in shell.user_ns:
             shell.push({"caikit_nb": sys.modules["caikit_nb"]}, interactive=False)
@@ -67,8 +68,13 @@ class Extension:
         self.session.close()
         self.cards.close()
         self.homecoming.close()
-        if self.settings in self.shell.configurables:
-            self.shell.configurables.remove(self.settings)
+        if self.settings in self._configurables():
+            self._configurables().remove(self.settings)
+
+    def _configurables(self) -> list[Any]:
+        """What ``%config`` lists."""
+        configurables: Any = self.shell.configurables
+        return configurables  # type: ignore[no-any-return]
 
 
 _extensions: dict[int, Extension] = {}
@@ -114,7 +120,7 @@ def _kernel_sockets(shell: InteractiveShell) -> tuple[int, ...]:
     return tuple(
         connection.fd
         for connection in psutil.Process().net_connections(kind="tcp")
-        if connection.fd >= 0 and connection.laddr and connection.laddr.port in ports
+        if connection.fd >= 0 and getattr(connection.laddr, "port", 0) in ports
     )
 
 

@@ -109,7 +109,7 @@ class JobCard:
             "text/html": job_view.card_html(self._job),
             "text/plain": job_view.card_text(self._job),
         }
-        self._shell.display_pub.publish(  # type: ignore[union-attr]
+        self._shell.display_pub.publish(
             data, transient={"display_id": self._display_id}, update=update
         )
 

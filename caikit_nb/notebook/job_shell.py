@@ -24,7 +24,7 @@ class JobDisplayPublisher(DisplayPublisher):
 
     port: Any = None
 
-    def publish(  # type: ignore[override]
+    def publish(
         self,
         data: dict[str, Any],
         metadata: dict[str, Any] | None = None,
@@ -58,7 +58,7 @@ class JobDisplayHook(DisplayHook):
 
     def quiet(self) -> bool:
         """Whether the job's cell ends with a semicolon."""
-        return self.semicolon_at_end_of_expression(self.source)
+        return bool(self.semicolon_at_end_of_expression(self.source))
 
     def write_output_prompt(self) -> None:
         """A card has no prompts."""
@@ -148,11 +148,11 @@ def _use_fresh_loop() -> None:
     asyncio._set_running_loop(None)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    async_helpers._asyncio_event_loop = loop  # type: ignore[attr-defined]
+    async_helpers._asyncio_event_loop = loop
 
 
 def _refuse_input() -> None:
-    builtins.input = getpass.getpass = _no_input  # type: ignore[assignment]
+    builtins.input = getpass.getpass = _no_input
 
 
 def _no_input(*_: Any, **__: Any) -> str:

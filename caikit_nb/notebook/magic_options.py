@@ -195,6 +195,4 @@ def _parsed(text: str, parse: Callable[[object], Any]) -> Any:
 
 
 _PARSER = _make_parser()
-_LONG_OPTIONS = [
-    action.option_strings[-1] for action in _PARSER._actions if action.option_strings
-]
+_LONG_OPTIONS = [action.option_strings[-1] for action in _PARSER._actions if action.option_strings]

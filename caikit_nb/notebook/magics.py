@@ -24,6 +24,7 @@ from caikit_nb.notebook.magic_options import (
     parse_expression_line,
 )
 
+
 @magics_class
 class CaikitMagics(Magics):
     """``%%caikit_job``, ``%caikit_job`` and ``%caikit_jobs``."""
@@ -36,6 +37,7 @@ class CaikitMagics(Magics):
         homecoming: Homecoming,
     ) -> None:
         super().__init__(shell)
+        self._shell = shell
         self._executor, self._cards, self._homecoming = executor, cards, homecoming
         self._command = JobsCommand(executor, cards)
 
@@ -56,7 +58,7 @@ class CaikitMagics(Magics):
         --wait                    block until the job ends
         --quiet                   show no card
         """
-        namespace = self.shell.user_ns
+        namespace = self._shell.user_ns
         if cell is None:
             options, source = parse_expression_line(line, namespace)
         else:
@@ -85,14 +87,14 @@ class CaikitMagics(Magics):
         return self._command.run(line)
 
     def _submit(self, options: CellOptions, source: str, line: str | None) -> JobFuture:
-        _check_syntax(self.shell, source)
-        capture = Capture(self.shell, source, options.names_in, tuple(options.params))
+        _check_syntax(self._shell, source)
+        capture = Capture(self._shell, source, options.names_in, tuple(options.params))
         comment = "" if line is None or source.lstrip().startswith("%%") else _comment(line)
         plain = {
             "source": comment + source,
             "outs": options.out,
             "params": dict(options.params),
-            "seen_sources": cell_runner.seen_sources(self.shell),
+            "seen_sources": cell_runner.seen_sources(self._shell),
         }
         work = Work(cell_runner.run_cell, capture.inputs, plain, source.strip("\n"), options.out)
         chosen: dict[str, Any] = {"timeout": options.timeout, "params": options.params}
@@ -101,7 +103,9 @@ class CaikitMagics(Magics):
         job_options = JobOptions(options.name, options.start_method, **chosen)
         try:
             future = self._executor.submit_work(
-                work, job_options, before_start=lambda job: self._homecoming.expect(job, options.out)
+                work,
+                job_options,
+                before_start=lambda job: self._homecoming.expect(job, options.out),
             )
         except (CaikitNbError, ValueError) as error:
             raise UsageError(f"%%caikit_job: {error}") from None

@@ -6,11 +6,13 @@ The only place that patches asyncio, and only once the user has asked for it.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+import contextlib
+from typing import TYPE_CHECKING
 
 from traitlets import TraitError
 
 if TYPE_CHECKING:
+    from caikit_nb.jobs.job import Job
     from caikit_nb.jobs.job_future import JobFuture, NestedWait
 
 
@@ -34,12 +36,15 @@ def load() -> NestedWait:
         except RuntimeError:
             return False
         nest_asyncio2.apply(loop)
-        loop.run_until_complete(_ended(future, timeout))
+        loop.run_until_complete(_ended(future._job, timeout))
         return True
 
     return wait
 
 
-async def _ended(future: Any, timeout: float | None) -> None:
-    waiting = asyncio.ensure_future(asyncio.to_thread(future._job.ended.wait, timeout))
-    await asyncio.wait([waiting])
+async def _ended(job: Job, timeout_s: float | None) -> None:
+    loop, gone = asyncio.get_running_loop(), asyncio.Event()
+    job.on_gone.append(lambda _: loop.call_soon_threadsafe(gone.set))
+    if not job.ended.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(gone.wait(), timeout_s)

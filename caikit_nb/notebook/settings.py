@@ -45,7 +45,8 @@ class CaikitJobs(Configurable):
     ).tag(config=True)
     preload = List(
         Unicode(),
-        help="Modules that fresh interpreters have imported before a job starts; read at %load_ext.",
+        help="Modules that fresh interpreters have imported before a job starts; "
+        "read at %load_ext.",
     ).tag(config=True)
 
     @default("max_workers")

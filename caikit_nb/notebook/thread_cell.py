@@ -73,7 +73,7 @@ def _execute(shell: InteractiveShell, source: str, namespace: dict[str, Any]) ->
     _evaluate(tree, "exec", namespace)
     if last is None:
         return None
-    return _evaluate(ast.Expression(last.value), "eval", namespace)  # type: ignore[attr-defined]
+    return _evaluate(ast.Expression(last.value), "eval", namespace)
 
 
 def _evaluate(tree: Any, mode: str, namespace: dict[str, Any]) -> object:

@@ -340,6 +340,7 @@ class LabPage:
         name = THEMES[theme]
         self.page.evaluate(CHANGE_THEME, name)
         self.page.wait_for_function(HAS_THEME, arg=name)
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached")
 
     def screenshot(self, name: str) -> Path:
         """Save what is seen as `tests/.artifacts/NAME.png`."""
