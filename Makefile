@@ -20,7 +20,7 @@ demo: $(VENV)/.installed  ## run the demo notebook's story in the terminal
 	@$(VENV)/bin/python notebooks/demo.py $(ARGS)
 
 lab: $(VENV)/.installed  ## open the first notebook in JupyterLab
-	@$(VENV)/bin/python -m jupyterlab $(ARGS) notebooks/01_first_job.ipynb
+	@$(VENV)/bin/python -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS) notebooks/01_first_job.ipynb
 
 test: $(TEST_VENV)/.installed chromium  ## run all tests but the slow ones (ARGS="-k name" for some)
 	@$(TEST_VENV)/bin/python -m pytest $(ARGS)

@@ -70,8 +70,8 @@ class SealedCall:
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Bytes shipped, by name."""
-        return {entry.name: entry.size_bytes for entry in self.entries}
+        """Bytes shipped, by name; modules, of which only the name goes, are left out."""
+        return {e.name: e.size_bytes for e in self.entries if e.type_name != "module"}
 
 
 def seal(call: Call, fd: int) -> SealedCall:

@@ -92,23 +92,25 @@ class Homecoming:
         with self._lock:
             waiting, self._waiting = self._waiting, []
         for job, bindings in waiting:
-            for name, binding in bindings.items():
-                self._assign_one(job, name, binding)
+            names = [name for name in bindings if name in job.value_names()]
+            home = [name for name in names if self._assign_one(job, name, bindings[name])]
+            if home:
+                verb = "is" if len(home) == 1 else "are"
+                job.notes.append(f"{', '.join(home)} {verb} in the namespace")
             job.changed()
 
-    def _assign_one(self, job: Job, name: str, binding: Binding) -> None:
-        if name not in job.value_names():
-            return
+    def _assign_one(self, job: Job, name: str, binding: Binding) -> bool:
+        """Assign one variable; says whether it did, and notes why not."""
         namespace = self._shell.user_ns
         if not binding.still(namespace, name):
             job.notes.append(
                 f"{name} was rebound meanwhile and is left alone; "
                 f"the job's value is {job.spec.name}.outputs[{name!r}]"
             )
-            return
+            return False
         try:
             namespace[name] = job.value(name)
         except Exception as error:  # noqa: BLE001 - the user's own classes are rebuilt here
             job.notes.append(f"{name} did not come home: {error}")
-        else:
-            job.notes.append(f"{name} is in the namespace")
+            return False
+        return True

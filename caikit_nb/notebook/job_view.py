@@ -237,7 +237,9 @@ def _notes(job: Job) -> str:
     if job.displays.left_out:
         notes.append(f"{job.displays.left_out} earlier displays are left out.")
     return "".join(
-        f'<div style="color:{_FAINT};font-size:0.9em">{html.escape(note)}</div>' for note in notes
+        f'<div style="color:{_FAINT};font-size:0.9em;line-height:1.5;font-family:{_FONT}">'
+        f"{html.escape(note)}</div>"
+        for note in notes
     )
 
 
