@@ -38,7 +38,7 @@ class Cards:
     def show(self, future: JobFuture) -> None:
         """Show the job's card in the running cell."""
         job = future._job
-        self._shown_in[future.id] = self._shell.execution_count
+        self.show_nothing(future)  # more than this one
         if not self.has_widgets:
             print(job_view.card_text(job))
             return
@@ -46,6 +46,10 @@ class Cards:
         self._cards.setdefault(job, []).append(card)
         card.show()
         job.changed()
+
+    def show_nothing(self, future: JobFuture) -> None:
+        """Show no card in the running cell, not even if the future is its value."""
+        self._shown_in[future.id] = self._shell.execution_count
 
     def show_as_value(self, future: JobFuture) -> None:
         """Show a future that is the value of a cell, unless that cell has shown it already."""

@@ -66,8 +66,7 @@ class CaikitMagics(Magics):
         future = self._submit(options, source, line if cell is not None else None)
         if options.name is not None:
             namespace[options.name] = future
-        if not options.quiet:
-            self._cards.show(future)
+        self._show(future, quiet=options.quiet, is_value=cell is None)
         if options.wait:
             future.wait()
         return future if cell is None else None
@@ -85,6 +84,12 @@ class CaikitMagics(Magics):
         %caikit_jobs purge [NAME...]       drop results and logs, of all that have ended if unnamed
         """
         return self._command.run(line)
+
+    def _show(self, future: JobFuture, *, quiet: bool, is_value: bool) -> None:
+        if quiet:
+            self._cards.show_nothing(future)
+        elif self._cards.has_widgets or not is_value:
+            self._cards.show(future)  # a terminal prints the value that the magic returns
 
     def _submit(self, options: CellOptions, source: str, line: str | None) -> JobFuture:
         _check_syntax(self._shell, source)
