@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import threading
@@ -10,11 +11,12 @@ from typing import Any
 
 from caikit_nb.backends.base import Running, Task, TaskListener
 from caikit_nb.execution.call import FormattedError, SealedCall, seal
-from caikit_nb.execution.destroyable_process import DestroyableProcess, held_sigint
+from caikit_nb.execution.destroyable_process import DestroyableProcess
 from caikit_nb.execution.destroyable_thread import DestroyableThread, ThreadDestroyedException
 from caikit_nb.execution.messages import Message
 from caikit_nb.execution.outcome import Died, Outcome, PlainValues, Raised, Returned, Usage
 from caikit_nb.execution.serial_thread import SerialThread
+from caikit_nb.execution.standard_processes import held_sigint
 from caikit_nb.execution.thread_streams import routed
 from caikit_nb.execution.transfer import open_memory_file
 from caikit_nb.execution.watcher import watcher
@@ -148,6 +150,13 @@ def warm_up(modules: list[str]) -> None:
     _launcher.put(start)
 
 
+class _JobThread(DestroyableThread):
+    def run(self) -> None:
+        # Cancelled as it started: `_RunningThread` tells of it, the thread need not.
+        with contextlib.suppress(ThreadDestroyedException):
+            super().run()
+
+
 class _RunningThread:
     """A task in a thread of this process."""
 
@@ -155,38 +164,43 @@ class _RunningThread:
 
     def __init__(self, task: Task, listener: TaskListener) -> None:
         self._task, self._listener = task, listener
-        self._thread = DestroyableThread(self._run)
+        self._outcome: Outcome = Died(None, True, Usage())
+        self._lock = threading.Lock()
+        # The end is told where no exception can be raised inside the thread any more.
+        self._thread = _JobThread(self._run, work_done_event=self)
         self._thread.name = f"caikit_nb job {task.name}"
 
     def release(self) -> None:
-        if not self._thread.destroyed:
-            self._thread.start()
+        with self._lock:
+            if not self._thread.destroyed:
+                self._thread.start()
 
     def interrupt(self) -> None:
         self._thread.raise_inside(KeyboardInterrupt)
 
     def end(self, *, at_once: bool = False) -> None:
-        if self._thread.is_alive():
+        with self._lock:
+            never_started = self._thread.ident is None and not self._thread.destroyed
             self._thread.destroy()
-        elif not self._thread.ran:
-            self._thread.destroy()
-            self._report(Died(None, True, Usage()))
+        if never_started:
+            self.set()
 
     def _run(self) -> None:
         self.send({"kind": "hello", "pid": os.getpid()})
         try:
             with routed(self._write):
                 values = self._task.call.runner(self._task.call, self)
-            self._report(Returned(PlainValues(dict(values)), Usage()))
+            self._outcome = Returned(PlainValues(dict(values)), Usage())
         except ThreadDestroyedException:
-            self._report(Died(None, True, Usage()))
+            return
         except FormattedError as formatted:
-            self._report(Raised(formatted.error, Usage()))
+            self._outcome = Raised(formatted.error, Usage())
         except BaseException as error:  # noqa: BLE001 - whatever was raised is the outcome
-            self._report(Raised(error, Usage()))
+            self._outcome = Raised(error, Usage())
 
-    def _report(self, outcome: Outcome) -> None:
-        watcher.call_soon(lambda: self._listener.on_end(outcome))
+    def set(self) -> None:
+        """The thread has ended, or will never start."""
+        watcher.call_soon(lambda: self._listener.on_end(self._outcome))
 
     def send(self, message: Message) -> None:
         watcher.call_soon(lambda: self._listener.on_message(message))

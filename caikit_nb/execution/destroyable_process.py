@@ -7,307 +7,26 @@ waits for it, so polling from any number of threads is safe.
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import multiprocessing
-import os
-import signal
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from multiprocessing import context, resource_tracker
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from caikit_nb.execution import guard
-from caikit_nb.execution.call import Call, SealedCall, function_inputs, run_function, seal
-from caikit_nb.execution.channel import Channel
-from caikit_nb.execution.child import Start, Surroundings, main
-from caikit_nb.execution.destroyable import Destroyable
-from caikit_nb.execution.exception_pickler import unpack
-from caikit_nb.execution.guardian import guardian
-from caikit_nb.execution.limits import Grace
-from caikit_nb.execution.outcome import Died, Outcome, Raised, Returned
-from caikit_nb.execution.process_reader import ProcessListener, ProcessReader, Silent
-from caikit_nb.execution.transfer import open_memory_file
-from caikit_nb.execution.watcher import Timer, stillness, watcher
+from caikit_nb.execution.process_body import OOM_EXIT_CODES, ProcessBody
+from caikit_nb.execution.standard_processes import (
+    FORK_CTX,
+    FORKSERVER_CTX,
+    SPAWN_CTX,
+    bare_process,
+    carried_state,
+    context_of,
+    start_process,
+)
 
-logger = logging.getLogger(__name__)
-
-
-def _context(method: str) -> Any:
-    supported = method in multiprocessing.get_all_start_methods()
-    return multiprocessing.get_context(method) if supported else None
-
-
-FORK_CTX: context.ForkContext | None = _context("fork")
-SPAWN_CTX: context.SpawnContext | None = _context("spawn")
-FORKSERVER_CTX: context.ForkServerContext | None = _context("forkserver")
-
-OOM_EXIT_CODES = [137, 9, -9]
-
-
-@contextlib.contextmanager
-def held_sigint() -> Iterator[None]:
-    """A process started inside holds SIGINT back until it has left the kernel's process group."""
-    resource_tracker.ensure_running()  # which releases SIGINT when it starts its own process
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-class _LockedPoll:
-    """Several threads may poll; only one reaps, and the others see what it found."""
-
-    _lock: threading.Lock
-
-    def poll(self, flag: int = os.WNOHANG) -> int | None:
-        with self._lock:
-            return super().poll(flag)  # type: ignore[misc,no-any-return]
-
-
-def _popen_with_lock(base: type) -> type:
-    def start(self: Any, process: Any) -> None:
-        self._lock = threading.Lock()
-        base.__init__(self, process)  # type: ignore[misc]
-
-    return type(f"Locked{base.__module__}", (_LockedPoll, base), {"__init__": start})
-
-
-class ProcessBody(Destroyable):
-    """What the three process classes share. Make one with `DestroyableProcess`."""
-
-    start_method: str
-
-    def __init__(
-        self,
-        target: Callable[..., Any] | None,
-        completion_event: Any,
-        args: tuple[Any, ...] | None,
-        kwargs: Mapping[str, Any] | None,
-        destroy_grace_period: float,
-        return_result: bool,
-        *,
-        call: Call | SealedCall | None = None,
-        inputs: int | None = None,
-        capture: bool = False,
-        gated: bool = False,
-        listener: ProcessListener | None = None,
-        surroundings: Surroundings | None = None,
-        **mp_kwargs: Any,
-    ) -> None:
-        """See `DestroyableProcess`."""
-        super().__init__(target=main, **mp_kwargs)  # type: ignore[call-arg]
-        if call is None:
-            function = target if target is not None else _nothing
-            call = Call(run_function, function_inputs(function, args or (), kwargs))
-        self._call, self._inputs_fd = call, inputs
-        self._capture, self._gated = capture, gated
-        self._listener: ProcessListener = listener or Silent()
-        self._surroundings = surroundings or Surroundings()
-        self._grace_period_s = destroy_grace_period
-        self._return_result = return_result
-        self._completion_event = completion_event
-        self._destroyed = self._canceled = False
-        self._refused: RuntimeError | None = None
-        self._outcome: Outcome | None = None
-        self._settled = threading.Event()
-        self._state_lock = threading.Lock()
-        self._channel: Channel | None = None
-        self._answer: tuple[Any, BaseException | None] | None = None
-
-    def start(self) -> None:
-        """Start the process; after `destroy`, record that it was refused (contracts P11)."""
-        with self._state_lock:
-            if self._destroyed:
-                self._refused = RuntimeError("Not starting work on pre-canceled process")
-                self.completion_event.set()
-                return
-        mark = self._surroundings.mark or guardian.next_mark()
-        self._mark = mark
-        channel = self._channel = self._open_channel()
-        assert channel.child is not None  # noqa: S101
-        self._args = (Start(self._call, channel.child, replace(self._surroundings, mark=mark)),)
-        still = stillness.wanted() if self.start_method == "fork" else contextlib.nullcontext()
-        try:
-            with held_sigint(), still:
-                super().start()  # type: ignore[misc]
-        except BaseException:
-            channel.close()
-            raise
-        finally:
-            del self._call
-        channel.close_child_end()
-        if not self._gated:
-            channel.open_gate()
-        popen = self._popen  # type: ignore[attr-defined]
-        self._reader = ProcessReader(
-            channel, mark, self._listener, popen, self._settle, self.kill_soon
-        )
-        watcher.call_soon(self._reader.attach)
-        if self._destroyed:  # meanwhile, from another thread
-            self.kill_soon()
-
-    def _open_channel(self) -> Channel:
-        if isinstance(self._call, Call) and self.start_method != "fork":
-            self._inputs_fd = open_memory_file()
-            try:
-                self._call = seal(self._call, self._inputs_fd)
-            except BaseException:
-                os.close(self._inputs_fd)
-                raise
-        return Channel(self._inputs_fd, self._capture)
-
-    def open_gate(self) -> None:
-        """Let a gated process run its call."""
-        if self._channel is not None:
-            self._channel.open_gate()
-
-    def _settle(self, outcome: Outcome) -> None:
-        self._outcome = outcome
-        if not isinstance(outcome, Died):
-            self.completion_event.set()
-        multiprocessing.process._children.discard(self)  # type: ignore[attr-defined]
-        self._settled.set()
-
-    def end(self, grace: Grace) -> None:
-        """End the process and all that it started; returns at once.
-
-        SIGINT now, SIGTERM and SIGKILL when the grace is over.
-        """
-        now = time.monotonic()
-        watcher.call_soon(lambda: self._signal_tree(signal.SIGINT))
-        watcher.call_at(now + grace.terminate_after_s, lambda: self._signal_tree(signal.SIGTERM))
-        watcher.call_at(now + grace.kill_after_s, lambda: self._signal_tree(signal.SIGKILL))
-
-    def interrupt(self) -> None:
-        """Raise KeyboardInterrupt in the process's main thread; returns at once."""
-        watcher.call_soon(lambda: self._signal(signal.SIGINT))
-
-    def _signal_tree(self, number: int) -> None:
-        if self._settled.is_set():
-            return
-        self._reader.signaled = True
-        self._signal(number)
-        if self._mark:
-            guard.signal_marked(self._mark, self._mark, number)
-
-    def _signal(self, number: int) -> None:
-        if not self._settled.is_set():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, number)  # type: ignore[attr-defined]
-
-    def kill_soon(self) -> None:
-        """SIGKILL for the process and all that it started; returns at once."""
-        watcher.call_soon(lambda: self._signal_tree(signal.SIGKILL))
-
-    def destroy(self) -> None:
-        """End the process: SIGTERM, and SIGKILL after the grace period. Blocks (contracts P10)."""
-        with self._state_lock:
-            started = self._popen is not None  # type: ignore[attr-defined]
-            if not self._destroyed:
-                self._canceled = not self._settled.is_set()
-            self._destroyed = True
-        if not started:
-            return
-        grace = Timer(0.0, lambda: None)
-        if not self._settled.is_set():
-            watcher.call_soon(lambda: self._signal_tree(signal.SIGTERM))
-            grace = watcher.call_later(
-                self._grace_period_s, lambda: self._signal_tree(signal.SIGKILL)
-            )
-        self._settled.wait()
-        grace.cancel()
-        self.completion_event.set()
-
-    def is_alive(self) -> bool:
-        """Whether it was started and has not ended."""
-        return self._popen is not None and not self._settled.is_set()  # type: ignore[attr-defined]
-
-    def join(self, timeout: float | None = None) -> None:
-        """Wait until it has ended and its outcome is known (contracts P12)."""
-        if self._popen is None:  # type: ignore[attr-defined]
-            if self._refused is not None or self._destroyed:
-                return
-            raise AssertionError("can only join a started process")
-        self._settled.wait(timeout)
-
-    @property
-    def completion_event(self) -> Any:
-        """Set once the call has returned or raised, or was destroyed (contracts P13)."""
-        if self._completion_event is None:
-            self._completion_event = _context(self.start_method).Event()
-        return self._completion_event
-
-    @property
-    def destroyed(self) -> bool:
-        """Whether `destroy` was called (contracts P8)."""
-        return self._destroyed
-
-    @property
-    def canceled(self) -> bool:
-        """Whether `destroy` hit it while it ran or before it had started (contracts P8)."""
-        return self._canceled
-
-    @property
-    def ran(self) -> bool:
-        """Whether it was started and has ended (contracts P9)."""
-        return self._popen is not None and self._settled.is_set()  # type: ignore[attr-defined]
-
-    @property
-    def threw(self) -> bool:
-        """Whether there is an `error` (contracts P9)."""
-        return self.error is not None
-
-    @property
-    def error(self) -> BaseException | None:
-        """The call's exception, or what stands for the process's death; None if neither."""
-        return self._refused or self._answered()[1]
-
-    def get_or_throw(self) -> Any:
-        """The result, None without ``return_result``; raises the error (contracts P14, P17)."""
-        if self.is_alive() or self._destroyed:
-            logger.error("get_or_throw on a process that runs or was destroyed")
-        error = self.error
-        if error is not None:
-            raise error
-        return self._answered()[0]
-
-    def _answered(self) -> tuple[Any, BaseException | None]:
-        """Result and error, rebuilt once."""
-        if self._outcome is None:
-            return None, None
-        with self._state_lock:
-            if self._answer is None:
-                self._answer = self._rebuild(self._outcome)
-            return self._answer
-
-    def _rebuild(self, outcome: Outcome) -> tuple[Any, BaseException | None]:
-        if isinstance(outcome, Returned):
-            return (outcome.values.load() if self._return_result else None), None
-        if isinstance(outcome, Raised):
-            if isinstance(outcome.error, BaseException):
-                return None, outcome.error
-            return None, unpack(outcome.error)
-        return None, self._death(outcome)
-
-    def _death(self, outcome: Died) -> BaseException | None:
-        if outcome.exit_code in OOM_EXIT_CODES:
-            return MemoryError("Training process died with OOM error!")
-        if outcome.exit_code == 0 or self._canceled:
-            return None
-        return RuntimeError(f"Training process died with exit code {outcome.exit_code}")
-
-
-def _nothing() -> None:
-    """The call of a process without a target."""
+__all__ = ["FORKSERVER_CTX", "FORK_CTX", "OOM_EXIT_CODES", "SPAWN_CTX", "DestroyableProcess"]
 
 
 def _process_type(method: str) -> type[ProcessBody] | None:
-    mp_context = _context(method)
+    mp_context = context_of(method)
     if mp_context is None:
         return None
     base = mp_context.Process
@@ -317,48 +36,16 @@ def _process_type(method: str) -> type[ProcessBody] | None:
 
         @staticmethod
         def _Popen(process: Any) -> Any:  # noqa: N802 - multiprocessing's own name
-            return _popen_class(base)(process)
+            return start_process(method, process)
 
         def __getstate__(self) -> dict[str, Any]:
-            # What multiprocessing needs in the child, and none of the parent's own parts.
-            return {key: value for key, value in self.__dict__.items() if key in _CARRIED}
+            return carried_state(self)
 
         def __reduce__(self) -> Any:
-            return _bare_process, (method, self.__getstate__())
+            return bare_process, (method, self.__getstate__())
 
     _Process.__name__ = _Process.__qualname__ = f"{method.capitalize()}Process"
     return _Process
-
-
-_CARRIED = {
-    "_identity", "_config", "_parent_pid", "_parent_name", "_popen", "_closed", "_target",
-    "_args", "_kwargs", "_name",
-}  # fmt: skip
-
-_POPEN_CLASSES: dict[type, type] = {}
-
-
-def _popen_class(base: Any) -> type:
-    if base not in _POPEN_CLASSES:
-        _POPEN_CLASSES[base] = _popen_with_lock(_standard_popen(base))
-    return _POPEN_CLASSES[base]
-
-
-def _standard_popen(base: Any) -> type:
-    method = base._start_method
-    if method == "fork":
-        from multiprocessing.popen_fork import Popen
-    elif method == "spawn":
-        from multiprocessing.popen_spawn_posix import Popen
-    else:
-        from multiprocessing.popen_forkserver import Popen
-    return Popen
-
-
-def _bare_process(method: str, state: dict[str, Any]) -> Any:
-    process = _context(method).Process.__new__(_context(method).Process)
-    process.__dict__.update(state)
-    return process
 
 
 _PROCESS_TYPES: dict[str, type[ProcessBody]] = {

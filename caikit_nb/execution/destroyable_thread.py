@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import threading
 from collections.abc import Callable
@@ -27,6 +28,8 @@ class DestroyableThread(threading.Thread, Destroyable):
         **kwargs: Its keyword arguments.
     """
 
+    runs_user_code = True  # so that nobody forks meanwhile (`fork_rule`)
+
     def __init__(
         self,
         runnable_func: Callable[..., Any],
@@ -45,22 +48,37 @@ class DestroyableThread(threading.Thread, Destroyable):
 
     def run(self) -> None:
         """Run the function (contracts P19, P22)."""
-        if self._destroyed:
-            raise ThreadDestroyedException
         assert self._call is not None  # noqa: S101
         function, args, kwargs = self._call
+        self._call = None
+        if not self._enter():
+            self._tell()
+            raise ThreadDestroyedException
         try:
-            self._running = True
             self._result = function(*args, **kwargs)
+            self._leave()
         except BaseException as error:  # noqa: BLE001 - whatever was raised is the outcome
             self._error = error
-        finally:
-            with self._state_lock:
-                self._running = False
-            self._call = None
-            self._ran = True
-            if self._work_done_event is not None:
-                self._work_done_event.set()
+            while self._running:
+                with contextlib.suppress(BaseException):
+                    self._leave()
+        self._ran = True
+        self._tell()
+
+    def _enter(self) -> bool:
+        with self._state_lock:
+            self._running = not self._destroyed
+            return self._running
+
+    def _leave(self) -> None:
+        """From here on nothing is raised inside any more; what has not arrived is taken back."""
+        with self._state_lock:
+            self._running = False
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.ident or 0), None)
+
+    def _tell(self) -> None:
+        if self._work_done_event is not None:
+            self._work_done_event.set()
 
     @property
     def destroyed(self) -> bool:

@@ -67,6 +67,8 @@ def _foreign_threads() -> str | None:
 def _is_known(thread: threading.Thread) -> bool:
     if thread is threading.main_thread():
         return True
+    if getattr(thread, "runs_user_code", False):
+        return False
     target = getattr(thread, "_target", None)
     owners = (type(thread).__module__, getattr(target, "__module__", None) or "")
     return any(owner.partition(".")[0] in _KNOWN_THREADS for owner in owners)

@@ -11,6 +11,7 @@ The package uses the same functions for cancel, timeout and the normal end of a 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import select
@@ -134,8 +135,11 @@ def _wait_for_end(kernel_pid: int) -> list[str]:
     text = b""
     try:
         kernel = os.pidfd_open(kernel_pid)
-    except ProcessLookupError:
-        return []
+    except ProcessLookupError:  # it ended while this interpreter started
+        os.set_blocking(0, False)
+        with contextlib.suppress(BlockingIOError):
+            text = os.read(0, 65536)
+        return text.decode(errors="surrogateescape").splitlines()
     poller = select.poll()
     poller.register(kernel, select.POLLIN)
     poller.register(0, select.POLLIN)

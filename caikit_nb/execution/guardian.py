@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -60,12 +62,19 @@ class Guardian:
         first = guard.first_mark_of(os.getpid())
         last = first + guard.MARKS_PER_KERNEL - 1
         arguments = [str(number) for number in (os.getpid(), first, last)]
+        if self._guard is not None and self._guard.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._guard.stdin.close()
         self._guard = subprocess.Popen(
             [sys.executable, "-I", "-S", guard.__file__, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             start_new_session=True,
         )
+        # A guard that a job has started must outlive that job's sweep, to end the job's own jobs.
+        with contextlib.suppress(OSError, ValueError):
+            _, hard = resource.getrlimit(resource.RLIMIT_RTTIME)
+            resource.prlimit(self._guard.pid, resource.RLIMIT_RTTIME, (hard, hard))
         for directory in self._directories:
             self._tell(directory)
 

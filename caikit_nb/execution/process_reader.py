@@ -13,11 +13,12 @@ from caikit_nb.execution.channel import Channel
 from caikit_nb.execution.messages import Decoder, Message
 from caikit_nb.execution.outcome import Died, Outcome, Raised, Returned, Usage, Values
 from caikit_nb.execution.transfer import Entry, Store
-from caikit_nb.execution.watcher import Timer, watcher
+from caikit_nb.execution.watcher import Timer, guarded, watcher
 
 logger = logging.getLogger(__name__)
 
 _READ_BYTES = 1 << 16
+_PIPE_READS = 16  # a pipe holds 64 KiB, and 1 MiB at most
 _DRAIN_READS = 4096  # after the exit, take at most this many pieces of 64 KiB more
 _LINGER_S = 5.0  # how long a process may take to exit once it has reported
 
@@ -67,37 +68,45 @@ class ProcessReader:
         self._report: Message | None = None
         self._linger: Timer | None = None
         self.signaled = False
+        # Here and not in `attach`: before anybody else can wait for it and free its number.
+        self._exit_fd = self._open_exit_fd()
 
     def attach(self) -> None:
         """Start to read."""
         for stream, fd in self._channel.outputs.items():
             watcher.add_reader(fd, functools.partial(self._read_output, stream, fd))
         watcher.add_reader(self._channel.messages, self._read_messages)
-        self._exit_fd = self._open_exit_fd()
         watcher.add_reader(self._exit_fd, self._on_exit)
 
     def _open_exit_fd(self) -> int:
         """Readable once the process has exited."""
         if self._popen.method != "forkserver" and hasattr(os, "pidfd_open"):
-            return os.pidfd_open(self._popen.pid)
+            try:
+                return os.pidfd_open(self._popen.pid)
+            except ProcessLookupError:  # somebody has waited for it already
+                readable, write = os.pipe()
+                os.close(write)
+                return readable
         return os.dup(self._popen.sentinel)
 
     def _read_output(self, stream: str, fd: int) -> bool:
         data = self._read(fd)
         if data:
-            self._listener.on_output(stream, data)
+            guarded(lambda: self._listener.on_output(stream, data))
         return bool(data)
 
     def _read_messages(self) -> bool:
         # What was printed before a message was sent must be seen before it.
         for stream, fd in self._channel.outputs.items():
-            while self._read_output(stream, fd):
-                pass
+            # More than a pipe holds was printed after it, and a flood would never end.
+            for _ in range(_PIPE_READS):
+                if not self._read_output(stream, fd):
+                    break
         data = self._read(self._channel.messages)
         try:
             for message in self._decoder.feed(data):
                 self._on_message(message)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             logger.warning("process %s wrote what is no message: %s", self._popen.pid, error)
             self._close(self._channel.messages)
         return bool(data)
@@ -124,19 +133,20 @@ class ProcessReader:
             self._report = message
             self._linger = watcher.call_later(_LINGER_S, self._kill)
         else:
-            self._listener.on_message(message)
+            guarded(lambda: self._listener.on_message(message))
 
     def _on_exit(self) -> None:
-        code = self._popen.poll()
-        if code is None:
-            return  # another thread is reaping it in this very moment
+        code = self._popen.poll()  # None if somebody else has waited for it
         watcher.remove_reader(self._exit_fd)
         os.close(self._exit_fd)
         leftover = self._end_leftovers()
         self._drain()
         if self._linger is not None:
             self._linger.cancel()
-        outcome = self._outcome(code, leftover)
+        try:
+            outcome = self._outcome(code, leftover)
+        except Exception as error:  # noqa: BLE001 - its file or its report was damaged
+            outcome = Raised(error, Usage(leftover_processes=leftover))
         self._channel.close()
         self._popen.close()
         self._settle(outcome)
@@ -158,7 +168,7 @@ class ProcessReader:
         for fd in (self._channel.messages, *self._channel.outputs.values()):
             self._close(fd)
 
-    def _outcome(self, code: int, leftover: int) -> Outcome:
+    def _outcome(self, code: int | None, leftover: int) -> Outcome:
         if self._report is None:
             return Died(code, self.signaled, Usage(leftover_processes=leftover))
         usage = Usage(self._report["cpu_time_s"], None, leftover)

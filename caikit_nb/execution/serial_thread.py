@@ -50,13 +50,15 @@ class SerialThread:
                 with stillness.working():
                     self._do(work)
             else:
+                vars(threading.current_thread())["runs_user_code"] = True  # for `fork_rule`
                 self._do(work)
+                vars(threading.current_thread())["runs_user_code"] = False
             del work
 
     def _do(self, work: Callable[[], object]) -> None:
         try:
             work()
-        except Exception:
+        except BaseException:
             logger.exception("%s: a piece of work failed", self._name)
 
 

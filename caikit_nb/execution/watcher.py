@@ -71,9 +71,10 @@ class Stillness:
         """Inside, every thread that works in steps stands still."""
         with self._changed:
             self._wanted += 1
-            while self._working:
-                self._changed.wait()
-        try:
+        try:  # the waiting can be interrupted, too
+            with self._changed:
+                while self._working:
+                    self._changed.wait()
             yield
         finally:
             with self._changed:
@@ -161,17 +162,18 @@ class Watcher:
         for key, _ in ready:
             # An earlier callback of this round may have closed it.
             if self._selector.get_map().get(key.fd) is key:
-                _guarded(key.data)
+                guarded(key.data)
         for _ in range(len(self._calls)):
-            _guarded(self._calls.popleft())
+            guarded(self._calls.popleft())
         now = time.monotonic()
         while self._timers and self._timers[0][0] <= now:
             timer = heapq.heappop(self._timers)[2]
             if timer.callback is not None:
-                _guarded(timer.callback)
+                guarded(timer.callback)
 
 
-def _guarded(callback: Callback) -> None:
+def guarded(callback: Callback) -> None:
+    """Call it; what it raises is logged."""
     try:
         callback()
     except Exception:

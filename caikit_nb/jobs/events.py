@@ -11,6 +11,7 @@ import logging
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,13 +38,16 @@ class Subscription:
         return self.heard_at.get(source, 0.0) + self.min_interval_s
 
 
+_all: weakref.WeakSet[Events] = weakref.WeakSet()
+
+
 class Events:
     """The stream. `publish` is cheap and thread-safe."""
 
     def __init__(self) -> None:
         self._subscriptions: list[Subscription] = []
         self._reset()
-        os.register_at_fork(after_in_child=self._forget_all)
+        _all.add(self)
 
     def _reset(self) -> None:
         self._news = threading.Condition(threading.Lock())
@@ -118,3 +122,11 @@ def _tell(subscription: Subscription, source: Any) -> None:
         subscription.listener(source)
     except Exception:
         logger.exception("a listener failed for %r", source)
+
+
+def _after_fork_in_child() -> None:
+    for events in list(_all):
+        events._forget_all()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

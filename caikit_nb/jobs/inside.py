@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import numbers
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -46,9 +47,12 @@ class Teller:
         self._items: dict[Any, Any] = {}
         self._sent_at = 0.0
         self._timer: threading.Timer | None = None
+        self._pid = os.getpid()
 
     def tell(self, key: Any, item: Any) -> None:
         """Send `item` soon; a later one of the same key takes its place."""
+        if os.getpid() != self._pid:
+            return  # a process that the job forked: our timer may have held the lock just then
         with self._lock:
             self._items[key] = item
             wait_s = self._sent_at + _FLUSH_S - time.monotonic()
@@ -65,6 +69,8 @@ class Teller:
 
     def flush(self) -> None:
         """Send what is waiting."""
+        if os.getpid() != self._pid:
+            return
         with self._lock:
             items, self._items = list(self._items.values()), {}
             self._sent_at = time.monotonic()

@@ -11,7 +11,7 @@ from concurrent.futures._base import PENDING
 from concurrent.futures._base import RUNNING as FUTURE_RUNNING
 from typing import Any
 
-from caikit_nb.errors import JobError, JobResultExpired
+from caikit_nb.errors import JobError, JobResultExpired, UnpicklableError
 from caikit_nb.execution.call import RESULT
 from caikit_nb.execution.serial_thread import SerialThread
 from caikit_nb.jobs.displays import Displays
@@ -111,27 +111,45 @@ class JobFuture(concurrent.futures.Future[Any], JobFutureBase):
             UnpicklableError: its value can't cross to this process.
             BaseException: the job's own error, with the job's own traceback.
         """
-        error = self.exception(timeout)
+        value, error = None, self.exception(timeout)
+        if error is None:
+            value, error = self._load()
         if error is not None:
             try:
                 raise error
             finally:
                 del error  # an exception that holds the frame that holds it
-        with self._value_lock:
-            if self._value is _NOT_LOADED:
-                self._value = self._job.value()
-            return self._value
+        return value
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """The job's error, None if it completed; waits and raises like `result`."""
+        """What `result` raises, None if it returns a value; waits like it.
+
+        Raises:
+            TimeoutError: the job has not ended in that time.
+            concurrent.futures.CancelledError: it was cancelled.
+        """
         waiting = _nested_wait
         if waiting is not None and waiting(self, timeout):
             timeout = 0
         super().exception(timeout)
-        error = self._job.error()
-        if self._job.expired is not None:
-            raise JobResultExpired(self.name, self._job.expired) from error
-        return error
+        return self._expiry() or self._job.error() or self._load()[1]
+
+    def _expiry(self) -> JobResultExpired | None:
+        if self._job.expired is None:
+            return None
+        expiry = JobResultExpired(self.name, self._job.expired)
+        expiry.__cause__ = self._job.error()
+        return expiry
+
+    def _load(self) -> tuple[Any, BaseException | None]:
+        """The value or what stands in its way, as whoever waits by a callback can't be thrown at."""
+        with self._value_lock:
+            if self._value is _NOT_LOADED:
+                try:
+                    self._value = self._job.value()
+                except (KeyError, UnpicklableError) as error:
+                    return None, self._expiry() or error
+            return self._value, None
 
     @property
     def outputs(self) -> Mapping[str, Any]:

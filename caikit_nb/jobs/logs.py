@@ -51,11 +51,11 @@ class LogSpool:
     def _append_to_file(self, data: bytes) -> None:
         if self._path is None or self._file_size >= self._max_file_bytes:
             return
-        if self._fd is None:
-            self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
+            if self._fd is None:
+                self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             self._file_size += os.write(self._fd, data)
-        except OSError:  # the disk is full: head and tail go on
+        except OSError:  # the disk is full or the directory gone: head and tail go on
             self._max_file_bytes = 0
 
     def close(self) -> None:

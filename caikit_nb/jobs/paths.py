@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import platform
+import sys
 import tempfile
 from pathlib import Path
 
@@ -43,7 +45,7 @@ def make_session_directory() -> Path:
     remove_dead_sessions(parent)
     me = psutil.Process()
     path = Path(tempfile.mkdtemp(prefix=f"{me.pid}-", dir=parent))
-    owner = {"pid": me.pid, "started": me.create_time()}
+    owner = {"pid": me.pid, "started": _started(me), "host": _host()}
     _write_private(path / MARKER_FILE, json.dumps(owner))
     return path
 
@@ -65,14 +67,36 @@ def remove_dead_sessions(parent: Path) -> list[Path]:
 def _is_dead(path: Path) -> bool:
     try:
         owner = json.loads((path / MARKER_FILE).read_text())
+        # Other machines and containers may share the directory; we can't see their processes.
+        if owner["host"] != _host():
+            return False
         # The start time tells the owner from a later process with its number.
-        started: float = psutil.Process(owner["pid"]).create_time()
-        return abs(started - float(owner["started"])) > 1.0
+        return bool(_started(psutil.Process(owner["pid"])) != owner["started"])
     except psutil.NoSuchProcess:
         return True
     except (OSError, ValueError, KeyError, TypeError, psutil.Error) as error:
         logger.debug("can't tell whose session %s is: %s", path, error)
         return False
+
+
+def _started(process: psutil.Process) -> float:
+    """When it started, by a clock that nobody can set where there is one."""
+    if sys.platform != "linux":
+        return process.create_time()
+    try:
+        fields = Path(f"/proc/{process.pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        raise psutil.NoSuchProcess(process.pid) from None
+    return int(fields[19])
+
+
+def _host() -> str:
+    """The machine since its last start, or the container, whose process numbers these are."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{platform.node()} {boot} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return platform.node()
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -38,7 +38,8 @@ class JobQueue:
         """Start as many as there are free workers."""
         while (job := self._take()) is not None:
             if not job.start():
-                self._leave(job)
+                with self._lock:
+                    self._running.discard(job)
 
     def _take(self) -> Job | None:
         with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import multiprocessing
 import os
@@ -214,6 +215,7 @@ def test_another_exit_code_is_named(method: str) -> None:
 
 
 def kill_myself(number: int) -> None:
+    faulthandler.disable()
     os.kill(os.getpid(), number)
 
 

@@ -162,6 +162,11 @@ class Kernel:
         self.manager.cleanup_resources()
         self.manager.context.destroy()
 
+    def restart(self) -> None:
+        """End the kernel and start another in its place, as a front end's button does."""
+        self.manager.restart_kernel(now=True)
+        self.client.wait_for_ready(timeout=START_S)
+
     @property
     def pid(self) -> int:
         """The kernel's process."""
@@ -234,14 +239,21 @@ class Kernel:
 
     def card(self, name: str) -> Card:
         """The newest card of a job."""
-        shown = [
+        shown = self._shown(name)
+        assert shown, f"no card of {name} was shown"
+        return Card(self, shown[-1])
+
+    def has_card(self, name: str) -> bool:
+        """Whether a card of a job of that name was shown."""
+        return bool(self._shown(name))
+
+    def _shown(self, name: str) -> list[str]:
+        return [
             message["content"]["transient"]["display_id"]
             for message in self.seen
             if message["msg_type"] == "display_data"
             and message["content"]["data"].get("text/plain", "").startswith(f"job {name}:")
         ]
-        assert shown, f"no card of {name} was shown"
-        return Card(self, shown[-1])
 
     def click(self, model_id: str) -> None:
         """Click a button as a browser does."""

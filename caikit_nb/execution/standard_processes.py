@@ -1,0 +1,94 @@
+"""The standard library's processes, and what they need so that several threads may ask them."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from multiprocessing import (
+    context,
+    popen_fork,
+    popen_forkserver,
+    popen_spawn_posix,
+    resource_tracker,
+)
+from typing import Any
+
+
+def context_of(method: str) -> Any:
+    """The context of a start method; None where the platform doesn't have it."""
+    supported = method in multiprocessing.get_all_start_methods()
+    return multiprocessing.get_context(method) if supported else None
+
+
+FORK_CTX: context.ForkContext | None = context_of("fork")
+SPAWN_CTX: context.SpawnContext | None = context_of("spawn")
+FORKSERVER_CTX: context.ForkServerContext | None = context_of("forkserver")
+
+
+@contextlib.contextmanager
+def held_sigint() -> Iterator[None]:
+    """A process started inside holds SIGINT back until it has left the kernel's process group."""
+    resource_tracker.ensure_running()  # which releases SIGINT when it starts its own process
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _LockedPoll:
+    """Several threads may poll; only one reaps, and the others see what it found."""
+
+    def __init__(self, process: Any) -> None:
+        self._lock = threading.Lock()
+        super().__init__(process)  # type: ignore[call-arg]
+
+    def poll(self, flag: int = os.WNOHANG) -> int | None:
+        with self._lock:
+            return super().poll(flag)  # type: ignore[misc,no-any-return]
+
+
+class _ForkPopen(_LockedPoll, popen_fork.Popen):
+    """By fork."""
+
+
+class _SpawnPopen(_LockedPoll, popen_spawn_posix.Popen):
+    """By a new interpreter."""
+
+
+class _ForkserverPopen(_LockedPoll, popen_forkserver.Popen):
+    """By the fork server."""
+
+
+_POPENS: dict[str, Any] = {
+    "fork": _ForkPopen,
+    "spawn": _SpawnPopen,
+    "forkserver": _ForkserverPopen,
+}
+
+
+def start_process(method: str, process: Any) -> Any:
+    """Start a process of the standard library; returns what it polls and signals it with."""
+    return _POPENS[method](process)
+
+
+_CARRIED = {
+    "_identity", "_config", "_parent_pid", "_parent_name", "_popen", "_closed", "_target",
+    "_args", "_kwargs", "_name",
+}  # fmt: skip
+
+
+def carried_state(process: Any) -> dict[str, Any]:
+    """What multiprocessing needs of a process in its child, and none of the parent's own parts."""
+    return {key: value for key, value in process.__dict__.items() if key in _CARRIED}
+
+
+def bare_process(method: str, state: dict[str, Any]) -> Any:
+    """A process object in its child, of the plain kind."""
+    process = context_of(method).Process.__new__(context_of(method).Process)
+    process.__dict__.update(state)
+    return process

@@ -1,0 +1,171 @@
+"""Threads that can be destroyed (contracts P18 to P23)."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from caikit_nb.execution.destroyable import Destroyable
+from caikit_nb.execution.destroyable_thread import DestroyableThread, ThreadDestroyedException
+
+
+class Loop:
+    """A function that goes round until an exception stops it."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.seen: list[BaseException] = []
+
+    def __call__(self) -> None:
+        try:
+            tick = threading.Event()
+            while True:
+                self.entered.set()
+                tick.wait(0.001)
+        except Exception as error:
+            self.seen.append(error)
+            raise
+
+
+def ran(function: Any, *args: Any, **kwargs: Any) -> DestroyableThread:
+    thread = DestroyableThread(function, *args, **kwargs)
+    thread.start()
+    thread.join(10)
+    return thread
+
+
+def fail(error: BaseException) -> None:
+    raise error
+
+
+def test_it_is_a_thread() -> None:
+    thread = DestroyableThread(print)
+    assert isinstance(thread, threading.Thread)
+    assert isinstance(thread, Destroyable)
+
+
+def test_arguments_reach_the_function() -> None:
+    thread = ran(lambda *args, **kwargs: (args, kwargs), 1, 2, name="x", daemon=3)
+    assert thread.get_or_throw() == ((1, 2), {"name": "x", "daemon": 3})
+
+
+def test_the_very_exception_is_raised_again() -> None:
+    error = ValueError("x")
+    thread = ran(fail, error)
+    assert thread.error is error
+    assert thread.threw
+    with pytest.raises(ValueError, match="x") as caught:
+        thread.get_or_throw()
+    assert caught.value is error
+
+
+@pytest.mark.parametrize("function", [int, lambda: fail(ValueError())])
+def test_the_event_is_set_on_success_and_on_error(function: Any) -> None:
+    done = threading.Event()
+    ran(function, work_done_event=done)
+    assert done.is_set()
+
+
+def test_one_that_was_not_started_has_no_state() -> None:
+    thread = DestroyableThread(int)
+    assert (thread.destroyed, thread.canceled, thread.ran, thread.threw) == (False,) * 4
+
+
+def test_ran_is_true_only_after_the_end() -> None:
+    release = threading.Event()
+    thread = DestroyableThread(release.wait)
+    thread.start()
+    assert not thread.ran
+    release.set()
+    thread.join(10)
+    assert thread.ran
+
+
+def test_destroying_a_running_one_ends_its_loop() -> None:
+    loop, done = Loop(), threading.Event()
+    thread = DestroyableThread(loop, work_done_event=done)
+    thread.start()
+    loop.entered.wait(10)
+    thread.destroy()
+    assert thread.canceled
+    assert thread.destroyed
+    thread.join(10)
+    assert not thread.is_alive()
+    assert thread.canceled
+    assert done.is_set()
+    with pytest.raises(ThreadDestroyedException):
+        thread.get_or_throw()
+
+
+def test_user_code_sees_the_destruction_as_an_exception() -> None:
+    loop = Loop()
+    thread = DestroyableThread(loop)
+    thread.start()
+    loop.entered.wait(10)
+    thread.destroy()
+    thread.join(10)
+    assert [type(error) for error in loop.seen] == [ThreadDestroyedException]
+    assert isinstance(loop.seen[0], RuntimeError)
+
+
+def test_destroying_a_finished_one_does_not_cancel_it() -> None:
+    thread = ran(int)
+    thread.destroy()
+    assert (thread.destroyed, thread.canceled, thread.get_or_throw()) == (True, False, 0)
+
+
+def test_one_destroyed_before_its_start_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    escaped: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", lambda seen: escaped.append(seen.exc_type))
+    called = threading.Event()
+    thread = DestroyableThread(called.set)
+    thread.destroy()
+    assert thread.canceled
+    thread.start()
+    thread.join(10)
+    assert escaped == [ThreadDestroyedException]
+    assert not called.is_set()
+    assert not thread.is_alive()
+
+
+def test_destroying_while_it_starts_or_ends_never_loses_the_event(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(threading, "excepthook", lambda seen: None)
+    for _ in range(2000):
+        done = threading.Event()
+        thread = DestroyableThread(int, work_done_event=done)
+        destroyer = threading.Thread(target=thread.destroy)
+        destroyer.start()
+        thread.start()
+        thread.join(10)
+        destroyer.join(10)
+        assert not thread.is_alive()
+        assert done.is_set()
+        assert thread.ran or thread.canceled
+
+
+def test_a_loop_destroyed_right_after_its_start_always_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(threading, "excepthook", lambda seen: None)
+    for _ in range(300):
+        thread = DestroyableThread(Loop())
+        thread.start()
+        thread.destroy()
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_an_interrupt_is_raised_only_in_a_running_one() -> None:
+    loop = Loop()
+    thread = DestroyableThread(loop)
+    assert not thread.raise_inside(KeyboardInterrupt)
+    thread.start()
+    loop.entered.wait(10)
+    assert thread.raise_inside(KeyboardInterrupt)
+    thread.join(10)
+    assert isinstance(thread.error, KeyboardInterrupt)
+    assert not thread.raise_inside(KeyboardInterrupt)

@@ -1,0 +1,122 @@
+"""When a fork is safe."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import types
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from caikit_nb.execution.destroyable_thread import DestroyableThread
+from caikit_nb.execution.fork_rule import Refusal, why_not_fork
+from caikit_nb.execution.serial_thread import SerialThread
+from caikit_nb.execution.watcher import watcher
+
+BOOSTING = """
+import numpy
+from sklearn.ensemble import HistGradientBoostingClassifier
+from caikit_nb.execution.destroyable_process import DestroyableProcess
+from caikit_nb.execution.child import Surroundings
+from caikit_nb.execution.fork_rule import why_not_fork
+
+def fit():
+    x = numpy.random.rand(300, 3)
+    HistGradientBoostingClassifier(max_iter=3).fit(x, x[:, 0] > 0.5)
+    return "fitted"
+
+def fitted_in_child(single):
+    process = DestroyableProcess(
+        "fork", fit, return_result=True, surroundings=Surroundings(single_openmp_thread=single)
+    )
+    process.start()
+    process.join(20)
+    assert process.ran, "it hangs"
+    return process.get_or_throw()
+
+assert why_not_fork() is None, why_not_fork()
+assert fitted_in_child(False) == "fitted"
+assert why_not_fork() is None, why_not_fork()
+fit()
+refusal = why_not_fork()
+assert refusal is not None and refusal.only_openmp, refusal
+assert why_not_fork() == refusal
+assert fitted_in_child(True) == "fitted"
+"""
+
+
+def refusal() -> str:
+    found = why_not_fork()
+    return "" if found is None else found.reason
+
+
+def test_a_quiet_process_may_fork() -> None:
+    done = threading.Event()
+    watcher.call_soon(done.set)
+    done.wait(10)
+    assert refusal() == ""
+
+
+def test_only_the_main_thread_may_fork() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        assert "main thread" in pool.submit(refusal).result()
+
+
+def test_a_foreign_thread_stands_against_a_fork() -> None:
+    release = threading.Event()
+    thread = threading.Thread(target=release.wait, name="busy")
+    thread.start()
+    assert refusal() == "other threads are running (busy)"
+    release.set()
+    thread.join()
+    assert refusal() == ""
+
+
+def test_a_job_in_a_thread_is_a_foreign_thread() -> None:
+    release = threading.Event()
+    thread = DestroyableThread(release.wait)
+    thread.start()
+    assert "other threads are running" in refusal()
+    release.set()
+    thread.join()
+
+
+def test_a_users_callback_that_runs_is_a_foreign_thread() -> None:
+    callbacks = SerialThread("callbacks", stands_still=False)
+    entered, release, done = threading.Event(), threading.Event(), threading.Event()
+    callbacks.put(lambda: (entered.set(), release.wait(10)))
+    entered.wait(10)
+    assert "other threads are running" in refusal()
+    release.set()
+    callbacks.put(done.set)
+    done.wait(10)
+
+
+@pytest.mark.parametrize("library", ["ray", "grpc._cython.cygrpc", "polars", "tensorflow"])
+def test_a_library_that_does_not_survive_a_fork_is_named(
+    library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, library, types.ModuleType(library))
+    assert refusal().startswith(f"{library.partition('.')[0]} is loaded")
+
+
+def test_torch_is_refused_once_cuda_is_initialised(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = types.ModuleType("torch")
+    torch.cuda = types.SimpleNamespace(is_initialized=lambda: initialized)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    initialized = False
+    assert refusal() == ""
+    initialized = True
+    assert refusal() == "CUDA is initialised in torch"
+
+
+def test_a_refusal_is_a_value() -> None:
+    assert Refusal("x") == Refusal("x", only_openmp=False)
+
+
+def test_an_openmp_pool_stands_against_a_fork_only_once_it_has_run() -> None:
+    pytest.importorskip("sklearn")
+    done = subprocess.run([sys.executable, "-c", BOOSTING], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,186 @@
+"""The guard: nothing survives a kernel."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from caikit_nb.execution import guard
+from caikit_nb.execution.guardian import Guardian, guardian
+from tests.fifo import Fifo, is_gone_within, spin_until
+
+SLEEPER = [sys.executable, "-S", "-c", "import signal; signal.pause()"]
+
+PARENT = """
+import sys
+from pathlib import Path
+from caikit_nb.execution.destroyable_process import DestroyableProcess
+from caikit_nb.execution.guard import MARKER_FILE
+from caikit_nb.execution.guardian import guardian
+from tests.execution.test_process_endings import {start}, run_with_grandchild
+from tests.fifo import Fifo
+
+told, held = Fifo.__new__(Fifo), Fifo.__new__(Fifo)
+told.path, held.path = sys.argv[1:3]
+for name in sys.argv[3:]:
+    guardian.remove_at_end(name)
+process = DestroyableProcess("{method}", run_with_grandchild, args=({start}, told, held))
+if __name__ == "__main__":
+    process.start()
+    process.join()
+"""
+
+
+@pytest.fixture
+def mark() -> Iterator[int]:
+    number = guard.first_mark_of(os.getpid()) + guard.MARKS_PER_KERNEL - 1
+    yield number
+    guard.kill_marked(number, number)
+
+
+def marked_sleeper(mark: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(SLEEPER, preexec_fn=lambda: guard.set_mark(mark))
+
+
+def test_an_unmarked_process_has_no_mark() -> None:
+    assert guard.mark_of(os.getpid()) == 0
+
+
+def test_a_process_that_is_gone_has_no_mark() -> None:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    assert guard.mark_of(process.pid) == 0
+
+
+def test_marked_processes_are_found_and_killed(mark: int) -> None:
+    processes = [marked_sleeper(mark) for _ in range(3)]
+    pids = {process.pid for process in processes}
+    assert set(guard.marked(mark, mark)) == pids
+    assert guard.kill_marked(mark, mark) == pids
+    assert [process.wait(10) for process in processes] == [-9] * 3
+    assert list(guard.marked(mark, mark)) == []
+
+
+def test_a_sweep_does_not_touch_other_marks(mark: int) -> None:
+    process = marked_sleeper(mark)
+    assert guard.kill_marked(mark - 10, mark - 1) == set()
+    assert process.poll() is None
+    process.kill()
+    process.wait()
+
+
+def test_the_mark_survives_exec_setsid_and_an_empty_environment(mark: int) -> None:
+    code = f"import subprocess; print(subprocess.Popen({SLEEPER}, stdout=-3, start_new_session=True, env={{}}).pid)"
+    done = subprocess.run(
+        [sys.executable, "-S", "-W", "ignore", "-c", code],
+        stdout=subprocess.PIPE,
+        preexec_fn=lambda: guard.set_mark(mark),
+        check=True,
+    )
+    assert guard.kill_marked(mark, mark) == {int(done.stdout)}
+
+
+def test_a_directory_without_the_marker_is_never_deleted(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("x")
+    assert not guard.remove_marked_directory(str(tmp_path))
+    assert (tmp_path / "precious").exists()
+
+
+def test_a_link_to_a_marked_directory_is_not_followed(tmp_path: Path) -> None:
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.mkdir()
+    (real / guard.MARKER_FILE).touch()
+    link.symlink_to(real)
+    assert not guard.remove_marked_directory(str(link))
+    assert real.exists()
+
+
+def test_a_marked_directory_is_deleted(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / guard.MARKER_FILE).touch()
+    assert guard.remove_marked_directory(str(own))
+    assert not own.exists()
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize("start", ["start_plain", "start_in_new_session", "start_daemon"])
+def test_a_killed_parent_leaves_no_process_and_no_directory_of_its_own(
+    method: str, start: str, tmp_path: Path
+) -> None:
+    told, held = Fifo(tmp_path / "told"), Fifo(tmp_path / "held")
+    own, foreign = tmp_path / "own", tmp_path / "foreign"
+    own.mkdir()
+    foreign.mkdir()
+    (own / guard.MARKER_FILE).touch()
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT.format(start=start, method=method))
+    names = [told.path, held.path, str(own), str(foreign)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    parent = subprocess.Popen([sys.executable, str(script), *names], env=environment)
+    pid = int(told.hear())
+    guards = [int(p) for p in _children(parent.pid) if b"guard.py" in _command(p)]
+    parent.kill()
+    parent.wait(10)
+    assert len(guards) == 1
+    assert is_gone_within(pid)
+    assert is_gone_within(guards[0])
+    assert (own.exists(), foreign.exists()) == (False, True)
+
+
+def _field(status: Path, name: str) -> str:
+    return next(line.split()[1] for line in status.read_text().splitlines() if name in line)
+
+
+def _children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def _command(pid: str) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def test_a_killed_guard_is_replaced() -> None:
+    guardian.ensure_running()
+    first = guardian.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    assert is_gone_within(first)
+    guardian.next_mark()
+    assert guardian.pid not in (None, first)
+
+
+def test_a_guard_does_not_obey_a_terminal() -> None:
+    guardian.ensure_running()
+    status = Path(f"/proc/{guardian.pid}/status")
+    assert spin_until(lambda: int(_field(status, "SigIgn"), 16) >> signal.SIGTERM - 1 & 1)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        os.kill(guardian.pid or 0, number)
+    assert not is_gone_within(guardian.pid or 0, 0.1)
+
+
+def test_marks_are_never_given_twice() -> None:
+    assert len({guardian.next_mark() for _ in range(100)}) == 100
+
+
+def test_a_forked_child_gives_marks_of_its_own() -> None:
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        own = guard.first_mark_of(os.getpid())
+        os.write(write, b"yes" if next(guardian._marks) == own else b"no")
+        os._exit(0)
+    os.waitpid(pid, 0)
+    os.close(write)
+    with open(read) as pipe:
+        assert pipe.read() == "yes"
+
+
+def test_a_new_guardian_has_no_guard_yet() -> None:
+    assert Guardian().pid is None

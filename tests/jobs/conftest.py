@@ -1,0 +1,24 @@
+"""Executors whose files lie in the test's own directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from caikit_nb.jobs.executor import JobExecutor
+
+
+@pytest.fixture(autouse=True)
+def sessions_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "sessions"
+    monkeypatch.setenv("CAIKIT_NB_DIR", str(path))
+    return path
+
+
+@pytest.fixture
+def executor() -> Iterator[JobExecutor]:
+    made = JobExecutor(max_workers=2)
+    yield made
+    made.close()

@@ -1,0 +1,135 @@
+"""One stream of events, each listener at its own pace."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+import weakref
+
+import pytest
+
+from caikit_nb.jobs.events import Events
+
+
+class Heard:
+    """A listener that keeps what it hears and when."""
+
+    def __init__(self, wanted: int = 1) -> None:
+        self.calls: list[tuple[object, float]] = []
+        self.enough = threading.Event()
+        self._wanted = wanted
+
+    def __call__(self, source: object) -> None:
+        self.calls.append((source, time.monotonic()))
+        if len(self.calls) >= self._wanted:
+            self.enough.set()
+
+
+def test_a_listener_hears_of_a_change() -> None:
+    events, heard = Events(), Heard()
+    events.subscribe(heard)
+    events.publish("job")
+    assert heard.enough.wait(10)
+    assert heard.calls[0][0] == "job"
+
+
+def test_changes_coalesce_while_a_listener_is_busy() -> None:
+    events, release, entered, last = Events(), threading.Event(), threading.Event(), Heard(2)
+
+    def slow(source: object) -> None:
+        entered.set()
+        release.wait(10)
+        last(source)
+
+    events.subscribe(slow)
+    events.publish("job")
+    entered.wait(10)
+    for _ in range(1000):
+        events.publish("job")
+    release.set()
+    assert last.enough.wait(10)
+    assert len(last.calls) == 2
+
+
+def test_a_listener_keeps_its_pace() -> None:
+    events, heard, other = Events(), Heard(4), Heard(1)
+    events.subscribe(heard, min_interval_s=0.02)
+    end = time.monotonic() + 10
+    while not heard.enough.is_set() and time.monotonic() < end:
+        events.publish("job")
+    times = [when for _, when in heard.calls]
+    assert all(b - a >= 0.019 for a, b in zip(times, times[1:], strict=False))
+    events.subscribe(other)
+    events.publish("other")
+    assert other.enough.wait(10)
+
+
+def test_the_last_change_is_always_told() -> None:
+    events, heard = Events(), Heard(2)
+    events.subscribe(heard, min_interval_s=0.02)
+    events.publish("job")
+    events.publish("job")
+    events.publish("job")
+    assert heard.enough.wait(10) or len(heard.calls) == 1
+
+
+def test_sources_do_not_wait_for_each_other() -> None:
+    events, heard = Events(), Heard(3)
+    events.subscribe(heard, min_interval_s=60)
+    for source in "abc":
+        events.publish(source)
+    assert heard.enough.wait(10)
+
+
+def test_a_listener_that_raises_is_logged_and_hurts_nobody(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    events, heard = Events(), Heard(2)
+
+    def broken(source: object) -> None:
+        raise RuntimeError("broken listener")
+
+    events.subscribe(broken)
+    events.subscribe(heard)
+    events.publish("a")
+    events.publish("b")
+    assert heard.enough.wait(10)
+    assert "broken listener" in caplog.text
+
+
+def test_one_that_has_unsubscribed_hears_nothing() -> None:
+    events, gone, heard = Events(), Heard(), Heard()
+    events.unsubscribe(events.subscribe(gone))
+    events.subscribe(heard)
+    events.publish("job")
+    assert heard.enough.wait(10)
+    assert gone.calls == []
+
+
+def test_a_forgotten_source_is_let_go() -> None:
+    class Source:
+        pass
+
+    events, heard, source = Events(), Heard(), Source()
+    events.subscribe(heard)
+    events.publish(source)
+    heard.enough.wait(10)
+    heard.calls.clear()
+    events.forget(source)
+    reference = weakref.ref(source)
+    del source
+    barrier = Heard()
+    events.subscribe(barrier)
+    events.publish("other")
+    barrier.enough.wait(10)
+    gc.collect()
+    assert reference() is None
+
+
+def test_a_stream_nobody_uses_is_let_go() -> None:
+    events = Events()
+    reference = weakref.ref(events)
+    del events
+    gc.collect()
+    assert reference() is None
