@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import numbers
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -123,6 +124,7 @@ def entered(job: CurrentJob, port: Port, *, own_process: bool) -> Iterator[None]
     token = None
     if own_process:
         _in_process = inside
+        _own_tqdm_lock()
     else:
         token = _in_thread.set(inside)
     try:
@@ -140,6 +142,17 @@ def run_function(call: Call, port: Port) -> Mapping[str, object]:
     tqdm_bars.install()
     with entered(call.options["job"], port, own_process=call.options["own_process"]):
         return calls.run_function(call, port)
+
+
+def _own_tqdm_lock() -> None:
+    """tqdm's lock is shared by forked processes: a job that is killed with it would freeze all."""
+    std = sys.modules.get("tqdm.std")
+    if std is None or type(getattr(std.tqdm, "_lock", None)) is not std.TqdmDefaultWriteLock:
+        return
+    if hasattr(std.TqdmDefaultWriteLock, "mp_lock"):
+        del std.TqdmDefaultWriteLock.mp_lock
+    std.TqdmDefaultWriteLock.th_lock = threading.RLock()
+    std.tqdm.set_lock(std.TqdmDefaultWriteLock())
 
 
 def current_job() -> CurrentJob | None:

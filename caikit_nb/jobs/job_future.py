@@ -142,7 +142,7 @@ class JobFuture(concurrent.futures.Future[Any], JobFutureBase):
         return expiry
 
     def _load(self) -> tuple[Any, BaseException | None]:
-        """The value or what stands in its way, as whoever waits by a callback can't be thrown at."""
+        """The value, or what stands in its way."""
         with self._value_lock:
             if self._value is _NOT_LOADED:
                 try:

@@ -45,7 +45,7 @@ def make_session_directory() -> Path:
     remove_dead_sessions(parent)
     me = psutil.Process()
     path = Path(tempfile.mkdtemp(prefix=f"{me.pid}-", dir=parent))
-    owner = {"pid": me.pid, "started": _started(me), "host": _host()}
+    owner = {"pid": me.pid, "started": _started(me), "host": _host(), "boot": _boot()}
     _write_private(path / MARKER_FILE, json.dumps(owner))
     return path
 
@@ -70,6 +70,8 @@ def _is_dead(path: Path) -> bool:
         # Other machines and containers may share the directory; we can't see their processes.
         if owner["host"] != _host():
             return False
+        if owner["boot"] != _boot():
+            return True
         # The start time tells the owner from a later process with its number.
         return bool(_started(psutil.Process(owner["pid"])) != owner["started"])
     except psutil.NoSuchProcess:
@@ -91,12 +93,18 @@ def _started(process: psutil.Process) -> float:
 
 
 def _host() -> str:
-    """The machine since its last start, or the container, whose process numbers these are."""
+    """The machine or container whose process numbers these are."""
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{platform.node()} {boot} {os.readlink('/proc/self/ns/pid')}"
+        return f"{platform.node()} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:
         return platform.node()
+
+
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _write_private(path: Path, text: str) -> None:
