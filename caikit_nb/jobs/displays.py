@@ -23,6 +23,7 @@ class Display:
         at_byte: How much the job had printed before it.
         is_result: Whether it is the value of the cell's last expression.
         display_id: The id under which a later display may replace it; None for none.
+        size_bytes: How much its data takes as JSON.
     """
 
     data: Mapping[str, Any]
@@ -30,6 +31,7 @@ class Display:
     at_byte: int
     is_result: bool = False
     display_id: str | None = None
+    size_bytes: int = 0
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         return dict(self.data), dict(self.metadata)
@@ -40,7 +42,6 @@ class Displays(Sequence[Display]):
 
     def __init__(self) -> None:
         self._items: tuple[Display, ...] = ()
-        self._bytes = 0
         self._clear_next = False
         self.left_out = 0
 
@@ -59,6 +60,7 @@ class Displays(Sequence[Display]):
             at_byte,
             bool(message.get("result")),
             message.get("display_id"),
+            len(json.dumps(message["data"])),
         )
         self._items = self._with(shown, bool(message.get("update")))
         self._bound()
@@ -69,16 +71,15 @@ class Displays(Sequence[Display]):
         return tuple(shown if d.display_id == shown.display_id else d for d in self._items)
 
     def _bound(self) -> None:
-        sizes = [len(json.dumps(d.data)) for d in self._items[-1:]]
-        self._bytes += sum(sizes)
-        while len(self._items) > MAX_DISPLAYS or (self._bytes > MAX_BYTES and len(self._items) > 1):
-            self._bytes -= len(json.dumps(self._items[0].data))
+        held = sum(shown.size_bytes for shown in self._items)
+        while len(self._items) > MAX_DISPLAYS or (held > MAX_BYTES and len(self._items) > 1):
+            held -= self._items[0].size_bytes
             self._items = self._items[1:]
             self.left_out += 1
 
     def clear(self) -> None:
         """Drop them all."""
-        self._items, self._bytes = (), 0
+        self._items = ()
 
     def __getitem__(self, index: Any) -> Any:
         return self._items[index]

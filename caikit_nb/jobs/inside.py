@@ -39,6 +39,10 @@ class CurrentJob:
     attempt: int = 1
 
 
+class _FlushTimer(threading.Timer):
+    """A class of ours, so that `fork_rule` knows its threads."""
+
+
 class Teller:
     """Sends what changes often in bundles: the first at once, then at most 20 a second."""
 
@@ -64,7 +68,7 @@ class Teller:
 
     def _send_later(self, wait_s: float) -> None:
         if self._timer is None:
-            self._timer = threading.Timer(wait_s, self.flush)
+            self._timer = _FlushTimer(wait_s, self.flush)
             self._timer.daemon = True
             self._timer.start()
 
@@ -145,14 +149,14 @@ def run_function(call: Call, port: Port) -> Mapping[str, object]:
 
 
 def _own_tqdm_lock() -> None:
-    """tqdm's lock is shared by forked processes: a job that is killed with it would freeze all."""
-    std = sys.modules.get("tqdm.std")
-    if std is None or type(getattr(std.tqdm, "_lock", None)) is not std.TqdmDefaultWriteLock:
-        return
-    if hasattr(std.TqdmDefaultWriteLock, "mp_lock"):
-        del std.TqdmDefaultWriteLock.mp_lock
-    std.TqdmDefaultWriteLock.th_lock = threading.RLock()
-    std.tqdm.set_lock(std.TqdmDefaultWriteLock())
+    """Forked processes share tqdm's lock: a job that is killed with it would freeze them all."""
+    std: Any = sys.modules.get("tqdm.std")
+    kind = getattr(std, "TqdmDefaultWriteLock", None)
+    if kind is not None and isinstance(getattr(std.tqdm, "_lock", None), kind):
+        if hasattr(kind, "mp_lock"):
+            del kind.mp_lock
+        kind.th_lock = threading.RLock()
+        std.tqdm.set_lock(kind())
 
 
 def current_job() -> CurrentJob | None:

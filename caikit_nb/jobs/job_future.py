@@ -210,6 +210,7 @@ class JobFuture(concurrent.futures.Future[Any], JobFutureBase):
         if not self._job.ended.is_set():
             raise RuntimeError(f"job {self.name!r} has not ended: cancel it first")
         self._job.expire("it was purged")
+        self.drop_value()
 
     def drop_value(self) -> None:
         """Let go of the result, when the job has expired."""

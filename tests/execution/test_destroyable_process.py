@@ -296,7 +296,9 @@ def test_a_returned_exception_is_a_value(method: str) -> None:
     assert str(process.get_or_throw()) == "a value"
 
 
-@pytest.mark.parametrize(("code", "threw"), [(None, False), (0, False), ("bad path", True), (3, True)])
+@pytest.mark.parametrize(
+    ("code", "threw"), [(None, False), (0, False), ("bad path", True), (3, True)]
+)
 def test_system_exit_is_an_error_unless_it_means_success(code: object, threw: bool) -> None:
     process = ended("fork", lambda: (_ for _ in ()).throw(SystemExit(code)))
     assert process.threw is threw

@@ -76,7 +76,8 @@ def test_a_sweep_does_not_touch_other_marks(mark: int) -> None:
 
 
 def test_the_mark_survives_exec_setsid_and_an_empty_environment(mark: int) -> None:
-    code = f"import subprocess; print(subprocess.Popen({SLEEPER}, stdout=-3, start_new_session=True, env={{}}).pid)"
+    options = "stdout=-3, start_new_session=True, env={}"
+    code = f"import subprocess; print(subprocess.Popen({SLEEPER}, {options}).pid)"
     done = subprocess.run(
         [sys.executable, "-S", "-W", "ignore", "-c", code],
         stdout=subprocess.PIPE,

@@ -77,9 +77,7 @@ def run_with_grandchild(start: Any, told: Fifo, held: Fifo | None) -> None:
 
 @every_starter
 @pytest.mark.parametrize("method", METHODS)
-def test_destroying_a_process_ends_what_it_started(
-    method: str, start: Any, tmp_path: Path
-) -> None:
+def test_destroying_a_process_ends_what_it_started(method: str, start: Any, tmp_path: Path) -> None:
     told, held = Fifo(tmp_path / "told"), Fifo(tmp_path / "held")
     process = DestroyableProcess(method, run_with_grandchild, args=(start, told, held))
     process.start()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from caikit_nb.execution.watcher import watcher
 from caikit_nb.jobs.executor import JobExecutor, JobOptions
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.states import JobStatus
@@ -68,14 +69,16 @@ def test_a_cancelled_running_job_makes_room(one_worker: JobExecutor, tmp_path: P
 
 
 def test_a_thousand_cancelled_jobs_do_not_stop_the_queue(one_worker: JobExecutor) -> None:
-    release = threading.Event()
+    release, held = threading.Event(), threading.Event()
     running = submit(one_worker, release.wait)
     futures = [submit(one_worker, int) for _ in range(1000)]
     last = submit(one_worker, int)
-    for future in futures:
-        future._job._states.move(JobStatus.CANCELED)
+    watcher.call_soon(lambda: held.wait(10))  # the end of the first is heard before the others'
+    thread = running._job.running._thread  # type: ignore[union-attr]
     release.set()
-    assert running.wait(10)
+    thread.join(10)
+    assert all(future.cancel() for future in futures)
+    held.set()
     assert last.result(20) == 0
 
 

@@ -1,0 +1,251 @@
+"""The user's handle on a job: a real future, and awaitable."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import datetime
+import os
+import sys
+import threading
+from concurrent.futures import CancelledError, as_completed
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from caikit_nb.errors import JobDiedError, JobResultExpired, JobTimeoutError, UnpicklableError
+from caikit_nb.jobs.executor import JobExecutor, JobOptions
+from caikit_nb.jobs.job_future import JobFuture
+from caikit_nb.jobs.states import JobStatus
+from tests.fifo import Fifo
+
+METHODS = ["fork", "spawn", "forkserver", "thread"]
+every_method = pytest.mark.parametrize("method", METHODS)
+
+
+def run(executor: JobExecutor, method: str, function: Any, *args: Any, **options: Any) -> JobFuture:
+    return executor.submit_function(JobOptions(start_method=method, **options), function, args, {})
+
+
+def fail(text: str) -> None:
+    raise ValueError(text)
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Fifo:
+    return Fifo(tmp_path / "held")
+
+
+@every_method
+def test_a_value_comes_back(executor: JobExecutor, method: str) -> None:
+    future = run(executor, method, divmod, 7, 2)
+    assert future.result(30) == (3, 1)
+    assert future.exception() is None
+    assert future.status is JobStatus.COMPLETED
+    assert (future.done(), future.running(), future.cancelled()) == (True, False, False)
+
+
+@every_method
+def test_the_jobs_own_error_comes_back(executor: JobExecutor, method: str) -> None:
+    future = run(executor, method, fail, "no rate")
+    with pytest.raises(ValueError, match=r"^no rate$"):
+        future.result(30)
+    assert future.status is JobStatus.ERRORED
+    (error,) = future.get_info().errors or []
+    assert (type(error), str(error)) == (ValueError, "no rate")
+
+
+@pytest.mark.parametrize("method", ["fork", "thread"])
+def test_a_cancelled_job_reads_canceled_at_once_and_for_ever(
+    executor: JobExecutor, method: str
+) -> None:
+    entered, never = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        entered.set()
+        while True:
+            never.wait(0.01)
+
+    future = run(executor, method, wait)
+    if method == "thread":
+        entered.wait(10)
+    assert future.cancel()
+    assert future.status is JobStatus.CANCELED
+    with pytest.raises(CancelledError):
+        future.result()
+    assert future.wait(20)
+    assert future.status is JobStatus.CANCELED
+    assert (future.cancelled(), future.cancel()) == (True, True)
+
+
+@every_method
+def test_cancelling_at_any_moment_ends_the_job(executor: JobExecutor, method: str) -> None:
+    for _ in range({"thread": 300, "fork": 30}.get(method, 3)):
+        future = run(executor, method, int)
+        cancelled = future.cancel()
+        assert future.wait(30)
+        assert future.status is (JobStatus.CANCELED if cancelled else JobStatus.COMPLETED)
+
+
+def test_cancelling_a_finished_job_changes_nothing(executor: JobExecutor) -> None:
+    future = run(executor, "fork", int)
+    future.result(20)
+    assert not future.cancel()
+    assert future.result() == 0
+
+
+def test_an_interrupt_may_be_survived(executor: JobExecutor, tmp_path: Path, held: Fifo) -> None:
+    ready = Fifo(tmp_path / "ready")
+
+    def patient() -> str:
+        try:
+            ready.say()
+            return held.hear()
+        except KeyboardInterrupt:
+            return "interrupted"
+
+    future = run(executor, "fork", patient)
+    ready.hear()
+    assert future.interrupt()
+    assert future.result(20) == "interrupted"
+    assert not future.interrupt()
+
+
+def test_waiting_can_time_out(executor: JobExecutor, held: Fifo) -> None:
+    future = run(executor, "fork", held.hear)
+    assert not future.wait(0.01)
+    with pytest.raises(TimeoutError):
+        future.result(0.01)
+    with pytest.raises(TimeoutError):
+        future.exception(0.01)
+    held.say("word")
+    assert future.result(20) == "word"
+
+
+def test_a_timeout_ends_the_job_with_its_own_error(executor: JobExecutor, held: Fifo) -> None:
+    future = run(executor, "fork", held.hear, timeout="0.05s")
+    with pytest.raises(JobTimeoutError, match=r"0\.05 s"):
+        future.result(20)
+    assert future.status is JobStatus.ERRORED
+
+
+def test_a_death_is_explained_with_the_last_lines(executor: JobExecutor) -> None:
+    future = run(executor, "fork", lambda: (print("the last line"), os._exit(3)))
+    with pytest.raises(JobDiedError, match="exited with code 3") as caught:
+        future.result(20)
+    assert "the last line" in str(caught.value)
+    assert future.get_info().exit_code == 3
+
+
+def test_sys_exit_in_a_job_is_its_error(executor: JobExecutor) -> None:
+    future = run(executor, "thread", sys.exit, "bad path")
+    assert isinstance(future.exception(10), SystemExit)
+
+
+@every_method
+def test_prints_are_the_jobs_log(executor: JobExecutor, method: str) -> None:
+    future = run(executor, method, print, "hello")
+    assert future.wait(30)
+    assert future.logs() == "hello\n"
+
+
+def test_times_are_aware_and_in_order(executor: JobExecutor) -> None:
+    future = run(executor, "fork", int)
+    future.result(20)
+    info = future.get_info()
+    times = [info.submission_time, info.start_time, info.completion_time]
+    assert all(t is not None and t.tzinfo is datetime.UTC for t in times)
+    assert times == sorted(times)  # type: ignore[type-var]
+    assert future.completion_time == info.completion_time
+
+
+def test_callbacks_run_outside_the_watchers_thread(executor: JobExecutor) -> None:
+    names, called = [], threading.Event()
+    future = run(executor, "fork", int)
+    future.add_done_callback(
+        lambda f: (names.append(threading.current_thread().name), called.set())
+    )
+    assert called.wait(20)
+    assert names[0] in ("caikit_nb callbacks", "MainThread")
+
+
+def test_a_blocking_callback_does_not_stop_other_jobs(executor: JobExecutor, held: Fifo) -> None:
+    release = threading.Event()
+    first = run(executor, "fork", held.hear)
+    first.add_done_callback(lambda _: release.wait(10))
+    held.say()
+    assert first.wait(20)
+    assert run(executor, "spawn", int).result(20) == 0
+    release.set()
+
+
+def test_a_callback_that_exits_does_not_stop_later_ones(executor: JobExecutor, held: Fifo) -> None:
+    called = threading.Event()
+    first, second = (run(executor, "fork", held.hear) for _ in range(2))
+    first.add_done_callback(lambda _: sys.exit())
+    second.add_done_callback(lambda _: called.set())
+    first.cancel()
+    second.cancel()
+    assert called.wait(20)
+
+
+def test_as_completed_and_wait_work(executor: JobExecutor) -> None:
+    futures = [run(executor, "fork", abs, -n) for n in range(5)]
+    assert sorted(f.result() for f in as_completed(futures, timeout=30)) == [0, 1, 2, 3, 4]
+    done = concurrent.futures.wait(futures, timeout=30)
+    assert (len(done.done), len(done.not_done)) == (5, 0)
+
+
+def test_a_job_can_be_awaited(executor: JobExecutor) -> None:
+    async def main() -> Any:
+        return await run(executor, "fork", abs, -3)
+
+    assert asyncio.run(main()) == 3
+
+
+def test_awaiting_raises_the_jobs_error(executor: JobExecutor) -> None:
+    async def main() -> Any:
+        return await run(executor, "fork", fail, "x")
+
+    with pytest.raises(ValueError, match="x"):
+        asyncio.run(main())
+
+
+def test_giving_up_an_await_does_not_end_the_job(executor: JobExecutor, held: Fifo) -> None:
+    future = run(executor, "fork", held.hear)
+
+    async def main() -> None:
+        await asyncio.wait_for(future, 0.01)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(main())
+    assert future.status is JobStatus.RUNNING
+    held.say("on")
+    assert future.result(20) == "on"
+
+
+async def awaited(future: JobFuture) -> Any:
+    return await asyncio.wait_for(future, 20)
+
+
+def test_awaiting_a_value_that_can_not_cross_raises_that(executor: JobExecutor) -> None:
+    future = run(executor, "fork", threading.Lock)
+    with pytest.raises(UnpicklableError, match="the result can't be pickled"):
+        asyncio.run(awaited(future))
+    assert isinstance(future.exception(), UnpicklableError)
+
+
+def test_awaiting_an_expired_job_raises_that(executor: JobExecutor) -> None:
+    future = run(executor, "thread", int)
+    future.result(20)
+    future.purge()
+    with pytest.raises(JobResultExpired):
+        asyncio.run(awaited(future))
+
+
+def test_the_futures_words_are_few(executor: JobExecutor) -> None:
+    future = run(executor, "thread", int, name="train")
+    assert future.wait(10)
+    assert repr(future) == "<JobFuture train: completed>"
+    assert (future.name, future.start_method, future.save_path) == ("train", "thread", None)

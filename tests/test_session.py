@@ -1,0 +1,126 @@
+"""The public names, as a plain script uses them."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import caikit_nb
+from caikit_nb import session
+
+METHODS = ["fork", "spawn", "forkserver", "thread"]
+
+
+@pytest.fixture(autouse=True)
+def fresh_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("CAIKIT_NB_DIR", str(tmp_path / "sessions"))
+    monkeypatch.setattr(session, "_current", None)
+    yield
+    session.current_session().close()
+
+
+@caikit_nb.background(start_method="spawn")
+def decorated(number: int, *, extra: int = 0) -> int:
+    """Add them up."""
+    return number + extra
+
+
+def test_submit_returns_a_real_future() -> None:
+    future = caikit_nb.submit(abs, -3)
+    assert isinstance(future, concurrent.futures.Future)
+    assert isinstance(future, caikit_nb.JobFuture)
+    assert future.result(30) == 3
+
+
+def test_submit_passes_every_argument_on() -> None:
+    def both(*args: Any, **kwargs: Any) -> Any:
+        return args, kwargs
+
+    future = caikit_nb.submit(both, 1, fn=2, name="x", self=3)
+    assert future.result(30) == ((1,), {"fn": 2, "name": "x", "self": 3})
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_options_choose_how_a_job_runs(method: str) -> None:
+    options = caikit_nb.options(start_method=method, name="train", retain="2h", timeout="1h")
+    future = options.submit(os.getpid)
+    assert (future.result(30) == os.getpid()) is (method == "thread")
+    assert (future.name, future.start_method) == ("train", method)
+
+
+def test_a_decorated_function_is_a_job() -> None:
+    future = decorated(1, extra=2)
+    assert future.start_method == "spawn"
+    assert future.result(30) == 3
+    assert decorated.__doc__ == "Add them up."
+
+
+def test_a_plain_decorator_needs_no_options() -> None:
+    @caikit_nb.background
+    def train() -> int:
+        return 7
+
+    assert train().result(30) == 7
+
+
+@pytest.mark.parametrize(
+    ("values", "error", "words"),
+    [
+        ({"retian": "1h"}, TypeError, r"'retian'.*retain"),
+        ({"retain": ""}, ValueError, "not a duration"),
+        ({"timeout": "soon"}, ValueError, "not a duration"),
+        ({"start_method": "vfork"}, ValueError, "not a start method"),
+    ],
+)
+@pytest.mark.parametrize("make", [caikit_nb.options, caikit_nb.background])
+def test_a_wrong_option_is_refused_at_once(
+    make: Any, values: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        make(**values)
+
+
+def test_jobs_is_a_mapping_by_name_and_id() -> None:
+    future = caikit_nb.options(name="train").submit(int)
+    jobs: Any = caikit_nb.jobs
+    assert jobs["train"] is jobs[future.id] is future
+    assert (list(jobs), len(jobs), "train" in jobs, "x" in jobs) == (["train"], 1, True, False)
+    assert "train" in repr(jobs)
+    assert future.wait(30)
+
+
+SCRIPT = """
+import os, sys
+import caikit_nb
+from pathlib import Path
+
+def hang(path):
+    with open(path) as file:
+        return file.read()
+
+if __name__ == "__main__":
+    future = caikit_nb.options(start_method=sys.argv[1]).submit(hang, sys.argv[2])
+    print(caikit_nb.submit(abs, -3).result(30), flush=True)
+"""
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_script_ends_at_its_end_and_leaves_nothing(method: str, tmp_path: Path) -> None:
+    script, held = tmp_path / "script.py", tmp_path / "held"
+    script.write_text(SCRIPT)
+    os.mkfifo(held)
+    done = subprocess.run(
+        [sys.executable, str(script), method, str(held)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "CAIKIT_NB_DIR": str(tmp_path / "own")},
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("3\n", "", 0)
