@@ -8,7 +8,6 @@ import multiprocessing
 import os
 import signal
 import threading
-import traceback
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -31,13 +30,6 @@ def double(number: int, *, extra: int = 0) -> int:
 
 def fail(text: str) -> None:
     raise ValueError(text)
-
-
-def fail_with_a_chain() -> None:
-    try:
-        raise KeyError("first")
-    except KeyError as error:
-        raise ValueError("second") from error
 
 
 def wait_for(fifo: Fifo) -> str:
@@ -258,52 +250,6 @@ def test_the_answer_is_stable() -> None:
     assert process.error is process.error
     value = ended("fork", list, "abc")
     assert value.get_or_throw() is value.get_or_throw()
-
-
-@every_method
-def test_a_cause_survives_and_prints(method: str) -> None:
-    process = ended(method, fail_with_a_chain)
-    text = "".join(traceback.format_exception(process.error))
-    assert isinstance(process.error.__cause__, KeyError)
-    assert "The above exception was the direct cause" in text
-    assert "in fail_with_a_chain" in text
-
-
-class Unrebuildable(Exception):
-    def __reduce__(self) -> tuple[object, ...]:
-        return int, ("no number",)
-
-
-def fail_strangely() -> None:
-    raise Unrebuildable("strange text")
-
-
-@every_method
-def test_an_exception_that_can_not_be_rebuilt_keeps_its_text(method: str) -> None:
-    assert "strange text" in str(ended(method, fail_strangely).error)
-
-
-@every_method
-def test_closures_and_lambdas_run_under_every_method(method: str) -> None:
-    offset = 5
-    assert ended(method, lambda number: number + offset, 1).get_or_throw() == 6
-
-
-@every_method
-def test_a_returned_exception_is_a_value(method: str) -> None:
-    process = ended(method, lambda: ValueError("a value"))
-    assert not process.threw
-    assert str(process.get_or_throw()) == "a value"
-
-
-@pytest.mark.parametrize(
-    ("code", "threw"), [(None, False), (0, False), ("bad path", True), (3, True)]
-)
-def test_system_exit_is_an_error_unless_it_means_success(code: object, threw: bool) -> None:
-    process = ended("fork", lambda: (_ for _ in ()).throw(SystemExit(code)))
-    assert process.threw is threw
-    if threw:
-        assert str(process.error) == str(code)
 
 
 @every_method

@@ -34,7 +34,6 @@ WAITS = {
     "result": "held.result()",
     "exception": "held.exception()",
     "wait": "held.wait()",
-    "await": "await held",
     "magic": "%caikit_jobs wait held",
     "as_completed": "import concurrent.futures\nnext(concurrent.futures.as_completed([held]))",
 }
@@ -49,7 +48,7 @@ def test_interrupting_a_wait_stops_the_waiting_and_no_job(
     kernel.wait_for_text(cell, "waiting")
     kernel.interrupt()
     error = kernel.finish(cell, timeout=5).error
-    assert error.startswith(("KeyboardInterrupt", "CancelledError"))
+    assert error.startswith("KeyboardInterrupt")
     gate.open()
     assert kernel.value("held.result(20)") == "unharmed"
 
