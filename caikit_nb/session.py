@@ -102,7 +102,8 @@ def options(**values: Any) -> Options:
     """Options for jobs: ``options(start_method="spawn", retain="2h").submit(train, data)``.
 
     Args:
-        **values: ``name``, ``start_method``, ``retain``, ``timeout``, ``params``; see
+        **values: ``name``, ``start_method``, ``retain``, ``timeout``, ``params``,
+            ``memory_limit``; see
             `caikit_nb.jobs.executor.JobOptions`.
 
     Raises:
@@ -133,9 +134,10 @@ def background(function: Callable[..., Any] | None = None, /, **values: Any) -> 
 
 def _checked(values: dict[str, Any]) -> JobOptions:
     from caikit_nb.jobs.durations import parse_duration
+    from caikit_nb.jobs.sizes import parse_size
     from caikit_nb.jobs.start_method import check_start_method
 
-    known = {"name", "start_method", "retain", "timeout", "params"}
+    known = {"name", "start_method", "retain", "timeout", "params", "memory_limit"}
     unknown = sorted(set(values) - known)
     if unknown:
         raise TypeError(
@@ -144,6 +146,8 @@ def _checked(values: dict[str, Any]) -> JobOptions:
     for name in ("retain", "timeout"):
         if name in values:
             parse_duration(values[name])
+    if values.get("memory_limit") is not None:
+        parse_size(values["memory_limit"])
     if values.get("start_method") is not None:
         check_start_method(values["start_method"])
     return JobOptions(**values)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 from dataclasses import dataclass
 from multiprocessing import reduction
 from typing import Any
 
 from caikit_nb.execution.transfer import open_memory_file
+
+_PIPE_BYTES = 1 << 20
 
 
 class SharedFd:
@@ -65,6 +68,7 @@ class Channel:
         if capture:
             for at, stream in enumerate(("stdout", "stderr")):
                 self.outputs[stream], write = os.pipe()
+                _enlarge(write)
                 written[at] = SharedFd(write)
         self.child: ChildEnd | None = ChildEnd(
             SharedFd(messages_w),
@@ -116,6 +120,12 @@ class Channel:
     def _forget(self, fd: int) -> None:
         self._open.discard(fd)
         _parent_fds.discard(fd)
+
+
+def _enlarge(fd: int) -> None:
+    """Give a pipe room, so that who prints much need not wait for the reader."""
+    with contextlib.suppress(AttributeError, OSError):  # elsewhere, or over the user's quota
+        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 _parent_fds: set[int] = set()

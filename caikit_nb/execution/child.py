@@ -22,7 +22,7 @@ import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from caikit_nb.execution import channel, guard, streams
+from caikit_nb.execution import channel, guard, memory, streams
 from caikit_nb.execution.call import Call, FormattedError, SealedCall
 from caikit_nb.execution.channel import ChildEnd
 from caikit_nb.execution.exception_pickler import pack
@@ -44,6 +44,7 @@ class Surroundings:
         environment: The environment variables; None keeps the inherited ones.
         module_path: ``sys.path``; None keeps the inherited one.
         fresh_main: Begin with an empty ``__main__``, for functions that were defined in one.
+        memory_limit_bytes: How much it may allocate; None for as much as it likes.
         single_openmp_thread: Limit OpenMP to one thread, as its pool does not survive a fork.
     """
 
@@ -53,6 +54,7 @@ class Surroundings:
     environment: dict[str, str] | None = None
     module_path: tuple[str, ...] | None = None
     fresh_main: bool = False
+    memory_limit_bytes: int | None = None
     single_openmp_thread: bool = False
 
 
@@ -157,6 +159,8 @@ def _take_over(surroundings: Surroundings) -> None:
     if surroundings.directory is not None:
         with contextlib.suppress(OSError):
             os.chdir(surroundings.directory)
+    if surroundings.memory_limit_bytes is not None:
+        memory.limit_own_memory(surroundings.memory_limit_bytes)
     if surroundings.single_openmp_thread:
         from threadpoolctl import threadpool_limits
 

@@ -99,16 +99,18 @@ class Died:
     Attributes:
         exit_code: The exit status, negative for a signal; None if unknown.
         by_us: Whether we sent the signal.
+        memory: What the evidence says if it died for want of memory; empty if it does not.
     """
 
     exit_code: int | None
     by_us: bool
     usage: Usage
+    memory: str = ""
 
     @property
     def explanation(self) -> str:
         """What is known, in one line."""
-        return explain_exit(self.exit_code, self.by_us)
+        return self.memory or explain_exit(self.exit_code, self.by_us)
 
 
 Outcome = Returned | Raised | Died

@@ -102,7 +102,13 @@ class ProcessBody(Destroyable):
             channel.close_child_end()
             popen = self._popen  # type: ignore[attr-defined]
             self._reader = ProcessReader(
-                channel, mark, self._listener, popen, self._settle, self.kill_soon
+                channel,
+                mark,
+                self._listener,
+                popen,
+                self._settle,
+                self.kill_soon,
+                self._surroundings.memory_limit_bytes,
             )
         except BaseException:
             channel.close()  # a child that was made meanwhile ends at its gate

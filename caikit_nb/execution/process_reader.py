@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import signal
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from caikit_nb.execution import guard
+from caikit_nb.execution import guard, memory
 from caikit_nb.execution.channel import Channel
+from caikit_nb.execution.memory import MemoryWatch
 from caikit_nb.execution.messages import Decoder, Message
 from caikit_nb.execution.outcome import Died, Outcome, Raised, Returned, Usage, Values
 from caikit_nb.execution.transfer import Entry, Store
@@ -17,9 +19,10 @@ from caikit_nb.execution.watcher import Timer, guarded, watcher
 
 logger = logging.getLogger(__name__)
 
-_READ_BYTES = 1 << 16
+_READ_BYTES = 1 << 18
+_REST_S = 0.005
 _PIPE_READS = 16  # a pipe holds 64 KiB, and 1 MiB at most
-_DRAIN_READS = 4096  # after the exit, take at most this many pieces of 64 KiB more
+_DRAIN_READS = 1024  # after the exit, take at most this many pieces of 256 KiB more
 _LINGER_S = 5.0  # how long a process may take to exit once it has reported
 
 
@@ -60,21 +63,24 @@ class ProcessReader:
         popen: Any,
         settle: Callable[[Outcome], None],
         kill: Callable[[], None],
+        memory_limit_bytes: int | None = None,
     ) -> None:
-        """Read `channel`; call `settle` with the outcome and `kill` for one that won't exit."""
+        """Read `channel`; call `settle` with the outcome and `kill` for one that must end."""
         self._channel, self._mark, self._listener = channel, mark, listener
         self._popen, self._settle, self._kill = popen, settle, kill
         self._decoder = Decoder()
         self._report: Message | None = None
         self._linger: Timer | None = None
         self.signaled = False
+        self._oom_kills = memory.oom_kills()
+        self._memory = MemoryWatch(popen.pid, mark, memory_limit_bytes, kill)
         # Here and not in `attach`: before anybody else can wait for it and free its number.
         self._exit_fd = self._open_exit_fd()
 
     def attach(self) -> None:
         """Start to read."""
         for stream, fd in self._channel.outputs.items():
-            watcher.add_reader(fd, functools.partial(self._read_output, stream, fd))
+            watcher.add_reader(fd, functools.partial(self._on_output, stream, fd))
         watcher.add_reader(self._channel.messages, self._read_messages)
         watcher.add_reader(self._exit_fd, self._on_exit)
 
@@ -88,6 +94,10 @@ class ProcessReader:
                 os.close(write)
                 return readable
         return os.dup(self._popen.sentinel)
+
+    def _on_output(self, stream: str, fd: int) -> None:
+        if self._read_output(stream, fd) and self._channel.is_open(fd):
+            watcher.rest_reader(fd, _REST_S)
 
     def _read_output(self, stream: str, fd: int) -> bool:
         data = self._read(fd)
@@ -141,6 +151,7 @@ class ProcessReader:
         os.close(self._exit_fd)
         leftover = self._end_leftovers()
         self._drain()
+        self._memory.stop()
         if self._linger is not None:
             self._linger.cancel()
         try:
@@ -168,10 +179,23 @@ class ProcessReader:
         for fd in (self._channel.messages, *self._channel.outputs.values()):
             self._close(fd)
 
+    def _out_of_memory(self, code: int | None) -> str:
+        """What the evidence says: our own limit, or the system's count of such kills."""
+        if self._memory.exceeded:
+            return self._memory.verdict
+        killed = code == -signal.SIGKILL and not self.signaled
+        kills = memory.oom_kills()
+        if killed and kills is not None and self._oom_kills is not None and kills > self._oom_kills:
+            return (
+                f"the system ran out of memory and killed the job's process{self._memory.peak_text}"
+            )
+        return ""
+
     def _outcome(self, code: int | None, leftover: int) -> Outcome:
         if self._report is None:
-            return Died(code, self.signaled, Usage(leftover_processes=leftover))
-        usage = Usage(self._report["cpu_time_s"], None, leftover)
+            usage = Usage(None, self._memory.peak_bytes or None, leftover)
+            return Died(code, self.signaled, usage, self._out_of_memory(code))
+        usage = Usage(self._report["cpu_time_s"], self._memory.peak_bytes or None, leftover)
         store = Store(self._channel.take_results())
         if "error" in self._report:
             return Raised(store.load(Entry.from_message(self._report["error"])), usage)

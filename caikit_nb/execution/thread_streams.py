@@ -37,7 +37,11 @@ class _Routed:
         return getattr(self.__dict__["caikit_nb_real"], name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self.caikit_nb_real, name, value)
+        if name in type(self).__dict__:
+            # IPython wraps `write` for each cell: below us, its wrapper would call itself.
+            self.__dict__[name] = value
+        else:
+            setattr(self.caikit_nb_real, name, value)
 
 
 @contextlib.contextmanager

@@ -97,6 +97,7 @@ class Watcher:
         self._calls: deque[Callback] = deque()
         self._timers: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
+        self._resting: dict[int, Callback] = {}
 
     def call_soon(self, callback: Callback) -> None:
         """Run `callback` in the watcher's thread. Thread-safe."""
@@ -121,7 +122,22 @@ class Watcher:
 
     def remove_reader(self, fd: int) -> None:
         """Stop watching `fd`. Only from the watcher's thread."""
-        self._selector.unregister(fd)
+        if self._resting.pop(fd, None) is None:
+            self._selector.unregister(fd)
+
+    def rest_reader(self, fd: int, delay_s: float) -> None:
+        """Look at `fd` again only in `delay_s` seconds. Only from the watcher's thread.
+
+        A pipe that is written line by line would otherwise wake us for every line.
+        """
+        callback = self._selector.unregister(fd).data
+        self._resting[fd] = callback
+        self.call_later(delay_s, lambda: self._wake_reader(fd, callback))
+
+    def _wake_reader(self, fd: int, callback: Callback) -> None:
+        if self._resting.get(fd) is callback:
+            del self._resting[fd]
+            self.add_reader(fd, callback)
 
     def _ensure_thread(self) -> None:
         with self._lock:

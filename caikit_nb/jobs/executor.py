@@ -28,6 +28,7 @@ from caikit_nb.jobs.job import Job, JobSpec
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.queue import JobQueue
 from caikit_nb.jobs.registry import JobRegistry
+from caikit_nb.jobs.sizes import parse_size
 from caikit_nb.jobs.start_method import Choice, check_start_method, choose_start_method
 from caikit_nb.jobs.states import JobStatus
 
@@ -44,6 +45,7 @@ class Policy(Protocol):
     retention_duration: Any
     cancel_grace_s: float
     allow_unsafe_fork: bool
+    memory_limit: Any
 
 
 @dataclass(slots=True)
@@ -55,6 +57,7 @@ class DefaultPolicy:
     retention_duration: Any = "1d"
     cancel_grace_s: float = 2.0
     allow_unsafe_fork: bool = False
+    memory_limit: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,8 @@ class JobOptions:
         retain: How long the result is kept after the job's end (`parse_duration`).
         timeout: How long it may run; None without end.
         params: Hyperparameters, kept with the job.
+        memory_limit: How much memory of its own it may have, as ``4GB``, ``512MiB`` or bytes; the
+            setting's if None. A job in a thread has none of its own.
     """
 
     name: str | None = None
@@ -75,6 +80,7 @@ class JobOptions:
     retain: Duration = _SESSION_DEFAULT
     timeout: Duration = None
     params: Mapping[str, Any] = field(default_factory=dict)
+    memory_limit: str | int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +218,7 @@ class JobExecutor(concurrent.futures.Executor):
         unset = options.retain is _SESSION_DEFAULT
         retain = parse_duration(policy.retention_duration if unset else options.retain)
         timeout = parse_duration(options.timeout)
+        limit = policy.memory_limit if options.memory_limit is None else options.memory_limit
         choice = choose_start_method(
             options.start_method or policy.start_method,
             allow_unsafe_fork=policy.allow_unsafe_fork,
@@ -226,6 +233,7 @@ class JobExecutor(concurrent.futures.Executor):
             outs=work.outs,
             retention_s=None if retain is None else retain.total_seconds(),
             timeout_s=None if timeout is None else timeout.total_seconds(),
+            memory_limit_bytes=None if limit is None else parse_size(limit),
         )
         return spec, choice
 
@@ -239,16 +247,21 @@ class JobExecutor(concurrent.futures.Executor):
     def _task(self, call: Call, spec: JobSpec, choice: Choice) -> Task:
         kill_after_s = self._policy.cancel_grace_s
         grace = Grace(kill_after_s / 2, kill_after_s)
-        return Task(spec.name, call, spec.start_method, self._surroundings(choice), grace)
+        return Task(spec.name, call, spec.start_method, self._surroundings(spec, choice), grace)
 
-    def _surroundings(self, choice: Choice) -> Surroundings:
+    def _surroundings(self, spec: JobSpec, choice: Choice) -> Surroundings:
         if choice.method == "fork":
             return Surroundings(
                 closed_fds=self._hooks.closed_fds(),
+                memory_limit_bytes=spec.memory_limit_bytes,
                 single_openmp_thread=choice.single_openmp_thread,
             )
         return Surroundings(
-            directory=str(Path.cwd()), environment=dict(os.environ), module_path=tuple(sys.path)
+            directory=str(Path.cwd()),
+            environment=dict(os.environ),
+            module_path=tuple(sys.path),
+            fresh_main=True,
+            memory_limit_bytes=spec.memory_limit_bytes,
         )
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:

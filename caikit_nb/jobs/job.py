@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from caikit_nb.backends.base import Running
-from caikit_nb.errors import JobDiedError, JobTimeoutError
+from caikit_nb.errors import JobDiedError, JobOutOfMemoryError, JobTimeoutError
 from caikit_nb.execution.call import RESULT
 from caikit_nb.execution.exception_pickler import PackedError, unpack
 from caikit_nb.execution.messages import Message
@@ -32,6 +32,7 @@ from caikit_nb.jobs.states import JobStatus, StateMachine
 logger = logging.getLogger(__name__)
 
 _TAIL_LINES = 10
+_HEADLINE_CHARACTERS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class JobSpec:
         shipped: Bytes by name of what was pickled for it.
         retention_s: How long its result is kept once it has ended; None for ever.
         timeout_s: How long it may run; None as long as it likes.
+        memory_limit_bytes: How much memory of its own it may have; None for no limit.
         backend: The backend's name, as a user types it.
     """
 
@@ -62,6 +64,7 @@ class JobSpec:
     shipped: Mapping[str, int] = field(default_factory=dict)
     retention_s: float | None = None
     timeout_s: float | None = None
+    memory_limit_bytes: int | None = None
     backend: str = "local"
 
 
@@ -220,7 +223,8 @@ class Job:
         if isinstance(outcome, Died):
             self.exit_code = outcome.exit_code
             tail = self.log.text(tail=_TAIL_LINES).rstrip()
-            return self._fail(JobDiedError(outcome.explanation, outcome.exit_code, tail))
+            kind = JobOutOfMemoryError if outcome.memory else JobDiedError
+            return self._fail(kind(outcome.explanation, outcome.exit_code, tail))
         if isinstance(outcome, Raised):
             return self._fail(outcome.error)
         self.exit_code = 0
@@ -268,10 +272,10 @@ class Job:
 def headline(error: PackedError | BaseException) -> str:
     """An error in one line."""
     if isinstance(error, PackedError):
-        return error.headline
+        return error.headline[:_HEADLINE_CHARACTERS]
     lines = str(error).splitlines()
     kind = type(error).__name__
-    return f"{kind}: {lines[0]}" if lines else kind
+    return f"{kind}: {lines[0]}"[:_HEADLINE_CHARACTERS] if lines else kind
 
 
 def _call_all(callbacks: list[Callable[[Job], object]], job: Job) -> None:

@@ -99,7 +99,7 @@ class LogSpool:
     def _remembered(self) -> bytes:
         tail = b"".join(tuple(self._tail))
         left_out = self.size_bytes - len(self._head) - len(tail)
-        if left_out <= 0:
+        if left_out <= 0 or not self._head:  # without a head it was dropped
             return self._head + tail
         where = f"; the first {self._file_size} bytes are in {self._path}" if self._path else ""
         note = f"\n[… {left_out} bytes left out{where} …]\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import contextlib
 import getpass
 import sys
 import warnings
@@ -126,7 +127,14 @@ def _show_in_card(shell: InteractiveShell, port: Port) -> None:
     shell.display_trap.hook = hook
     sys.displayhook = hook
     shell.history_manager.enabled = False  # type: ignore[union-attr]
+    _keep_no_copies(shell)
     _forget_kernel(shell)
+
+
+def _keep_no_copies(shell: Any) -> None:
+    """Newer IPython keeps all that a cell prints in memory; a job's log has it already."""
+    if hasattr(shell, "_tee"):
+        shell._tee = lambda channel: contextlib.nullcontext()
 
 
 def _forget_kernel(shell: InteractiveShell) -> None:

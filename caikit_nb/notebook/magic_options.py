@@ -16,6 +16,7 @@ from IPython.core.error import UsageError
 
 from caikit_nb.jobs.durations import parse_duration
 from caikit_nb.jobs.job_future import JobFuture
+from caikit_nb.jobs.sizes import parse_size
 from caikit_nb.jobs.start_method import START_METHODS
 
 _TOKEN = re.compile(r"""(?:"[^"]*"|'[^']*'|[^\s"'])+""")
@@ -33,6 +34,7 @@ class CellOptions:
         params: Hyperparameters by name.
         retain: Given as ``--retain``; `NOT_GIVEN` if it wasn't.
         timeout: None for none.
+        memory_limit: Bytes of its own that the job may have; None for the setting's.
         wait: Block until the job ends.
         quiet: Show no card.
     """
@@ -44,6 +46,7 @@ class CellOptions:
     params: Mapping[str, Any]
     retain: Any
     timeout: Any
+    memory_limit: int | None
     wait: bool
     quiet: bool
 
@@ -70,6 +73,7 @@ def _make_parser() -> _Parser:
     parser.add_argument("-p", "--param", type=_param, action="append", default=[])
     parser.add_argument("--retain", type=_duration, default=NOT_GIVEN)
     parser.add_argument("--timeout", type=_duration)
+    parser.add_argument("--memory-limit", type=_size)
     parser.add_argument("--wait", action="store_true")
     parser.add_argument("--quiet", action="store_true")
     return parser
@@ -133,6 +137,7 @@ def _options(tokens: list[str], namespace: Mapping[str, Any]) -> CellOptions:
         params=dict(given.param),
         retain=given.retain,
         timeout=given.timeout,
+        memory_limit=given.memory_limit,
         wait=given.wait,
         quiet=given.quiet,
     )
@@ -184,14 +189,18 @@ def _start_method(text: str) -> str:
 
 
 def _duration(text: str) -> Any:
-    try:
-        return _parsed(text, parse_duration)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+    return _parsed(text, parse_duration)
+
+
+def _size(text: str) -> Any:
+    return _parsed(text, parse_size)
 
 
 def _parsed(text: str, parse: Callable[[object], Any]) -> Any:
-    return None if text == "None" else parse(text)
+    try:
+        return None if text == "None" else parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 _PARSER = _make_parser()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from typing import Any
 
 from IPython.core.error import UsageError
@@ -55,6 +56,7 @@ class CaikitMagics(Magics):
         -p, --param K=V           a hyperparameter, bound as a variable in the job (repeatable)
         --retain DURATION         how long the result is kept: 90s, 1h30m, 1d, forever
         --timeout DURATION        end the job when it has run that long
+        --memory-limit SIZE       end the job past so much memory of its own: 4GB, 512MiB
         --wait                    block until the job ends
         --quiet                   show no card
         """
@@ -92,9 +94,9 @@ class CaikitMagics(Magics):
             self._cards.show(future)  # a terminal prints the value that the magic returns
 
     def _submit(self, options: CellOptions, source: str, line: str | None) -> JobFuture:
-        _check_syntax(self._shell, source)
-        capture = Capture(self._shell, source, options.names_in, tuple(options.params))
         comment = "" if line is None or source.lstrip().startswith("%%") else _comment(line)
+        _check_syntax(self._shell, comment + source)
+        capture = Capture(self._shell, source, options.names_in, tuple(options.params))
         plain = {
             "source": comment + source,
             "outs": options.out,
@@ -102,7 +104,11 @@ class CaikitMagics(Magics):
             "seen_sources": cell_runner.seen_sources(self._shell),
         }
         work = Work(cell_runner.run_cell, capture.inputs, plain, source.strip("\n"), options.out)
-        chosen: dict[str, Any] = {"timeout": options.timeout, "params": options.params}
+        chosen: dict[str, Any] = {
+            "timeout": options.timeout,
+            "params": options.params,
+            "memory_limit": options.memory_limit,
+        }
         if options.retain is not NOT_GIVEN:
             chosen["retain"] = options.retain
         job_options = JobOptions(options.name, options.start_method, **chosen)
@@ -126,7 +132,10 @@ def _comment(line: str) -> str:
 def _check_syntax(shell: InteractiveShell, source: str) -> None:
     try:
         tree = shell.transform_cell(source)
-        compile(tree, "<cell>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | ast.PyCF_ONLY_AST)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the job gives them
+            # To the end: the parser alone lets a return outside a function pass.
+            compile(tree, "<cell>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     except SyntaxError as error:
         at = f"line {error.lineno} of the cell" if error.lineno else "the cell"
         text = (error.text or "").strip()

@@ -11,6 +11,7 @@ from traitlets.config import Configurable
 
 from caikit_nb.jobs import job_future
 from caikit_nb.jobs.durations import parse_duration
+from caikit_nb.jobs.sizes import parse_size
 from caikit_nb.jobs.start_method import START_METHODS
 from caikit_nb.notebook import nested_loop
 
@@ -38,6 +39,12 @@ class CaikitJobs(Configurable):
     allow_unsafe_fork = Bool(
         False, help="Let -m fork fork also where that can hang the job or the kernel."
     ).tag(config=True)
+    memory_limit = AnyTrait(
+        None,
+        allow_none=True,
+        help="How much memory of its own a job may have unless --memory-limit says otherwise: "
+        "4GB, 512MiB, a number of bytes; None for no limit.",
+    ).tag(config=True)
     nested_loop = Bool(
         False,
         help="Let a blocking wait made from code on an event loop keep that loop's tasks running "
@@ -61,6 +68,15 @@ class CaikitJobs(Configurable):
             parse_duration(proposal["value"])
         except ValueError as error:
             raise TraitError(f"CaikitJobs.retention_duration: {error}") from None
+        return proposal["value"]
+
+    @validate("memory_limit")
+    def _check_memory_limit(self, proposal: Any) -> Any:
+        try:
+            if proposal["value"] is not None:
+                parse_size(proposal["value"])
+        except ValueError as error:
+            raise TraitError(f"CaikitJobs.memory_limit: {error}") from None
         return proposal["value"]
 
     @observe("nested_loop")

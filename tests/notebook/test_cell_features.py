@@ -168,12 +168,6 @@ def test_the_traceback_shows_lines_of_other_cells(kernel: Kernel, method: str) -
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_input_fails_with_what_to_do(kernel: Kernel, method: str) -> None:
-    kernel.do(f"%%caikit_job asking -m {method}\ninput('name? ')")
-    assert "a background job can't ask for input" in kernel.run("asking.result(5)").error
-
-
-@pytest.mark.parametrize("method", METHODS)
 def test_a_clean_exit_is_no_failure(kernel: Kernel, method: str) -> None:
     kernel.do(f"%%caikit_job leaving -m {method} --wait\nprint('so far')\nimport sys\nsys.exit()")
     assert kernel.value("[leaving.status.name, leaving.logs()]") == ["COMPLETED", "so far\n"]
@@ -237,3 +231,9 @@ def test_a_job_makes_no_history(kernel: Kernel, method: str) -> None:
     kernel.do("1")
     kernel.do(f"%%caikit_job quietly -m {method} --wait\n'from the job'")
     assert kernel.value("[_, len(In) - get_ipython().execution_count]") == [1, 0]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_input_fails_with_what_to_do(kernel: Kernel, method: str) -> None:
+    kernel.do(f"%%caikit_job asking -m {method}\ninput('name? ')")
+    assert "a background job can't ask for input" in kernel.run("asking.result(5)").error

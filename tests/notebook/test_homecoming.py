@@ -152,11 +152,9 @@ def test_values_are_rebuilt_on_the_kernels_main_thread(kernel: Kernel) -> None:
     kernel.do(
         "import sys, threading, types\nsys.modules['noticing'] = types.ModuleType('noticing')\n"
         "sys.modules['noticing'].rebuilt = rebuilt = []\n"
-        "sys.modules['noticing'].rebuild = lambda: rebuilt.append(threading.current_thread().name)\n"
-        "sys.modules['noticing'].rebuild.__module__ = 'noticing'\n"
-        "sys.modules['noticing'].rebuild.__qualname__ = 'rebuild'\n"
-        "sys.modules['noticing'].rebuild.__name__ = 'rebuild'\n"
-        "class Value:\n    def __reduce__(self):\n        return sys.modules['noticing'].rebuild, ()"
+        "def rebuild():\n    rebuilt.append(threading.current_thread().name)\n"
+        "rebuild.__module__ = 'noticing'\nsys.modules['noticing'].rebuild = rebuild\n"
+        "class Value:\n    def __reduce__(self):\n        return rebuild, ()"
     )
     kernel.do("%%caikit_job homing -m fork -o rebuilt_value\nrebuilt_value = Value()")
     kernel.until("'rebuilt_value' in globals()")

@@ -31,7 +31,7 @@ def test_the_table_lists_jobs_with_their_state(kernel: Kernel, gate: Gate, line:
 
 def test_the_table_shows_how_far_a_job_is(kernel: Kernel, gate: Gate) -> None:
     kernel.do(
-        f"%%caikit_job halfway\nfor i in caikit_nb.progress(range(2)):\n    if i:\n        {gate.wait}"
+        f"%%caikit_job halfway\nfor n in caikit_nb.progress(range(2)):\n    if n: {gate.wait}"
     )
     kernel.until("halfway.progress and halfway.progress[0].n == 1")
     assert "50 %" in kernel.do("%caikit_jobs").displays[0]["text/plain"]

@@ -157,7 +157,7 @@ def test_what_a_job_started_ends_with_it_and_the_card_says_so(kernel: Kernel, me
 def test_a_cancelled_job_stays_cancelled(kernel: Kernel, method: str) -> None:
     kernel.do(
         f"%%caikit_job tidy -m {method}\nimport time\nprint('in it')\n"
-        "try:\n    while True: time.sleep(0.01)\nexcept BaseException:\n    result = 'tidied'\n'result'"
+        "try:\n    while True: time.sleep(0.01)\nexcept BaseException:\n    pass\n'tidied'"
     )
     kernel.until("'in it' in tidy.logs()")
     kernel.do("tidy.cancel()\ntidy.wait(20)")
@@ -223,7 +223,8 @@ def test_a_job_killed_from_outside_does_not_blame_itself(kernel: Kernel, gate: G
 UNPICKLABLE_ERRORS = {
     "arguments": "import threading\nclass Odd(Exception): pass\nraise Odd(threading.Lock())",
     "constructor": (
-        "class Odd(Exception):\n    def __init__(self, a, b):\n        super().__init__('odd text')\n"
+        "class Odd(Exception):\n    def __init__(self, a, b):\n"
+        "        super().__init__('odd text')\n"
         "raise Odd(1, 2)"
     ),
     "reduce": (

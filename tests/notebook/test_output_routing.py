@@ -120,7 +120,8 @@ def test_words_come_in_the_order_they_were_written(kernel: Kernel, method: str) 
 @pytest.mark.parametrize("method", PROCESSES)
 def test_stdin_is_empty(kernel: Kernel, method: str) -> None:
     kernel.do(
-        f"%%caikit_job reading -m {method}\nimport sys, os\n[sys.stdin.read(), os.read(0, 9) == b'']"
+        f"%%caikit_job reading -m {method}\nimport sys, os\n"
+        "[sys.stdin.read(), os.read(0, 9) == b'']"
     )
     assert kernel.value("reading.result(20)") == ["", True]
 

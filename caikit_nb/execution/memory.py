@@ -1,0 +1,125 @@
+"""How much memory a job has of its own, and whether the system has run out of it.
+
+Resident size says nothing about a forked process, as it counts every page shared with the kernel.
+Private pages do: those that the job has allocated or changed since.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import time
+from collections.abc import Callable
+
+from caikit_nb.execution import guard
+from caikit_nb.execution.serial_thread import SerialThread
+from caikit_nb.execution.watcher import Timer, watcher
+
+SAMPLE_EVERY_S = 1.0
+_SHARE = 50  # reading takes a large process 50 ms, so wait at least 50 times as long as it took
+_STACKS_BYTES = 64 * 2**20  # RLIMIT_DATA counts the stacks of threads, too
+
+_sampler = SerialThread("caikit_nb memory")
+
+
+def private_bytes(pid: int) -> int:
+    """The private memory of a process, in bytes; 0 if it is gone or can't be read."""
+    with contextlib.suppress(OSError, ValueError), open(f"/proc/{pid}/smaps_rollup", "rb") as file:
+        lines = file.read().split(b"\n")
+        kilobytes = [int(line.split()[1]) for line in lines if line.startswith(_PRIVATE)]
+        return 1024 * sum(kilobytes)
+    return 0
+
+
+_PRIVATE = (b"Private_Clean:", b"Private_Dirty:", b"Private_Hugetlb:", b"Swap:")
+
+
+def oom_kills() -> int | None:
+    """How many processes the system has ended for want of memory; None if it doesn't say."""
+    with contextlib.suppress(OSError), open("/proc/vmstat", "rb") as file:
+        _, found, rest = file.read().partition(b"\noom_kill ")
+        if found:
+            return int(rest.split(None, 1)[0])
+    return None
+
+
+def limit_own_memory(limit_bytes: int) -> None:
+    """Let this process allocate `limit_bytes` more than it has, and no more.
+
+    What goes beyond is refused, which Python raises as MemoryError.
+    """
+    with open("/proc/self/status", "rb") as file:
+        line = next(line for line in file if line.startswith(b"VmData:"))
+    now_bytes = 1024 * int(line.split()[1])
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    soft = now_bytes + limit_bytes + _STACKS_BYTES
+    if hard != resource.RLIM_INFINITY:
+        soft = min(soft, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+class MemoryWatch:
+    """Samples the memory of a job's processes, once a second, and tells when it is too much.
+
+    Args:
+        pid: The job's process.
+        mark: The mark of all its processes; 0 to look at `pid` alone.
+        limit_bytes: What they may have together; None for as much as they like.
+        on_excess: Called once, in a thread of ours, when they have more.
+    """
+
+    def __init__(
+        self,
+        pid: int,
+        mark: int,
+        limit_bytes: int | None,
+        on_excess: Callable[[], object],
+    ) -> None:
+        self._pid, self._mark, self._limit_bytes = pid, mark, limit_bytes
+        self._on_excess = on_excess
+        self._timer: Timer | None = watcher.call_later(self._first_s(), self._plan)
+        self.peak_bytes = 0
+        self.exceeded = False
+
+    def _first_s(self) -> float:
+        return SAMPLE_EVERY_S if self._limit_bytes is None else SAMPLE_EVERY_S / 4
+
+    @property
+    def peak_text(self) -> str:
+        """The most memory that was seen, in words; empty if none was."""
+        return f" (most seen: {_mebibytes(self.peak_bytes)} of its own)" if self.peak_bytes else ""
+
+    @property
+    def verdict(self) -> str:
+        """Why it was ended."""
+        limit = _mebibytes(self._limit_bytes or 0)
+        return f"the job was ended past its memory limit of {limit}{self.peak_text}"
+
+    def stop(self) -> None:
+        """Sample no more."""
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+
+    def _plan(self) -> None:
+        _sampler.put(self._sample)
+
+    def _sample(self) -> None:
+        if self._timer is None:
+            return
+        began = time.monotonic()
+        pids = guard.marked(self._mark, self._mark) if self._mark else [self._pid]
+        now_bytes = sum(private_bytes(pid) for pid in pids)
+        self.peak_bytes = max(self.peak_bytes, now_bytes)
+        if self._limit_bytes is not None and now_bytes > self._limit_bytes:
+            self.exceeded = True
+            self.stop()
+            self._on_excess()
+            return
+        took_s = time.monotonic() - began
+        if self._timer is not None:
+            self._timer = watcher.call_later(max(self._first_s(), _SHARE * took_s), self._plan)
+
+
+def _mebibytes(size_bytes: int) -> str:
+    return f"{size_bytes / 2**20:.0f} MiB"
