@@ -123,6 +123,8 @@ def _become_a_job(surroundings: Surroundings) -> None:
         guard.set_mark(surroundings.mark)
         _adopt_orphans()
     signal.set_wakeup_fd(-1)
+    # An interrupt of the kernel that came before we had left its group waits here: forget it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for fd in surroundings.closed_fds:
         with contextlib.suppress(OSError):

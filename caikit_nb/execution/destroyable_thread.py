@@ -51,19 +51,20 @@ class DestroyableThread(threading.Thread, Destroyable):
         assert self._call is not None  # noqa: S101
         function, args, kwargs = self._call
         self._call = None
-        if not self._enter():
-            self._tell()
-            raise ThreadDestroyedException
         try:
-            self._result = function(*args, **kwargs)
-            self._leave()
+            entered = self._enter()
+            if entered:
+                self._result = function(*args, **kwargs)
+                self._leave()
         except BaseException as error:  # noqa: BLE001 - whatever was raised is the outcome
-            self._error = error
+            entered, self._error = True, error
             while self._running:
                 with contextlib.suppress(BaseException):
                     self._leave()
-        self._ran = True
+        self._ran = entered
         self._tell()
+        if not entered:
+            raise ThreadDestroyedException
 
     def _enter(self) -> bool:
         with self._state_lock:

@@ -44,6 +44,7 @@ class Extension:
         executor = self.session.executor
         self.cards = Cards(shell, executor.events, executor.queue)
         self.homecoming = Homecoming(shell, _run_when_idle(shell))
+        self.settings.observe(lambda _: executor.queue.start_next(), "max_workers")
         shell.register_magics(CaikitMagics(shell, executor, self.cards, self.homecoming))
         self._configurables().append(self.settings)
         # Cells write caikit_nb.progress(…) without an import of their own.

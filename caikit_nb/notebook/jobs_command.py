@@ -39,7 +39,10 @@ class JobsCommand:
         Raises:
             UsageError: an unknown action or job; names those that exist.
         """
-        words = shlex.split(line)
+        try:
+            words = shlex.split(line)
+        except ValueError as error:
+            raise UsageError(f"%caikit_jobs: {error} in the line {line.strip()!r}") from None
         if not words or words == ["list"]:
             return self.table()
         action, *names = words
@@ -55,7 +58,9 @@ class JobsCommand:
     def _named(self, action: str, names: list[str]) -> list[JobFuture]:
         everyone = self._executor.registry.all()
         if names == ["all"] or (not names and action in ("wait", "purge")):
-            return everyone
+            # Who means all means those that it can be done to.
+            can_be = {"cancel": _runs, "interrupt": _runs, "purge": _is_gone}.get(action)
+            return [future for future in everyone if can_be is None or can_be(future)]
         if not names:
             raise UsageError(f"%caikit_jobs {action}: name the jobs, or write all")
         try:
@@ -77,7 +82,8 @@ class JobsCommand:
         for future in futures:
             if len(futures) > 1:
                 print(f"--- {future.name}")
-            print(future.logs(), end="")
+            text = future.logs()
+            print(text, end="" if not text or text.endswith("\n") else "\n")
 
     def _show(self, futures: list[JobFuture]) -> None:
         for future in futures:
@@ -89,7 +95,15 @@ class JobsCommand:
 
     def _purge(self, futures: list[JobFuture]) -> None:
         for future in futures:
-            if future._job.ended.is_set():
+            if _is_gone(future):
                 future.purge()
             else:
                 print(f"{future.name} has not ended: cancel it first")
+
+
+def _runs(future: JobFuture) -> bool:
+    return not future.status.is_terminal
+
+
+def _is_gone(future: JobFuture) -> bool:
+    return future._job.ended.is_set()

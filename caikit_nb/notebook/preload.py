@@ -17,5 +17,6 @@ from caikit_nb.notebook.job_shell import make_fresh_shell
 
 with contextlib.suppress(PermissionError):
     os.setsid()
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # forgets one that came before
 signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 make_fresh_shell()

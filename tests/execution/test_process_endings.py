@@ -229,7 +229,9 @@ def test_ten_times_the_processes_leave_no_more_than_a_few(method: str, few: int)
         kept.extend(started)
         return threads_and_fds()
 
-    assert run(few) == run(9 * few)
+    few_left, many_left = run(few), run(9 * few)
+    assert many_left[0] <= few_left[0] + 2  # ours may start meanwhile, but none for each
+    assert many_left[1] <= few_left[1]
     assert zombies() == []
 
 

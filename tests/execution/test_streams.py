@@ -81,7 +81,7 @@ def test_warnings_are_caught() -> None:
         warnings.simplefilter("always")
         warnings.warn("careful", stacklevel=1)
 
-    assert b"UserWarning: careful" in printed("fork", warn)["stderr"]
+    assert b"UserWarning: careful" in printed("forkserver", warn)["stderr"]
 
 
 def test_the_last_words_before_a_hard_exit_are_caught() -> None:

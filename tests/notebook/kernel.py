@@ -151,9 +151,7 @@ class Kernel:
             self.manager.start_kernel(
                 stdout=terminal, stderr=terminal, env=self._environment, cwd=str(self.home)
             )
-        self.client = self.manager.blocking_client()
-        self.client.start_channels()
-        self.client.wait_for_ready(timeout=START_S)
+        self._connect()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -164,8 +162,9 @@ class Kernel:
 
     def restart(self) -> None:
         """End the kernel and start another in its place, as a front end's button does."""
+        self.client.stop_channels()
         self.manager.restart_kernel(now=True)
-        self.client.wait_for_ready(timeout=START_S)
+        self._connect()
 
     @property
     def pid(self) -> int:
@@ -264,6 +263,11 @@ class Kernel:
     def streams(self) -> str:
         """What all cells have printed so far."""
         return "".join(m["content"]["text"] for m in self.seen if m["msg_type"] == "stream")
+
+    def _connect(self) -> None:
+        self.client = self.manager.blocking_client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=START_S)
 
     def _reply(self, message_id: str, timeout: float) -> Message:
         give_up = time.monotonic() + timeout
