@@ -10,9 +10,11 @@ from multiprocessing import forkserver
 from typing import Any
 
 from caikit_nb.backends.base import Running, Task, TaskListener
-from caikit_nb.execution.call import FormattedError, SealedCall, seal
+from caikit_nb.execution.call import RESULT, FormattedError, SealedCall, seal
 from caikit_nb.execution.destroyable_process import DestroyableProcess
 from caikit_nb.execution.destroyable_thread import DestroyableThread, ThreadDestroyedException
+from caikit_nb.execution.exception_pickler import show_as
+from caikit_nb.execution.fork_rule import JOB_THREAD
 from caikit_nb.execution.messages import Message
 from caikit_nb.execution.outcome import Died, Outcome, PlainValues, Raised, Returned, Usage
 from caikit_nb.execution.serial_thread import SerialThread
@@ -168,7 +170,7 @@ class _RunningThread:
         self._lock = threading.Lock()
         # The end is told where no exception can be raised inside the thread any more.
         self._thread = _JobThread(self._run, work_done_event=self)
-        self._thread.name = f"caikit_nb job {task.name}"
+        self._thread.name = f"{JOB_THREAD}{task.name}"
 
     def release(self) -> None:
         with self._lock:
@@ -194,7 +196,12 @@ class _RunningThread:
         except ThreadDestroyedException:
             return
         except FormattedError as formatted:
+            show_as(formatted.error, formatted.rendered)
             self._outcome = Raised(formatted.error, Usage())
+        except SystemExit as leave:
+            clean = leave.code in (None, 0)
+            nothing = Returned(PlainValues({RESULT: None}), Usage())
+            self._outcome = nothing if clean else Raised(leave, Usage())
         except BaseException as error:  # noqa: BLE001 - whatever was raised is the outcome
             self._outcome = Raised(error, Usage())
 

@@ -8,6 +8,7 @@ original type's name and text if it can't be rebuilt.
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import traceback
 from dataclasses import dataclass, field
@@ -69,7 +70,7 @@ def pack(error: BaseException, rendered: tuple[str, ...] = ()) -> PackedError:
     nodes = tuple(
         PackedNode(
             type_name=_type_name(item),
-            text=_text(item),
+            text=text_of(item),
             pickled=_pickled(item),
             cause=index.get(id(item.__cause__)),
             context=index.get(id(item.__context__)),
@@ -127,6 +128,12 @@ class Rendering:
         return list(self.lines)
 
 
+def show_as(error: BaseException, lines: tuple[str, ...]) -> None:
+    """Have IPython show `error` with these lines as its traceback."""
+    with contextlib.suppress(AttributeError, TypeError):  # a class without a __dict__
+        error._render_traceback_ = Rendering(lines)  # type: ignore[attr-defined]
+
+
 def _chain(error: BaseException) -> list[BaseException]:
     found: list[BaseException] = []
     waiting: list[BaseException | None] = [error]
@@ -145,7 +152,9 @@ def _pickled(error: BaseException) -> bytes | None:
         try:
             data = form(error)
             copy = pickle.loads(data)  # noqa: S301 - made in the line above
-            if type(copy).__qualname__ == type(error).__qualname__ and _text(copy) == _text(error):
+            if type(copy).__qualname__ == type(error).__qualname__ and text_of(copy) == text_of(
+                error
+            ):
                 return data
         except Exception:  # noqa: BLE001 - the user's own __reduce__ and __init__ run here
             continue
@@ -213,7 +222,7 @@ def _rebuilt(node: PackedNode) -> BaseException:
 
 def _show_remote_traceback(error: BaseException, packed: PackedError) -> None:
     if packed.rendered:
-        error._render_traceback_ = Rendering(packed.rendered)  # type: ignore[attr-defined]
+        show_as(error, packed.rendered)
     last, seen = error, {id(error)}
     while (deeper := _shown_before(last)) is not None and id(deeper) not in seen:
         seen.add(id(deeper))
@@ -234,7 +243,8 @@ def _type_name(error: BaseException) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _text(error: BaseException) -> str:
+def text_of(error: BaseException) -> str:
+    """``str(error)``, also where that fails."""
     try:
         return str(error)
     except Exception as broken:  # noqa: BLE001 - the user's own __str__
@@ -245,4 +255,4 @@ def _formatted(error: BaseException) -> str:
     try:
         return "".join(traceback.format_exception(error)).rstrip()
     except Exception:  # noqa: BLE001 - the user's own __str__
-        return f"{_type_name(error)}: {_text(error)}"
+        return f"{_type_name(error)}: {text_of(error)}"

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 # Threads that belong to the kernel, the shell or us, and survive a fork by not being needed.
 _KNOWN_THREADS = ("ipykernel", "IPython", "zmq", "tqdm", "caikit_nb", "ipyparallel")
+JOB_THREAD = "caikit_nb job "  # how the threads of jobs are named
 _PROBE_S = 0.25
 
 
@@ -60,8 +61,11 @@ def _foreign_threads() -> str | None:
     foreign = [thread for thread in threading.enumerate() if not _is_known(thread)]
     if not foreign:
         return None
-    names = ", ".join(sorted(thread.name for thread in foreign)[:3])
-    return f"other threads are running ({names})"
+    names = sorted(thread.name for thread in foreign)
+    jobs = [name.removeprefix(JOB_THREAD) for name in names if name.startswith(JOB_THREAD)]
+    if jobs:
+        return f"the job {jobs[0]} runs in a thread of this kernel"
+    return f"other threads are running ({', '.join(names[:3])})"
 
 
 def _is_known(thread: threading.Thread) -> bool:

@@ -76,7 +76,7 @@ class MemoryWatch:
         on_excess: Callable[[], object],
     ) -> None:
         self._pid, self._mark, self._limit_bytes = pid, mark, limit_bytes
-        self._on_excess = on_excess
+        self._on_excess: Callable[[], object] = on_excess
         self._timer: Timer | None = watcher.call_later(self._first_s(), self._plan)
         self.peak_bytes = 0
         self.exceeded = False
@@ -100,6 +100,11 @@ class MemoryWatch:
         timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
+
+    def forget(self) -> None:
+        """Let go of whom to tell."""
+        self.stop()
+        self._on_excess = int
 
     def _plan(self) -> None:
         _sampler.put(self._sample)

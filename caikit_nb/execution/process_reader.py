@@ -52,6 +52,10 @@ class Silent:
         """Ignore."""
 
 
+def _ignore(*_: object) -> None:
+    """Takes the place of a callback that is done with."""
+
+
 class ProcessReader:
     """Everything but the constructor runs in the watcher's thread."""
 
@@ -161,7 +165,11 @@ class ProcessReader:
         self._channel.close()
         self._popen.close()
         self._settle(outcome)
-        self._listener.on_end(outcome)
+        listener = self._listener
+        # The process holds us: not in a circle, or what it returned would outlive its retention.
+        self._settle, self._kill, self._listener = _ignore, _ignore, Silent()
+        self._memory.forget()
+        listener.on_end(outcome)
 
     def _end_leftovers(self) -> int:
         """End what the process started; a clean report says when there is nothing to look for."""

@@ -12,7 +12,6 @@ import os
 import pickle
 import sys
 import tempfile
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -20,6 +19,7 @@ from typing import Any
 import cloudpickle
 
 from caikit_nb.errors import UnpicklableError
+from caikit_nb.execution.group_reader import GroupReader
 from caikit_nb.execution.unpicklable import explain_unpicklable
 
 _ALIGNMENT = 64  # the largest alignment that NumPy kernels ask for
@@ -148,36 +148,6 @@ class _File:
         self.end = end
 
 
-class _Bodies:
-    """An unpickler's file: the pickles of several entries, one after another."""
-
-    def __init__(self) -> None:
-        self._view, self._at = memoryview(b""), 0
-
-    def turn_to(self, view: memoryview) -> None:
-        """Go on with another entry."""
-        self._view, self._at = view, 0
-
-    def read(self, size: int = -1) -> bytes:
-        end = len(self._view) if size < 0 else min(len(self._view), self._at + size)
-        piece = bytes(self._view[self._at : end])
-        self._at = end
-        return piece
-
-    def readinto(self, target: Any) -> int:
-        with memoryview(target).cast("B") as view:
-            piece = self._view[self._at : self._at + len(view)]
-            view[: len(piece)] = piece
-            self._at += len(piece)
-            return len(piece)
-
-    def readline(self) -> bytes:
-        line = bytes(self._view[self._at :]).partition(b"\n")
-        piece = line[0] + line[1]
-        self._at += len(piece)
-        return piece
-
-
 def _write_all(fd: int, view: memoryview, offset: int) -> int:
     done = 0
     while done < view.nbytes:
@@ -204,11 +174,10 @@ class Store:
         """
         if entry.error is not None:
             raise UnpicklableError(entry.name, entry.error)
-        body, *buffers = self._views(entry)
-        try:
-            return pickle.loads(body, buffers=buffers)  # noqa: S301 - written by our own child
-        except Exception as error:
-            raise _cannot_rebuild(entry, error) from error
+        value = _value(entry, GroupReader(), self._views(entry))
+        if isinstance(value, UnpicklableError):
+            raise value from value.__cause__
+        return value
 
     def load_all(self, entries: Sequence[Entry]) -> dict[str, Any]:
         """The values of entries written with ``shared``, what they had in common still common.
@@ -217,13 +186,13 @@ class Store:
         written, those after it in its group are lost with it.
         """
         values: dict[str, Any] = {}
-        readers: dict[int, _Reader] = {}
+        readers: dict[int, GroupReader] = {}
         for entry in entries:
             if entry.error is not None:
                 values[entry.name] = UnpicklableError(entry.name, entry.error)
                 continue
-            reader = readers.setdefault(entry.group, _Reader())
-            values[entry.name] = reader.load(entry, self._views(entry))
+            reader = readers.setdefault(entry.group, GroupReader())
+            values[entry.name] = _value(entry, reader, self._views(entry))
         return values
 
     def _views(self, entry: Entry) -> list[memoryview]:
@@ -231,32 +200,19 @@ class Store:
         return [view[offset : offset + length] for offset, length in entry.spans]
 
 
-class _Reader:
-    """Reads one group."""
-
-    def __init__(self) -> None:
-        self._bodies = _Bodies()
-        self._buffers: deque[memoryview] = deque()
-        self._unpickler = pickle.Unpickler(  # noqa: S301 - written by our own child
-            self._bodies, buffers=iter(self._buffers.popleft, None)
-        )
-        self._broken: Exception | None = None
-
-    def load(self, entry: Entry, views: list[memoryview]) -> Any:
-        """The value, or the error that stands for it."""
-        if self._broken is None:
-            self._bodies.turn_to(views[0])
-            self._buffers.extend(views[1:])
-            try:
-                return self._unpickler.load()
-            except Exception as error:  # noqa: BLE001 - the user's own classes are rebuilt here
-                self._broken = error
-        return _cannot_rebuild(entry, self._broken)
+def _value(entry: Entry, reader: GroupReader, views: list[memoryview]) -> Any:
+    """The value, or the error that stands for it."""
+    try:
+        return reader.load(views)
+    except Exception as error:  # noqa: BLE001 - the user's own classes are rebuilt here
+        return _cannot_rebuild(entry, error)
 
 
 def _cannot_rebuild(entry: Entry, error: Exception) -> UnpicklableError:
     text = f"{entry.name!r} of type {entry.type_name} can't be rebuilt here: {error}"
-    return UnpicklableError(entry.name, text)
+    unpicklable = UnpicklableError(entry.name, text)
+    unpicklable.__cause__ = error
+    return unpicklable
 
 
 def _read(fd: int, size: int) -> bytearray:

@@ -190,7 +190,7 @@ class JobExecutor(concurrent.futures.Executor):
         call = self._call(work, spec, choice)
         job = Job(spec, paths.make_job_directory(self.directory, spec.id), self.events)
         future = JobFuture(job)
-        retention.keep(future, job)
+        retention.keep(job)
         try:
             job.running = self._backend.submit(self._task(call, spec, choice), job)
         except BaseException:

@@ -25,14 +25,14 @@ from caikit_nb.execution.watcher import Timer, watcher
 from caikit_nb.jobs.displays import Displays
 from caikit_nb.jobs.events import Events
 from caikit_nb.jobs.job_base import JobInfo
+from caikit_nb.jobs.last_words import headline, last_words
 from caikit_nb.jobs.logs import LogSpool
 from caikit_nb.jobs.progress import Bars, Metrics
 from caikit_nb.jobs.states import JobStatus, StateMachine
 
 logger = logging.getLogger(__name__)
 
-_TAIL_LINES = 10
-_HEADLINE_CHARACTERS = 500
+_TAIL_LINES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,7 @@ class Job:
         # Called in the watcher's thread (or the canceller's) as the job moves: be quick.
         self.on_start: list[Callable[[Job], object]] = []
         self.on_decided: list[Callable[[Job], object]] = []
+        self.on_expired: list[Callable[[Job], object]] = []
         self.on_gone: list[Callable[[Job], object]] = []
 
     def __repr__(self) -> str:
@@ -222,7 +223,7 @@ class Job:
             return self._fail(JobTimeoutError(self.spec.timeout_s or 0.0))
         if isinstance(outcome, Died):
             self.exit_code = outcome.exit_code
-            tail = self.log.text(tail=_TAIL_LINES).rstrip()
+            tail = last_words(self.log.text(tail=_TAIL_LINES))
             kind = JobOutOfMemoryError if outcome.memory else JobDiedError
             return self._fail(kind(outcome.explanation, outcome.exit_code, tail))
         if isinstance(outcome, Raised):
@@ -263,19 +264,11 @@ class Job:
     def expire(self, why: str) -> None:
         """Drop everything that it holds but its record."""
         self.expired = why
+        _call_all(self.on_expired, self)
         self.values = None
         self.displays.clear()
         self.log.drop()
         self.changed()
-
-
-def headline(error: PackedError | BaseException) -> str:
-    """An error in one line."""
-    if isinstance(error, PackedError):
-        return error.headline[:_HEADLINE_CHARACTERS]
-    lines = str(error).splitlines()
-    kind = type(error).__name__
-    return f"{kind}: {lines[0]}"[:_HEADLINE_CHARACTERS] if lines else kind
 
 
 def _call_all(callbacks: list[Callable[[Job], object]], job: Job) -> None:

@@ -40,6 +40,7 @@ class JobFuture(concurrent.futures.Future[Any], JobFutureBase):
         self._value_lock, self._mark_lock = threading.Lock(), threading.Lock()
         job.on_start.append(lambda _: self._mark_running())
         job.on_decided.append(lambda _: self._mark_decided())
+        job.on_expired.append(lambda _: self._drop_value())
 
     def __repr__(self) -> str:
         job = self._job
@@ -210,10 +211,8 @@ class JobFuture(concurrent.futures.Future[Any], JobFutureBase):
         if not self._job.ended.is_set():
             raise RuntimeError(f"job {self.name!r} has not ended: cancel it first")
         self._job.expire("it was purged")
-        self.drop_value()
 
-    def drop_value(self) -> None:
-        """Let go of the result, when the job has expired."""
+    def _drop_value(self) -> None:
         with self._value_lock:
             self._value = _NOT_LOADED
 

@@ -6,27 +6,25 @@ from caikit_nb.execution.serial_thread import SerialThread
 from caikit_nb.execution.watcher import watcher
 from caikit_nb.jobs.durations import format_duration
 from caikit_nb.jobs.job import Job
-from caikit_nb.jobs.job_future import JobFuture
 
 # Files are deleted here, so that a slow disk can't hold up the watcher.
 _expiries = SerialThread("caikit_nb retention")
 
 
-def keep(future: JobFuture, job: Job) -> None:
+def keep(job: Job) -> None:
     """Drop what the job holds once its retention is over, counted from its end."""
     retention_s = job.spec.retention_s
     if retention_s is None:
         return
 
     def plan(_: Job) -> None:
-        watcher.call_later(retention_s, lambda: _expiries.put(lambda: _expire(future, job)))
+        watcher.call_later(retention_s, lambda: _expiries.put(lambda: _expire(job)))
 
     job.on_gone.append(plan)
 
 
-def _expire(future: JobFuture, job: Job) -> None:
+def _expire(job: Job) -> None:
     if job.expired is None:
         assert job.spec.retention_s is not None  # noqa: S101
         kept = format_duration(job.spec.retention_s)
         job.expire(f"it was kept for {kept} after the job had ended")
-        future.drop_value()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import linecache
 import sys
-import traceback
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +14,7 @@ from caikit_nb.execution import call as calls
 from caikit_nb.execution.call import RESULT, Call, FormattedError, Port
 from caikit_nb.jobs import tqdm_bars
 from caikit_nb.jobs.inside import entered
-from caikit_nb.notebook.job_shell import shell_in_process
+from caikit_nb.notebook.job_shell import rendered, shell_in_process
 from caikit_nb.notebook.thread_cell import run_cell_in_thread, run_function_in_thread
 
 
@@ -46,20 +45,6 @@ def run_function(call: Call, port: Port) -> Mapping[str, object]:
             raise FormattedError(error, rendered(shell, error)) from error
         finally:
             shell.events.trigger("post_execute")  # matplotlib shows its figures now
-
-
-def rendered(shell: InteractiveShell, error: BaseException) -> tuple[str, ...]:
-    """The traceback as the notebook shows it, from the user's own first line on."""
-    frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_globals.get("__name__", "").startswith(
-        "caikit_nb."
-    ):
-        frames = frames.tb_next
-    try:
-        lines = shell.InteractiveTB.structured_traceback(type(error), error, frames, tb_offset=0)
-        return tuple(lines)
-    except Exception:  # noqa: BLE001 - a traceback that can't be drawn must not hide the error
-        return tuple(traceback.format_exception(error))
 
 
 def _prepared(call: Call, port: Port) -> InteractiveShell:

@@ -19,6 +19,7 @@ from caikit_nb.notebook import cell_runner
 from caikit_nb.notebook.capture import TrackedClasses
 from caikit_nb.notebook.cards import Cards
 from caikit_nb.notebook.homecoming import Homecoming
+from caikit_nb.notebook.job_shell import refuse_input_in_threads
 from caikit_nb.notebook.job_table import JobTable
 from caikit_nb.notebook.magics import CaikitMagics
 from caikit_nb.notebook.settings import CaikitJobs
@@ -45,6 +46,8 @@ class Extension:
         self.cards = Cards(shell, executor.events, executor.queue)
         self.homecoming = Homecoming(shell, _run_when_idle(shell))
         self.settings.observe(lambda _: executor.queue.start_next(), "max_workers")
+        if self.cards.has_widgets:
+            refuse_input_in_threads(shell.kernel)  # type: ignore[attr-defined]
         shell.register_magics(CaikitMagics(shell, executor, self.cards, self.homecoming))
         self._configurables().append(self.settings)
         # Cells write caikit_nb.progress(…) without an import of their own.

@@ -51,7 +51,7 @@ class JobCard:
                 max_width="900px",
             ),
         )
-        self._ended = False
+        self._saved = ""
         self._fill()
 
     def show(self) -> None:
@@ -61,16 +61,19 @@ class JobCard:
     def draw(self) -> None:
         """Bring the card up to date."""
         self._fill()
-        if self._job.ended.is_set() and not self._ended:
-            self._ended = True
+        if self._job.ended.is_set() and job_view.card_html(self._job) != self._saved:
             # What a saved notebook keeps is the last state, not the first.
             self._publish(update=True)
         self._tick()
 
     def _fill(self) -> None:
         job = self._job
-        self._head.value = job_view.head_html(job, self._queue.position(job))
-        self._body.value = job_view.body_html(job)
+        status = None
+        while status is not job.status:  # head and body tell of one moment
+            status = job.status
+            head = job_view.head_html(job, self._queue.position(job))
+            body = job_view.body_html(job)
+        self._head.value, self._body.value = head, body
         self._show_displays()
         running = job.status is JobStatus.RUNNING
         self._interrupt.layout.display = None if running else "none"
@@ -100,13 +103,14 @@ class JobCard:
         self._job.changed()
 
     def _publish(self, update: bool) -> None:
+        self._saved = job_view.card_html(self._job)
         data = {
             _WIDGET_VIEW: {
                 "version_major": 2,
                 "version_minor": 0,
                 "model_id": self._box.model_id,
             },
-            "text/html": job_view.card_html(self._job),
+            "text/html": self._saved,
             "text/plain": job_view.card_text(self._job),
         }
         self._shell.display_pub.publish(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import builtins
 import contextlib
+import functools
 import getpass
 import sys
+import traceback
 import warnings
 from typing import Any
 
@@ -18,6 +20,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from caikit_nb.execution.call import Port
+from caikit_nb.jobs.inside import here
 
 
 class JobDisplayPublisher(DisplayPublisher):
@@ -59,7 +62,7 @@ class JobDisplayHook(DisplayHook):
 
     def quiet(self) -> bool:
         """Whether the job's cell ends with a semicolon."""
-        return bool(self.semicolon_at_end_of_expression(self.source))
+        return is_hushed(self.source)
 
     def write_output_prompt(self) -> None:
         """A card has no prompts."""
@@ -161,6 +164,39 @@ def _use_fresh_loop() -> None:
 
 def _refuse_input() -> None:
     builtins.input = getpass.getpass = _no_input
+
+
+def rendered(shell: InteractiveShell, error: BaseException) -> tuple[str, ...]:
+    """The traceback as the notebook shows it, from the user's own first line on."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_globals.get("__name__", "").startswith(
+        "caikit_nb."
+    ):
+        frames = frames.tb_next
+    try:
+        lines = shell.InteractiveTB.structured_traceback(type(error), error, frames, tb_offset=0)
+        return tuple(lines)
+    except Exception:  # noqa: BLE001 - a traceback that can't be drawn must not hide the error
+        return tuple(traceback.format_exception(error))
+
+
+def is_hushed(source: str) -> bool:
+    """Whether a cell ends with a semicolon, so that its value isn't shown."""
+    return bool(DisplayHook.semicolon_at_end_of_expression(source))
+
+
+def refuse_input_in_threads(kernel: Any) -> None:
+    """A job in a thread of the kernel must not ask, either: it would wait for ever."""
+    for name in ("raw_input", "getpass"):
+        setattr(kernel, name, _refusing_in_jobs(getattr(kernel, name)))
+
+
+def _refusing_in_jobs(ask: Any) -> Any:
+    @functools.wraps(ask)
+    def ask_unless_in_job(*args: Any, **kwargs: Any) -> Any:
+        return (ask if here() is None else _no_input)(*args, **kwargs)
+
+    return ask_unless_in_job
 
 
 def _no_input(*_: Any, **__: Any) -> str:

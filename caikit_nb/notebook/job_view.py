@@ -21,6 +21,7 @@ from caikit_nb.notebook.chart import line_chart, text_chart
 LOG_LINES = 12
 LINE_CHARACTERS = 400
 TRACEBACK_LINES = 60
+TRACEBACK_CHARACTERS = 1000
 
 _TEXT = "var(--jp-ui-font-color1, inherit)"
 _FAINT = "var(--jp-ui-font-color2, #6b7280)"
@@ -222,7 +223,8 @@ def _error(job: Job) -> str:
     trace = traceback_text(job)
     if not trace:
         return headline
-    lines = "\n".join(trace.split("\n")[-TRACEBACK_LINES:])
+    cut = [line[:TRACEBACK_CHARACTERS] for line in trace.split("\n")[-TRACEBACK_LINES:]]
+    lines = "\n".join(cut)
     return (
         f'{headline}<details style="margin:4px 0"><summary>Traceback</summary>'
         f'<pre style="font-size:0.85em;line-height:1.35;overflow-x:auto;'

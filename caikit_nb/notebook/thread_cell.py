@@ -12,9 +12,11 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 
 from caikit_nb.execution import call as calls
-from caikit_nb.execution.call import RESULT, Call, Port
+from caikit_nb.execution.call import RESULT, Call, FormattedError, Port
+from caikit_nb.execution.destroyable_thread import ThreadDestroyedException
 from caikit_nb.jobs import tqdm_bars
 from caikit_nb.jobs.inside import entered
+from caikit_nb.notebook.job_shell import is_hushed, rendered
 
 
 def run_cell_in_thread(call: Call, port: Port) -> Mapping[str, object]:
@@ -22,8 +24,9 @@ def run_cell_in_thread(call: Call, port: Port) -> Mapping[str, object]:
     shell = InteractiveShell.instance()
     namespace = {**shell.user_ns, **call.inputs, **call.options["params"]}
     with _in_job(call, port, shell):
-        value = _execute(shell, call.options["source"], namespace)
-        if value is not None:
+        source, number = call.options["source"], call.options["seen_sources"][2]
+        value = _execute(shell, source, number, namespace)
+        if value is not None and not is_hushed(source):
             data, metadata = shell.display_formatter.format(value)  # type: ignore[union-attr]
             port.send({"kind": "display", "data": data, "metadata": metadata, "result": True})
     outs = call.options["outs"]
@@ -61,23 +64,31 @@ def _in_job(call: Call, port: Port, shell: InteractiveShell) -> Iterator[None]:
     try:
         with entered(call.options["job"], port, own_process=False):
             yield
+    except (SystemExit, ThreadDestroyedException):
+        raise
+    except BaseException as error:
+        raise FormattedError(error, rendered(shell, error)) from error
     finally:
         if hooks is not None:
             hooks.remove(to_card)
 
 
-def _execute(shell: InteractiveShell, source: str, namespace: dict[str, Any]) -> object:
+def _execute(
+    shell: InteractiveShell, source: str, number: int, namespace: dict[str, Any]
+) -> object:
     """Run the statements; the value of a last expression."""
-    tree = ast.parse(shell.transform_cell(source), "<job cell>")
+    code = shell.transform_cell(source)
+    name = shell.compile.cache(code, number, raw_code=source)  # where tracebacks find its lines
+    tree = ast.parse(code, name)
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-    _evaluate(tree, "exec", namespace)
+    _evaluate(tree, name, "exec", namespace)
     if last is None:
         return None
-    return _evaluate(ast.Expression(last.value), "eval", namespace)
+    return _evaluate(ast.Expression(last.value), name, "eval", namespace)
 
 
-def _evaluate(tree: Any, mode: str, namespace: dict[str, Any]) -> object:
-    code = compile(tree, "<job cell>", mode, flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+def _evaluate(tree: Any, name: str, mode: str, namespace: dict[str, Any]) -> object:
+    code = compile(tree, name, mode, flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     value = eval(code, namespace)  # noqa: S307 - the user's own cell
     if code.co_flags & inspect.CO_COROUTINE:
         return asyncio.run(value)

@@ -1,0 +1,147 @@
+"""However a kernel ends, nothing of its jobs is left: no process, and no file of the session."""
+
+import os
+import select
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+import psutil
+import pytest
+
+from tests.notebook.kernel import Kernel
+
+GONE_S = 20.0
+PROCESSES = ("fork", "forkserver", "spawn")
+
+# Each job has a child in a session of its own and, in another, an orphan without an environment.
+BUSY = """%%caikit_job {method} -m {method}
+import os, signal, subprocess
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+pids = [os.getpid(), subprocess.Popen(['sleep', '600'], start_new_session=True).pid]
+orphan = subprocess.run(
+    ['sh', '-c', 'sleep 600 >/dev/null 2>&1 & echo $!'],
+    start_new_session=True, env={{}}, capture_output=True, text=True, check=True,
+).stdout
+print(*pids, orphan.strip(), 'all')
+while True: signal.pause()
+"""
+
+
+class Watched:
+    """Processes, held so that a number reused meanwhile is not taken for one of them."""
+
+    def __init__(self) -> None:
+        self._handles: dict[int, str] = {}
+
+    def add(self, pid: int, what: str) -> None:
+        """Watch a live process; the test fails if it is gone."""
+        self._handles[os.pidfd_open(pid)] = f"{what} ({pid})"
+
+    def living_after(self, timeout: float) -> list[str]:
+        """Wait until all have ended; returns those that have not."""
+        give_up = time.monotonic() + timeout
+        poller = select.poll()
+        for handle in self._handles:
+            poller.register(handle, select.POLLIN)
+        living = dict(self._handles)
+        while living and (left := give_up - time.monotonic()) > 0:
+            for handle, _ in poller.poll(1000 * left):
+                poller.unregister(handle)
+                del living[handle]
+        return sorted(living.values())
+
+    def close(self) -> None:
+        """Let go of the processes; those that live are ended."""
+        for handle in self._handles:
+            try:
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            os.close(handle)
+
+
+@pytest.fixture
+def watched() -> Iterator[Watched]:
+    processes = Watched()
+    yield processes
+    processes.close()
+
+
+def start_jobs(kernel: Kernel, watched: Watched) -> list[str]:
+    """Three jobs with children, and one in the queue; returns the session's directories."""
+    kernel.do("%load_ext caikit_nb\n%config CaikitJobs.max_workers = 3")
+    for method in PROCESSES:
+        kernel.do(BUSY.format(method=method))
+    kernel.do("%%caikit_job queued -m fork\nprint('never')")
+    for method in PROCESSES:
+        kernel.until(f"'all' in {method}.logs()")
+        pids = [int(pid) for pid in kernel.value(f"{method}.logs()").split()[:-1]]
+        for pid, what in zip(pids, ("itself", "its child", "its orphan"), strict=True):
+            watched.add(pid, f"{method}: {what}")
+    assert kernel.value("queued.status.name") == "QUEUED"
+    for process in psutil.Process(kernel.pid).children(recursive=True):
+        watched.add(process.pid, " ".join(process.cmdline()))
+    watched.add(kernel.pid, "the kernel")
+    directories = [path.name for path in kernel.sessions.iterdir()]
+    assert directories
+    return directories
+
+
+ENDINGS: dict[str, Callable[[Kernel], object]] = {
+    "shutdown": lambda kernel: kernel.manager.shutdown_kernel(),
+    "shutdown now": lambda kernel: kernel.manager.shutdown_kernel(now=True),
+    "SIGKILL": lambda kernel: os.kill(kernel.pid, signal.SIGKILL),
+    "SIGTERM": lambda kernel: os.kill(kernel.pid, signal.SIGTERM),
+    "exit": lambda kernel: kernel.execute("exit"),
+    "os._exit": lambda kernel: kernel.execute("import os; os._exit(1)"),
+    "segfault": lambda kernel: kernel.execute("import ctypes; ctypes.string_at(0)"),
+    "abort": lambda kernel: kernel.execute("import os; os.abort()"),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_the_end_of_a_kernel_leaves_no_process_and_no_directory(
+    start_kernel: Callable[..., Kernel], watched: Watched, ending: str
+) -> None:
+    kernel = start_kernel()
+    start_jobs(kernel, watched)
+    ENDINGS[ending](kernel)
+    assert watched.living_after(GONE_S) == []
+    assert list(kernel.sessions.iterdir()) == []
+
+
+@pytest.mark.parametrize("is_asked_first", [True, False], ids=["asked", "at once"])
+def test_a_restart_ends_the_jobs_and_the_new_kernel_works(
+    start_kernel: Callable[..., Kernel], watched: Watched, is_asked_first: bool
+) -> None:
+    kernel = start_kernel()
+    before = start_jobs(kernel, watched)
+    if is_asked_first:
+        kernel.manager.shutdown_kernel(restart=True)
+    kernel.restart()
+    kernel.do("%load_ext caikit_nb")
+    assert kernel.value("len(caikit_nb.jobs)") == 0
+    for method in PROCESSES:
+        kernel.do(f"again_{method} = %caikit_job -m {method} 6 * 7")
+        assert kernel.value(f"again_{method}.result(20)") == 42
+    assert watched.living_after(GONE_S) == []
+    now = [path.name for path in kernel.sessions.iterdir()]
+    assert not set(before) & set(now)
+    assert len(now) == 1
+
+
+def test_unloading_the_extension_ends_the_jobs_and_the_kernel_works(
+    start_kernel: Callable[..., Kernel], watched: Watched
+) -> None:
+    kernel = start_kernel()
+    kernel.do("%load_ext caikit_nb")
+    for method in PROCESSES:
+        kernel.do(BUSY.format(method=method))
+        kernel.until(f"'all' in {method}.logs()")
+        for pid in kernel.value(f"{method}.logs()").split()[:-1]:
+            watched.add(int(pid), method)
+    kernel.do("%unload_ext caikit_nb")
+    assert watched.living_after(GONE_S) == []
+    kernel.do("%load_ext caikit_nb\nagain = %caikit_job 6 * 7")
+    assert kernel.value("again.result(20)") == 42
