@@ -90,26 +90,10 @@ class ProcessBody(Destroyable):
             return
         if self._channel is not None:
             raise AssertionError("cannot start a process twice")
-        mark = self._surroundings.mark or guardian.next_mark()
-        self._mark = mark
+        self._mark = self._surroundings.mark or guardian.next_mark()
         channel = self._channel = self._open_channel()
-        assert channel.child is not None  # noqa: S101
-        self._args = (Start(self._call, channel.child, replace(self._surroundings, mark=mark)),)
-        still = stillness.wanted() if self.start_method == "fork" else contextlib.nullcontext()
         try:
-            with held_sigint(), still:
-                super().start()  # type: ignore[misc]
-            channel.close_child_end()
-            popen = self._popen  # type: ignore[attr-defined]
-            self._reader = ProcessReader(
-                channel,
-                mark,
-                self._listener,
-                popen,
-                self._settle,
-                self.kill_soon,
-                self._surroundings.memory_limit_bytes,
-            )
+            self._launch(channel)
         except BaseException:
             channel.close()  # a child that was made meanwhile ends at its gate
             raise
@@ -120,6 +104,24 @@ class ProcessBody(Destroyable):
             channel.open_gate()
         if self._destroyed:  # meanwhile, from another thread
             self.kill_soon()
+
+    def _launch(self, channel: Channel) -> None:
+        assert channel.child is not None  # noqa: S101
+        surroundings = replace(self._surroundings, mark=self._mark)
+        self._args = (Start(self._call, channel.child, surroundings),)
+        still = stillness.wanted() if self.start_method == "fork" else contextlib.nullcontext()
+        with held_sigint(), still:
+            super().start()  # type: ignore[misc]
+        channel.close_child_end()
+        self._reader = ProcessReader(
+            channel,
+            self._mark,
+            self._listener,
+            self._popen,  # type: ignore[attr-defined]
+            self._settle,
+            self.kill_soon,
+            surroundings.memory_limit_bytes,
+        )
 
     def _open_channel(self) -> Channel:
         if isinstance(self._call, Call) and self.start_method != "fork":

@@ -56,6 +56,8 @@ def format_duration(seconds: float) -> str:
         return "forever"
     if seconds < 0.0005:
         return "0 s"
+    if seconds < 0.00995:
+        return f"{seconds * 1000:.1f}".removesuffix(".0") + " ms"
     if seconds < 0.0995:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 0.995:

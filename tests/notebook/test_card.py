@@ -9,7 +9,7 @@ from tests.notebook.gate import Gate
 from tests.notebook.kernel import Card, Kernel
 
 METHODS = ("fork", "forkserver", "spawn", "thread")
-PROCESSES = ("fork", "forkserver", "spawn")
+KINDS = ("fork", "forkserver", "thread")  # a spawned job is drawn as any other fresh one
 UPDATES_A_S = 6
 LINES_A_S = 10_000
 
@@ -38,7 +38,7 @@ def bars(card: Card) -> list[tuple[str, int, int]]:
     return [(label, int(indent), int(percent)) for indent, label, percent in found]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", KINDS)
 def test_the_state_goes_from_running_to_completed(kernel: Kernel, gate: Gate, method: str) -> None:
     kernel.do(f"%%caikit_job stated -m {method}\nprint('begun')\n{gate.wait}\n6 * 7")
     card = card_of(kernel, "stated")
@@ -75,11 +75,10 @@ def test_a_queued_job_shows_its_place_and_can_be_cancelled(kernel: Kernel, gate:
 
 
 @pytest.mark.parametrize("kind", ["caikit_nb.progress", "tqdm.tqdm", "tqdm.auto.tqdm"])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", KINDS)
 def test_nested_bars_follow_the_loops(kernel: Kernel, gate: Gate, method: str, kind: str) -> None:
-    kernel.do("import tqdm, tqdm.auto")
     kernel.do(
-        f"%%caikit_job nested -m {method}\n"
+        f"%%caikit_job nested -m {method}\nimport tqdm, tqdm.auto\n"
         f"for epoch in {kind}(range(4), desc='epochs'):\n"
         f"    for batch in {kind}(range(10), desc='batches'):\n"
         f"        if (epoch, batch) == (1, 3): {gate.wait}"
@@ -109,7 +108,7 @@ def test_a_bar_without_a_total_shows_its_count(kernel: Kernel, gate: Gate) -> No
     card.wait_for("completed")
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", KINDS)
 def test_the_log_shows_its_last_lines(kernel: Kernel, gate: Gate, method: str) -> None:
     kernel.do(
         f"%%caikit_job talking -m {method}\nfor n in range(50): print(f'line {{n}}.')\n{gate.wait}"
@@ -134,7 +133,7 @@ def test_what_a_job_prints_is_text_and_never_markup(kernel: Kernel) -> None:
         assert not re.search("<script>|<b>bold|<i>param", html)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", KINDS)
 def test_metrics_are_drawn_as_a_chart(kernel: Kernel, gate: Gate, method: str) -> None:
     kernel.do(
         f"%%caikit_job measured -m {method}\nfor n in range(1, 6):\n"
@@ -226,7 +225,7 @@ print('the last line')
 """
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", KINDS)
 def test_a_flood_of_lines_updates_the_card_a_few_times_a_second(
     kernel: Kernel, method: str
 ) -> None:
@@ -248,15 +247,8 @@ def test_a_flood_of_lines_updates_the_card_a_few_times_a_second(
     assert max(map(len, times.values())) >= 2 * span, "and not only now and then"
 
 
-ENDS = {
-    "completed": "'a value'",
-    "failed": "raise ValueError('odd text')",
-    "canceled": "caikit_nb.current_job().cancel() if False else None",
-}
-
-
 @pytest.mark.parametrize("ending", ["completed", "failed", "canceled"])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", KINDS)
 def test_the_saved_output_has_the_final_state(
     kernel: Kernel, gate: Gate, method: str, ending: str
 ) -> None:
