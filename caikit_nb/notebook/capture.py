@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import sys
+import types
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +13,8 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from caikit_nb.jobs.start_method import Choice
 from caikit_nb.notebook.cell_names import find_names
+
+_DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)+")
 
 
 class Capture:
@@ -37,9 +42,11 @@ class Capture:
         if choice.method in ("fork", "thread"):
             return {}
         namespace = self._shell.user_ns
-        if self._names is not None:
-            return {name: namespace[name] for name in self._names}
         found = find_names(self._source, self._shell, namespace)
+        if self._names is not None:
+            # Modules go by name only, and nobody would think of naming them.
+            modules = {n for n in found.reads if isinstance(namespace[n], types.ModuleType)}
+            return {name: namespace[name] for name in {*self._names, *modules}}
         wanted = {name: namespace[name] for name in sorted(found.reads) if name not in self._given}
         for name in sorted(found.mentions - set(self._given)):
             if _can_be_pickled(namespace[name]):
@@ -47,6 +54,23 @@ class Capture:
             else:
                 self.notes.append(f"{name} is mentioned in a magic and can't be shipped")
         return wanted
+
+    def submodules(self) -> list[str]:
+        """The imported submodules that the cell names, as ``xml.sax`` does after its import.
+
+        A module travels by its name, and importing that alone does not import these.
+        """
+        found: dict[str, None] = {}
+        for dotted in _DOTTED.findall(self._source):
+            head, *parts = dotted.split(".")
+            module = self._shell.user_ns.get(head)
+            name = module.__name__ if isinstance(module, types.ModuleType) else ""
+            for part in parts:
+                name = f"{name}.{part}"
+                if name not in sys.modules:
+                    break
+                found[name] = None
+        return list(found)
 
 
 def _can_be_pickled(value: object) -> bool:

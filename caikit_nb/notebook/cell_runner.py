@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import linecache
 import sys
 import warnings
@@ -9,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
+from traitlets import TraitError
 
 from caikit_nb.execution import call as calls
 from caikit_nb.execution.call import RESULT, Call, FormattedError, Port
@@ -51,6 +54,9 @@ def _prepared(call: Call, port: Port) -> InteractiveShell:
     shell = shell_in_process(port)
     tqdm_bars.install()
     _know_sources(shell, call.options.get("seen_sources"))
+    for name in call.options.get("imports", ()):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
     if "source" in call.options:
         shell.user_ns.update(call.inputs)
         shell.user_ns.update(call.options["params"])
@@ -60,7 +66,9 @@ def _prepared(call: Call, port: Port) -> InteractiveShell:
 def _know_sources(shell: InteractiveShell, seen: Any) -> None:
     """Let tracebacks in a fresh interpreter show the lines of the notebook's cells."""
     if seen is not None:
-        lines, names, shell.execution_count = seen
+        lines, names, shell.execution_count, colors = seen
+        with contextlib.suppress(TraitError):
+            shell.colors = colors
         linecache.cache.update(lines)
         getattr(shell.compile, "_filename_map", {}).update(names)
 
@@ -101,7 +109,7 @@ def seen_sources(shell: InteractiveShell) -> Any:
         if len(entry) == 4 and entry[1] is None and name not in sys.modules
     }
     names = dict(getattr(shell.compile, "_filename_map", {}))
-    return lines, names, _number_of_running_cell(shell)
+    return lines, names, _number_of_running_cell(shell), shell.colors
 
 
 def _number_of_running_cell(shell: InteractiveShell) -> int:

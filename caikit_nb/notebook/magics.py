@@ -101,6 +101,7 @@ class CaikitMagics(Magics):
             "source": comment + source,
             "outs": options.out,
             "params": dict(options.params),
+            "imports": capture.submodules(),
             "seen_sources": cell_runner.seen_sources(self._shell),
         }
         work = Work(cell_runner.run_cell, capture.inputs, plain, source.strip("\n"), options.out)

@@ -147,10 +147,13 @@ class Kernel:
             kernel_spec_manager=_ThisInterpreter(),
             connection_file=str(self.home / "kernel.json"),
         )
-        with open(self._terminal, "wb") as terminal:
-            self.manager.start_kernel(
-                stdout=terminal, stderr=terminal, env=self._environment, cwd=str(self.home)
-            )
+        self._output = self._terminal.open("wb")  # a restart writes to it, too
+        self.manager.start_kernel(
+            stdout=self._output,
+            stderr=self._output,
+            env=self._environment,
+            cwd=str(self.home),
+        )
         self._connect()
         return self
 
@@ -159,6 +162,7 @@ class Kernel:
         self.manager.shutdown_kernel(now=True)
         self.manager.cleanup_resources()
         self.manager.context.destroy()
+        self._output.close()
 
     def restart(self) -> None:
         """End the kernel and start another in its place, as a front end's button does."""

@@ -3,7 +3,6 @@
 import os
 import select
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 
@@ -111,13 +110,6 @@ def test_the_end_of_a_kernel_leaves_no_process_and_no_directory(
     assert list(kernel.sessions.iterdir()) == []
 
 
-def restart(kernel: Kernel) -> None:
-    """Start another kernel in its place; its launcher has closed the first one's terminal."""
-    nowhere = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    kernel.manager._launch_args.update(nowhere)
-    kernel.restart()
-
-
 @pytest.mark.parametrize("is_asked_first", [True, False], ids=["asked", "at once"])
 def test_a_restart_ends_the_jobs_and_the_new_kernel_works(
     start_kernel: Callable[..., Kernel], watched: Watched, is_asked_first: bool
@@ -126,7 +118,7 @@ def test_a_restart_ends_the_jobs_and_the_new_kernel_works(
     before = start_jobs(kernel, watched)
     if is_asked_first:
         kernel.manager.shutdown_kernel(restart=True)
-    restart(kernel)
+    kernel.restart()
     kernel.do("%load_ext caikit_nb")
     assert kernel.value("len(caikit_nb.jobs)") == 0
     for method in PROCESSES:

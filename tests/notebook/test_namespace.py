@@ -223,3 +223,17 @@ def test_a_very_long_line_does_not_block_a_job(kernel: Kernel, method: str) -> N
 def test_a_parameter_of_the_cell_is_no_global_of_the_kernel(kernel: Kernel, method: str) -> None:
     kernel.do(f"%%caikit_job given -m {method} -p only_{method}=1 --wait\nonly_{method}")
     assert kernel.value(f"[given.result(), 'only_{method}' in globals()]") == [1, False]
+
+
+@pytest.mark.parametrize("method", ["forkserver", "spawn"])
+def test_an_imported_submodule_is_there_in_a_fresh_interpreter(kernel: Kernel, method: str) -> None:
+    kernel.do("import xml.sax.handler")
+    kernel.do(f"%%caikit_job deep -m {method} --wait\nxml.sax.handler.version")
+    assert kernel.value("deep.result()") == "2.0beta"
+
+
+@pytest.mark.parametrize("method", ["forkserver", "spawn"])
+def test_modules_need_not_be_named(kernel: Kernel, method: str) -> None:
+    kernel.do("import math\nradius = 2")
+    kernel.do(f"%%caikit_job named -i radius -m {method} --wait\nmath.sqrt(radius * 8)")
+    assert kernel.value("named.result()") == 4.0
