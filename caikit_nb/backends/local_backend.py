@@ -114,27 +114,30 @@ class _RunningFresh(_RunningProcess):
 
     def _launch(self) -> None:
         with self._lock:
-            if self._ended or self._inputs is None:
-                return
-            process = self._make(self.sealed, self._inputs, gated=False)
-            self._inputs = None
-            try:
-                process.start()
-            except Exception as error:  # noqa: BLE001 - the job must hear of it, whatever it is
-                failure = Raised(error, Usage())
-                watcher.call_soon(lambda: self._listener.on_end(failure))
-            else:
-                self._process = process
+            inputs, self._inputs = self._inputs, None
+        if inputs is None:
+            return  # it was ended before
+        process = self._make(self.sealed, inputs, gated=False)
+        try:
+            process.start()  # not under the lock: it can take a while, and `end` must not wait
+        except Exception as error:  # noqa: BLE001 - the job must hear of it, whatever it is
+            failure = Raised(error, Usage())
+            watcher.call_soon(lambda: self._listener.on_end(failure))
+            return
+        with self._lock:
+            self._process, ended = process, self._ended
+        if ended:
+            super().end(at_once=True)
 
     def end(self, *, at_once: bool = False) -> None:
         with self._lock:
             self._ended = True
-            if self._process is not None:
-                super().end(at_once=at_once)
-            elif self._inputs is not None:
-                os.close(self._inputs)
-                self._inputs = None
-                watcher.call_soon(lambda: self._listener.on_end(Died(None, True, Usage())))
+            inputs, self._inputs = self._inputs, None
+        if inputs is not None:
+            os.close(inputs)
+            watcher.call_soon(lambda: self._listener.on_end(Died(None, True, Usage())))
+        else:
+            super().end(at_once=at_once)  # nothing yet if it is just starting: see `_launch`
 
 
 # Starting an interpreter takes a while, and neither the kernel nor the watcher may wait for it.

@@ -23,7 +23,7 @@ from caikit_nb.execution.group_reader import GroupReader
 from caikit_nb.execution.unpicklable import explain_unpicklable
 
 _ALIGNMENT = 64  # the largest alignment that NumPy kernels ask for
-_COPIED_BYTES = 1 << 16  # a map keeps a descriptor open, so small files are read instead
+_COPIED_BYTES = 1 << 20  # a map keeps a descriptor open, so small files are read instead
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +220,10 @@ def _read(fd: int, size: int) -> bytearray:
 
 
 def _map(fd: int, size: int) -> mmap.mmap:
-    return mmap.mmap(fd, size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
+    # Newer Pythons can leave out the copy of the descriptor that a map keeps.
+    untracked: dict[str, Any] = {"trackfd": False} if sys.version_info >= (3, 13) else {}
+    access = mmap.PROT_READ | mmap.PROT_WRITE
+    return mmap.mmap(fd, size, flags=mmap.MAP_PRIVATE, prot=access, **untracked)
 
 
 def _type_name(value: object) -> str:

@@ -20,7 +20,7 @@ from caikit_nb.errors import JobDiedError, JobOutOfMemoryError, JobTimeoutError
 from caikit_nb.execution.call import RESULT
 from caikit_nb.execution.exception_pickler import PackedError, unpack
 from caikit_nb.execution.messages import Message
-from caikit_nb.execution.outcome import Died, Outcome, PlainValues, Raised, Returned, Usage, Values
+from caikit_nb.execution.outcome import Died, Outcome, PlainValues, Raised, Usage, Values
 from caikit_nb.execution.watcher import Timer, watcher
 from caikit_nb.jobs.displays import Displays
 from caikit_nb.jobs.events import Events
@@ -219,7 +219,7 @@ class Job:
 
     def _decide(self, outcome: Outcome) -> bool:
         """Move to the state that the outcome means; False if it was decided before."""
-        if self._timed_out and not isinstance(outcome, Returned):
+        if self._timed_out:  # also if it caught the interrupt and returned
             return self._fail(JobTimeoutError(self.spec.timeout_s or 0.0))
         if isinstance(outcome, Died):
             self.exit_code = outcome.exit_code

@@ -61,11 +61,14 @@ class CaikitMagics(Magics):
         --quiet                   show no card
         """
         namespace = self._shell.user_ns
-        if cell is None:
-            options, source = parse_expression_line(line, namespace)
-        else:
-            options, source = parse_cell_line(line, namespace), cell
-        future = self._submit(options, source, line if cell is not None else None)
+        try:
+            if cell is None:
+                options, source = parse_expression_line(line, namespace)
+            else:
+                options, source = parse_cell_line(line, namespace), cell
+            future = self._submit(options, source, line if cell is not None else None)
+        except UsageError as error:
+            raise UsageError(_named(str(error), is_cell=cell is not None)) from None
         if options.name is not None:
             namespace[options.name] = future
         self._show(future, quiet=options.quiet, is_value=cell is None)
@@ -123,6 +126,15 @@ class CaikitMagics(Magics):
             raise UsageError(f"%%caikit_job: {error}") from None
         future._job.notes.extend(capture.notes)
         return future
+
+
+def _named(text: str, *, is_cell: bool) -> str:
+    """An error's text, speaking of the magic that was used."""
+    if is_cell:
+        return text
+    return text.replace("%%caikit_job", "%caikit_job").replace(
+        "line 1 of the cell", "the expression"
+    )
 
 
 def _comment(line: str) -> str:

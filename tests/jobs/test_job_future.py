@@ -8,6 +8,7 @@ import datetime
 import os
 import sys
 import threading
+import time
 from concurrent.futures import CancelledError, as_completed
 from pathlib import Path
 from typing import Any
@@ -249,3 +250,32 @@ def test_the_futures_words_are_few(executor: JobExecutor) -> None:
     assert future.wait(10)
     assert repr(future) == "<JobFuture train: completed>"
     assert (future.name, future.start_method, future.save_path) == ("train", "thread", None)
+
+
+def catch_the_interrupt(held: Fifo) -> str:
+    try:
+        held.hear()
+    except KeyboardInterrupt:
+        return "returned all the same"
+    return "was let go"
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver"])
+def test_a_job_past_its_timeout_failed_even_if_it_returns(
+    executor: JobExecutor, method: str, held: Fifo
+) -> None:
+    future = run(executor, method, catch_the_interrupt, held, timeout=0.3)
+    assert isinstance(future.exception(30), JobTimeoutError)
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_cancel_does_not_wait_for_an_interpreter_that_is_starting(
+    executor: JobExecutor, method: str, held: Fifo
+) -> None:
+    for _ in range(5):
+        future = run(executor, method, held.hear)
+        began = time.monotonic()
+        assert future.cancel()
+        assert time.monotonic() - began < 0.05
+        assert future.wait(30)
+        assert future.status is JobStatus.CANCELED

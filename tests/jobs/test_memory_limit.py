@@ -1,0 +1,98 @@
+"""A job past its memory limit is ended, and only that job; the evidence is told."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+
+from caikit_nb.errors import JobDiedError, JobOutOfMemoryError
+from caikit_nb.execution import memory
+from caikit_nb.jobs.executor import JobExecutor, JobOptions
+from tests.fifo import Fifo
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+PROCESSES = ["fork", "spawn", "forkserver"]
+every_process = pytest.mark.parametrize("method", PROCESSES)
+
+
+def run(executor: JobExecutor, method: str, function: Any, *args: Any, **options: Any) -> Any:
+    return executor.submit_function(JobOptions(start_method=method, **options), function, args, {})
+
+
+def allocate(size_bytes: int) -> int:
+    return int(numpy.ones(size_bytes, dtype=numpy.uint8)[-1])
+
+
+@every_process
+def test_an_allocation_past_the_limit_is_refused(executor: JobExecutor, method: str) -> None:
+    future = run(executor, method, allocate, 500 * 2**20, memory_limit="200MiB")
+    assert isinstance(future.exception(30), MemoryError)
+
+
+@every_process
+def test_within_the_limit_nothing_happens(executor: JobExecutor, method: str) -> None:
+    future = run(executor, method, allocate, 100 * 2**20, memory_limit="400MiB")
+    assert future.result(30) == 1
+
+
+@pytest.fixture
+def shared() -> Any:
+    """300 MiB that a forked job shares with this process."""
+    return numpy.ones(300 * 2**20, dtype=numpy.uint8)
+
+
+def rewrite(array: Any, held: Fifo) -> None:
+    array[:] = 2  # no allocation: the pages become the job's own as they are written
+    held.hear()
+
+
+def test_pages_that_a_forked_job_rewrites_are_its_own(
+    executor: JobExecutor, tmp_path: Path, shared: Any
+) -> None:
+    held = Fifo(tmp_path / "held")
+    future = run(executor, "fork", rewrite, shared, held, memory_limit="100MiB")
+    error = future.exception(30)
+    assert isinstance(error, JobOutOfMemoryError)
+    assert isinstance(error, MemoryError)
+    assert "past its memory limit of 100 MiB" in str(error)
+    assert future.get_info().peak_memory_bytes > 100 * 2**20
+    assert shared[0] == 1
+    assert run(executor, "fork", allocate, 1).result(30) == 1
+
+
+def test_shared_pages_do_not_count(executor: JobExecutor, shared: Any) -> None:
+    future = run(executor, "fork", shared.sum, memory_limit="100MiB")
+    assert future.result(30) == shared.size
+
+
+def die() -> None:
+    os.kill(os.getpid(), 9)
+
+
+def test_a_kill_is_not_called_out_of_memory_without_evidence(executor: JobExecutor) -> None:
+    error = run(executor, "fork", die).exception(30)
+    assert isinstance(error, JobDiedError)
+    assert not isinstance(error, JobOutOfMemoryError)
+    assert "killed by SIGKILL (signal 9) (sender unknown)" in str(error)
+
+
+@pytest.mark.parametrize("limit", ["5XB", "", -1, "lots", True])
+def test_a_wrong_limit_is_refused(executor: JobExecutor, limit: Any) -> None:
+    with pytest.raises(ValueError, match="is not a size"):
+        run(executor, "fork", allocate, 1, memory_limit=limit)
+
+
+def test_private_memory_of_this_process_is_seen() -> None:
+    before = memory.private_bytes(os.getpid())
+    own = numpy.ones(50 * 2**20, dtype=numpy.uint8)
+    assert memory.private_bytes(os.getpid()) - before > 0.9 * own.nbytes
+
+
+def test_a_process_that_is_gone_has_no_memory() -> None:
+    assert memory.private_bytes(2**22 + 1) == 0
