@@ -100,17 +100,19 @@ class Died:
         exit_code: The exit status, negative for a signal; None if unknown.
         by_us: Whether we sent the signal.
         memory: What the evidence says if it died for want of memory; empty if it does not.
+        silence: Why it was ended before it had begun; empty if it was not.
     """
 
     exit_code: int | None
     by_us: bool
     usage: Usage
     memory: str = ""
+    silence: str = ""
 
     @property
     def explanation(self) -> str:
         """What is known, in one line."""
-        return self.memory or explain_exit(self.exit_code, self.by_us)
+        return self.memory or self.silence or explain_exit(self.exit_code, self.by_us)
 
 
 Outcome = Returned | Raised | Died

@@ -23,6 +23,11 @@ _READ_BYTES = 1 << 18
 _REST_S = 0.005
 _PIPE_READS = 16  # a pipe holds 64 KiB, and 1 MiB at most
 _DRAIN_READS = 1024  # after the exit, take at most this many pieces of 256 KiB more
+SIGN_OF_LIFE_S = 5.0  # how long a forked process may take to its first word
+_SILENCE = (
+    "the job's process gave no sign of life after the fork and was ended: another thread of the "
+    "kernel held a lock at that moment; use -m forkserver"
+)
 _LINGER_S = 5.0  # how long a process may take to exit once it has reported
 
 
@@ -75,6 +80,8 @@ class ProcessReader:
         self._decoder = Decoder()
         self._report: Message | None = None
         self._linger: Timer | None = None
+        self._patience: Timer | None = None
+        self._gave_up = False
         self.signaled = False
         self._oom_kills = memory.oom_kills()
         self._memory = MemoryWatch(popen.pid, mark, memory_limit_bytes, kill)
@@ -87,6 +94,12 @@ class ProcessReader:
             watcher.add_reader(fd, functools.partial(self._on_output, stream, fd))
         watcher.add_reader(self._channel.messages, self._read_messages)
         watcher.add_reader(self._exit_fd, self._on_exit)
+        if self._popen.method == "fork":
+            self._patience = watcher.call_later(SIGN_OF_LIFE_S, self._give_up)
+
+    def _give_up(self) -> None:
+        self._gave_up = True
+        self._kill()
 
     def _open_exit_fd(self) -> int:
         """Readable once the process has exited."""
@@ -143,6 +156,8 @@ class ProcessReader:
             self._channel.close_fd(fd)
 
     def _on_message(self, message: Message) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
         if message.get("kind") == "done":
             self._report = message
             self._linger = watcher.call_later(_LINGER_S, self._kill)
@@ -156,8 +171,9 @@ class ProcessReader:
         leftover = self._end_leftovers()
         self._drain()
         self._memory.stop()
-        if self._linger is not None:
-            self._linger.cancel()
+        for timer in (self._linger, self._patience):
+            if timer is not None:
+                timer.cancel()
         try:
             outcome = self._outcome(code, leftover)
         except Exception as error:  # noqa: BLE001 - its file or its report was damaged
@@ -202,7 +218,8 @@ class ProcessReader:
     def _outcome(self, code: int | None, leftover: int) -> Outcome:
         if self._report is None:
             usage = Usage(None, self._memory.peak_bytes or None, leftover)
-            return Died(code, self.signaled, usage, self._out_of_memory(code))
+            silence = _SILENCE if self._gave_up else ""
+            return Died(code, self.signaled, usage, self._out_of_memory(code), silence)
         usage = Usage(self._report["cpu_time_s"], self._memory.peak_bytes or None, leftover)
         store = Store(self._channel.take_results())
         if "error" in self._report:

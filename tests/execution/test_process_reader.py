@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import subprocess
+import sys
 import threading
 from typing import Any
 
@@ -106,3 +108,26 @@ def test_a_call_that_writes_into_our_own_file_still_ends() -> None:
     process.start()
     process.join(10)
     assert process.ran
+
+
+SILENT_CHILD = """
+import os, threading
+from caikit_nb.execution import process_reader
+from caikit_nb.execution.destroyable_process import DestroyableProcess
+
+process_reader.SIGN_OF_LIFE_S = 0.3
+held = threading.Lock()
+held.acquire()
+os.register_at_fork(after_in_child=held.acquire)  # as if a thread that isn't copied held it
+process = DestroyableProcess("fork", print)
+process.start()
+process.join(30)
+print(process._outcome.explanation)
+"""
+
+
+def test_a_forked_child_that_is_stuck_from_the_start_is_ended() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", SILENT_CHILD], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "gave no sign of life after the fork" in ended.stdout
