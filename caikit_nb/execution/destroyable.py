@@ -9,25 +9,28 @@ from typing import Any
 class Destroyable(abc.ABC):
     """A worker that runs one call and can be destroyed."""
 
-    @property
-    @abc.abstractmethod
-    def destroyed(self) -> bool:
-        """Whether `destroy` was called, in whatever state (contracts P8)."""
+    _destroyed = False
+    _canceled = False
 
     @property
-    @abc.abstractmethod
+    def destroyed(self) -> bool:
+        """Whether `destroy` was called, in whatever state (contracts P8)."""
+        return self._destroyed
+
+    @property
     def canceled(self) -> bool:
-        """Whether `destroy` hit a worker that ran or had not started (contracts P8)."""
+        """Whether `destroy` hit a worker that ran or had not started (contracts P8, P21)."""
+        return self._canceled
+
+    @property
+    def threw(self) -> bool:
+        """Whether there is an `error` (contracts P9)."""
+        return self.error is not None
 
     @property
     @abc.abstractmethod
     def ran(self) -> bool:
         """Whether the worker was started and has ended (contracts P9)."""
-
-    @property
-    @abc.abstractmethod
-    def threw(self) -> bool:
-        """Whether there is an `error` (contracts P9)."""
 
     @property
     @abc.abstractmethod

@@ -82,24 +82,9 @@ class DestroyableThread(threading.Thread, Destroyable):
             self._work_done_event.set()
 
     @property
-    def destroyed(self) -> bool:
-        """Whether `destroy` was called."""
-        return self._destroyed
-
-    @property
-    def canceled(self) -> bool:
-        """Whether `destroy` came before the function had ended (contracts P21)."""
-        return self._canceled
-
-    @property
     def ran(self) -> bool:
         """Whether the function has ended (contracts P23)."""
         return self._ran
-
-    @property
-    def threw(self) -> bool:
-        """Whether there is an `error`."""
-        return self.error is not None
 
     @property
     def error(self) -> BaseException | None:

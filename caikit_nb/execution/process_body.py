@@ -224,24 +224,9 @@ class ProcessBody(Destroyable):
                 self._completion_event.set()
 
     @property
-    def destroyed(self) -> bool:
-        """Whether `destroy` was called (contracts P8)."""
-        return self._destroyed
-
-    @property
-    def canceled(self) -> bool:
-        """Whether `destroy` hit it while it ran or before it had started (contracts P8)."""
-        return self._canceled
-
-    @property
     def ran(self) -> bool:
         """Whether it was started and has ended (contracts P9)."""
         return self._popen is not None and self._settled.is_set()  # type: ignore[attr-defined]
-
-    @property
-    def threw(self) -> bool:
-        """Whether there is an `error` (contracts P9)."""
-        return self.error is not None
 
     @property
     def error(self) -> BaseException | None:
