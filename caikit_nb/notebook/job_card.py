@@ -60,10 +60,14 @@ class JobCard:
 
     def draw(self) -> None:
         """Bring the card up to date."""
-        self._fill()
-        if self._job.ended.is_set() and job_view.card_html(self._job) != self._saved:
-            # What a saved notebook keeps is the last state, not the first.
+        status, ended = self._job.status, self._job.ended.is_set()
+        if status.is_terminal and status is not JobStatus.CANCELED and not ended:
+            return  # the rest of its end is a moment away, and is told as well
+        if ended and job_view.card_html(self._job) != self._saved:
+            # What a saved notebook keeps is the last state, not the first. It goes ahead of the
+            # card, so that who saves what the card shows has it.
             self._publish(update=True)
+        self._fill()
         self._tick()
 
     def _fill(self) -> None:
