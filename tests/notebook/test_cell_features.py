@@ -75,9 +75,13 @@ def test_displays_reach_the_card_and_no_cell(kernel: Kernel, method: str) -> Non
     kernel.do(f"job = display_{method}")
     assert kernel.value("[d.data['text/html'] for d in job.displays]") == ["<b>bold words</b>"]
     card = kernel.card(f"display_{method}")
+
+    def live() -> list[str]:
+        outputs = [kernel.widgets[m].get("outputs", ()) for m in card.model_ids]
+        return [output["data"]["text/html"] for group in outputs for output in group]
+
+    kernel.read_until(lambda: live() == ["<b>bold words</b>"])
     kernel.read_until(lambda: "<b>bold words</b>" in card.saved["text/html"])
-    outputs = [kernel.widgets[m].get("outputs", ()) for m in card.model_ids]
-    assert any(o["data"]["text/html"] == "<b>bold words</b>" for group in outputs for o in group)
 
 
 @pytest.mark.parametrize("method", METHODS)
