@@ -27,7 +27,7 @@ from caikit_nb.execution.call import Call, FormattedError, SealedCall
 from caikit_nb.execution.channel import ChildEnd
 from caikit_nb.execution.exception_pickler import pack
 from caikit_nb.execution.messages import Message, encode
-from caikit_nb.execution.transfer import Entry, Writer
+from caikit_nb.execution.transfer import Writer
 
 _PR_SET_CHILD_SUBREAPER = 36
 ERROR = "error"  # the entry under which a packed exception travels
@@ -212,11 +212,7 @@ def _failure(writer: Writer, error: BaseException, rendered: tuple[str, ...]) ->
     if entry.error is not None:  # only a node's bytes could fail, and those were tried
         nodes = tuple(dataclasses.replace(node, pickled=None) for node in packed.nodes)
         entry = writer.add(ERROR, dataclasses.replace(packed, nodes=nodes))
-    return {"error": _plain(entry)}
-
-
-def _plain(entry: Entry) -> Message:
-    return entry.to_message()
+    return {"error": entry.to_message()}
 
 
 def _wait_for_threads() -> None:

@@ -48,11 +48,18 @@ class Policy(Protocol):
     memory_limit: Any
 
 
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 @dataclass(slots=True)
 class DefaultPolicy:
     """The settings as shipped; documented with ``%config CaikitJobs``."""
 
-    max_workers: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
+    max_workers: int = field(default_factory=usable_cores)
     start_method: str = "auto"
     retention_duration: Any = "1d"
     cancel_grace_s: float = 2.0

@@ -14,10 +14,10 @@ from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 from traitlets import TraitError
 
 from caikit_nb.execution import call as calls
-from caikit_nb.execution.call import RESULT, Call, FormattedError, Port
+from caikit_nb.execution.call import Call, FormattedError, Port
 from caikit_nb.jobs import tqdm_bars
 from caikit_nb.jobs.inside import entered
-from caikit_nb.notebook.job_shell import rendered, shell_in_process
+from caikit_nb.notebook.job_shell import cell_values, rendered, shell_in_process
 from caikit_nb.notebook.thread_cell import run_cell_in_thread, run_function_in_thread
 
 
@@ -31,7 +31,7 @@ def run_cell(call: Call, port: Port) -> Mapping[str, object]:
         error = result.error_before_exec or result.error_in_exec
         if error is not None and not _is_clean_exit(error):
             raise FormattedError(error, tuple(lines))
-        return _values(shell.user_ns, result.result, call.options["outs"], port)
+        return cell_values(shell.user_ns, result.result, call.options["outs"], port)
 
 
 def run_function(call: Call, port: Port) -> Mapping[str, object]:
@@ -89,15 +89,6 @@ def _run(shell: InteractiveShell, source: str) -> tuple[ExecutionResult, list[st
 
 def _is_clean_exit(error: BaseException) -> bool:
     return isinstance(error, SystemExit) and error.code in (None, 0)
-
-
-def _values(
-    namespace: Mapping[str, Any], result: object, outs: tuple[str, ...], port: Port
-) -> dict[str, object]:
-    missing = [name for name in outs if name not in namespace]
-    if missing:
-        port.send({"kind": "note", "text": f"--out: the cell did not define {', '.join(missing)}"})
-    return {RESULT: result, **{name: namespace[name] for name in outs if name in namespace}}
 
 
 def seen_sources(shell: InteractiveShell) -> Any:

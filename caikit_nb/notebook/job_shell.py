@@ -10,6 +10,7 @@ import getpass
 import sys
 import traceback
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 from IPython.core import async_helpers
@@ -19,7 +20,7 @@ from IPython.core.formatters import DisplayFormatter
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from caikit_nb.execution.call import Port
+from caikit_nb.execution.call import RESULT, Port
 from caikit_nb.jobs.inside import here
 
 
@@ -178,6 +179,16 @@ def rendered(shell: InteractiveShell, error: BaseException) -> tuple[str, ...]:
         return tuple(lines)
     except Exception:  # noqa: BLE001 - a traceback that can't be drawn must not hide the error
         return tuple(traceback.format_exception(error))
+
+
+def cell_values(
+    namespace: Mapping[str, Any], result: object, outs: tuple[str, ...], port: Port
+) -> dict[str, object]:
+    """What a cell gives back: its result and the variables named by ``--out``."""
+    missing = [name for name in outs if name not in namespace]
+    if missing:
+        port.send({"kind": "note", "text": f"--out: the cell did not define {', '.join(missing)}"})
+    return {RESULT: result, **{name: namespace[name] for name in outs if name in namespace}}
 
 
 def is_hushed(source: str) -> bool:

@@ -6,7 +6,6 @@ The HTML uses JupyterLab's own colours where it finds them and reads well withou
 from __future__ import annotations
 
 import html
-import time
 from collections.abc import Mapping
 
 from caikit_nb.execution.exception_pickler import PackedError
@@ -255,8 +254,3 @@ def _static_display(data: Mapping[str, object]) -> str:
         return f"<div>{data['image/svg+xml']}</div>"
     text = html.escape(str(data.get("text/plain", "")))
     return f"<pre>{text}</pre>"
-
-
-def age_text(job: Job) -> str:
-    """How long ago the job was submitted, for the table."""
-    return format_duration(max(0.0, time.time() - job.submitted_at.timestamp()))

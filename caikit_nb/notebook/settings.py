@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from traitlets import Any as AnyTrait
@@ -11,6 +10,7 @@ from traitlets.config import Configurable
 
 from caikit_nb.jobs import job_future
 from caikit_nb.jobs.durations import parse_duration
+from caikit_nb.jobs.executor import usable_cores
 from caikit_nb.jobs.sizes import parse_size
 from caikit_nb.jobs.start_method import START_METHODS
 from caikit_nb.notebook import nested_loop
@@ -58,9 +58,7 @@ class CaikitJobs(Configurable):
 
     @default("max_workers")
     def _default_max_workers(self) -> int:
-        if hasattr(os, "sched_getaffinity"):
-            return len(os.sched_getaffinity(0))
-        return os.cpu_count() or 1
+        return usable_cores()
 
     @validate("retention_duration")
     def _check_retention(self, proposal: Any) -> Any:

@@ -12,11 +12,11 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 
 from caikit_nb.execution import call as calls
-from caikit_nb.execution.call import RESULT, Call, FormattedError, Port
+from caikit_nb.execution.call import Call, FormattedError, Port
 from caikit_nb.execution.destroyable_thread import ThreadDestroyedException
 from caikit_nb.jobs import tqdm_bars
 from caikit_nb.jobs.inside import entered
-from caikit_nb.notebook.job_shell import is_hushed, rendered
+from caikit_nb.notebook.job_shell import cell_values, is_hushed, rendered
 
 
 def run_cell_in_thread(call: Call, port: Port) -> Mapping[str, object]:
@@ -29,11 +29,7 @@ def run_cell_in_thread(call: Call, port: Port) -> Mapping[str, object]:
         if value is not None and not is_hushed(source):
             data, metadata = shell.display_formatter.format(value)  # type: ignore[union-attr]
             port.send({"kind": "display", "data": data, "metadata": metadata, "result": True})
-    outs = call.options["outs"]
-    missing = [name for name in outs if name not in namespace]
-    if missing:
-        port.send({"kind": "note", "text": f"--out: the cell did not define {', '.join(missing)}"})
-    return {RESULT: value, **{name: namespace[name] for name in outs if name in namespace}}
+    return cell_values(namespace, value, call.options["outs"], port)
 
 
 def run_function_in_thread(call: Call, port: Port) -> Mapping[str, object]:
