@@ -77,8 +77,10 @@ class JobCard:
             status = job.status
             head = job_view.head_html(job, self._queue.position(job))
             body = job_view.body_html(job)
-        self._head.value, self._body.value = head, body
+        # The state last: who sees it sees what belongs to it.
         self._show_displays()
+        self._body.value = body
+        self._head.value = head
         running = job.status is JobStatus.RUNNING
         self._interrupt.layout.display = None if running else "none"
         self._cancel.layout.display = "none" if job.status.is_terminal else None
