@@ -10,16 +10,11 @@ from typing import Any
 
 from caikit_nb import jobs as jobs_room
 from caikit_nb.execution.guardian import guardian
-from caikit_nb.jobs import journal
-from caikit_nb.jobs.executor import (
-    DefaultPolicy,
-    Duration,
-    JobExecutor,
-    JobOptions,
-    Policy,
-    SessionHooks,
-)
+from caikit_nb.execution.serial_thread import SerialThread
+from caikit_nb.jobs import journal, paths
+from caikit_nb.jobs.executor import JobExecutor, SessionHooks
 from caikit_nb.jobs.job_future import JobFuture
+from caikit_nb.jobs.options import DefaultPolicy, Duration, JobOptions, Policy
 
 
 class Session:
@@ -46,6 +41,7 @@ class Session:
 
 
 _current: Session | None = None
+_housekeeping = SerialThread("caikit_nb housekeeping")
 
 
 def current_session() -> Session:
@@ -60,6 +56,7 @@ def open_session(policy: Policy, hooks: SessionHooks) -> Session:
     """Give this process a session of these settings and hooks."""
     global _current
     guardian.ensure_running()
+    _housekeeping.put(lambda: paths.remove_dead_sessions(paths.sessions_directory()))
     _current = Session(policy, hooks)
     return _current
 

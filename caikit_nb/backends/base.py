@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -25,6 +25,8 @@ class Task:
         surroundings: What the task takes over from the place that submitted it.
         grace: How it is ended when it is cancelled.
         options: The backend's own options.
+        fresh: Makes the same task for a fresh interpreter, should a fork of it fail; None if
+            that can't be.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Task:
     surroundings: Surroundings = field(default_factory=Surroundings)
     grace: Grace = field(default_factory=Grace)
     options: Mapping[str, Any] = field(default_factory=dict)
+    fresh: Callable[[], Task] | None = None
 
 
 class Running(Protocol):

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
 import multiprocessing
 import os
 import threading
+from collections.abc import Callable
 from multiprocessing import forkserver
 from typing import Any
 
 from caikit_nb.backends.base import Running, Task, TaskListener
-from caikit_nb.execution.call import RESULT, FormattedError, SealedCall, seal
+from caikit_nb.backends.local_thread import RunningThread
+from caikit_nb.execution.call import Call, SealedCall, seal
 from caikit_nb.execution.destroyable_process import DestroyableProcess
-from caikit_nb.execution.destroyable_thread import DestroyableThread, ThreadDestroyedException
-from caikit_nb.execution.exception_pickler import show_as
-from caikit_nb.execution.fork_rule import JOB_THREAD
 from caikit_nb.execution.messages import Message
-from caikit_nb.execution.outcome import Died, Outcome, PlainValues, Raised, Returned, Usage
+from caikit_nb.execution.outcome import Died, Outcome, Raised, Usage
 from caikit_nb.execution.serial_thread import SerialThread
 from caikit_nb.execution.standard_processes import held_sigint
-from caikit_nb.execution.thread_streams import routed
 from caikit_nb.execution.transfer import open_memory_file
 from caikit_nb.execution.watcher import watcher
 
@@ -36,70 +34,113 @@ class LocalBackend:
             UnpicklableError: an input can't cross to a fresh interpreter.
         """
         if task.start_method == "thread":
-            return _RunningThread(task, listener)
+            return RunningThread(task, listener)
         if task.start_method == "fork":
             return _RunningFork(task, listener)
         return _RunningFresh(task, listener)
 
 
-class _RunningProcess:
-    """What tasks in processes share."""
+def _make_process(task: Task, call: Call | SealedCall, listener: TaskListener, **more: Any) -> Any:
+    return DestroyableProcess(
+        task.start_method,
+        completion_event=threading.Event(),
+        name=f"caikit_nb-{task.name}",
+        daemon=True,
+        call=call,
+        capture=True,
+        listener=listener,
+        surroundings=task.surroundings,
+        **more,
+    )
+
+
+class _RunningFork:
+    """Forked when it is submitted, so that it has the namespace of that moment.
+
+    If the copy hangs before its first word (some lock was held by a thread that a fork doesn't
+    copy), it is ended, and the task goes on in a fresh interpreter where it can.
+    """
 
     def __init__(self, task: Task, listener: TaskListener) -> None:
-        self._task, self._listener = task, listener
-        self._process: Any = None
-
-    def _make(self, call: Any, inputs: int | None, gated: bool) -> Any:
-        return DestroyableProcess(
-            self._task.start_method,
-            completion_event=threading.Event(),
-            name=f"caikit_nb-{self._task.name}",
-            daemon=True,
-            call=call,
-            inputs=inputs,
-            capture=True,
-            gated=gated,
-            listener=self._listener,
-            surroundings=self._task.surroundings,
-        )
+        self._grace, self._listener = task.grace, listener
+        self._make_fresh = task.fresh
+        self._lock = threading.Lock()
+        self._released = self._ended = False
+        self._fresh: _RunningFresh | None = None
+        self._process: Any = _make_process(task, task.call, self, gated=True)
+        self._process.start()
 
     @property
     def pid(self) -> int | None:
-        return None if self._process is None else self._process.pid
-
-    def interrupt(self) -> None:
-        if self._process is not None:
-            self._process.interrupt()
-
-    def end(self, *, at_once: bool = False) -> None:
-        if self._process is not None and at_once:
-            self._process.kill_soon()
-        elif self._process is not None:
-            self._process.end(self._task.grace)
-
-
-class _RunningFork(_RunningProcess):
-    """Forked when it is submitted, so that it has the namespace of that moment."""
-
-    def __init__(self, task: Task, listener: TaskListener) -> None:
-        super().__init__(task, listener)
-        self._process = self._make(task.call, None, gated=True)
-        self._process.start()
-        self._released = False
+        process = self._fresh or self._process
+        return None if process is None else process.pid
 
     def release(self) -> None:
-        self._released = True
-        self._process.open_gate()
+        with self._lock:
+            self._released = True
+            process, fresh = self._process, self._fresh
+        if fresh is not None:
+            fresh.release()
+        elif process is not None:
+            process.open_gate()
+
+    def interrupt(self) -> None:
+        process = self._fresh or self._process
+        if process is not None:
+            process.interrupt()
 
     def end(self, *, at_once: bool = False) -> None:
-        super().end(at_once=at_once or not self._released)
+        with self._lock:
+            self._ended = True
+            process, fresh = self._process, self._fresh
+        if fresh is not None:
+            fresh.end(at_once=at_once)
+        elif process is not None and (at_once or not self._released):
+            process.kill_soon()
+        elif process is not None:
+            process.end(self._grace)
+
+    def on_output(self, stream: str, data: bytes) -> None:
+        self._listener.on_output(stream, data)
+
+    def on_message(self, message: Message) -> None:
+        self._make_fresh = None  # it lives, and what the call needs is in the copy
+        self._listener.on_message(message)
+
+    def on_end(self, outcome: Outcome) -> None:
+        make_fresh, self._make_fresh = self._make_fresh, None
+        self._process = None  # it holds what it returned
+        if make_fresh is None or self._ended or not (isinstance(outcome, Died) and outcome.silence):
+            self._listener.on_end(outcome)
+        else:
+            silence = outcome
+            _starts_anew.put(lambda: self._start_anew(make_fresh, silence))
+
+    def _start_anew(self, make_fresh: Callable[[], Task], silence: Died) -> None:
+        try:
+            task = make_fresh()
+            fresh = _RunningFresh(task, self._listener)
+        except Exception as error:  # noqa: BLE001 - pickling runs the user's own code
+            text = f"{silence.silence}; it can't be started anew in a fresh interpreter: {error}"
+            failure = dataclasses.replace(silence, silence=text)
+            watcher.call_soon(lambda: self._listener.on_end(failure))
+            return
+        moved = {"kind": "moved", "method": task.start_method, "shipped": fresh.sealed.sizes}
+        watcher.call_soon(lambda: self._listener.on_message(moved))
+        with self._lock:
+            self._fresh, released, ended = fresh, self._released, self._ended
+        if ended:
+            fresh.end(at_once=True)
+        elif released:
+            fresh.release()
 
 
-class _RunningFresh(_RunningProcess):
+class _RunningFresh:
     """Its inputs are pickled when it is submitted, its interpreter starts when it is released."""
 
     def __init__(self, task: Task, listener: TaskListener) -> None:
-        super().__init__(task, listener)
+        self._listener, self._grace = listener, task.grace
+        self._process: Any = None
         self._inputs: int | None = open_memory_file()
         self._lock = threading.Lock()
         self._ended = False
@@ -108,6 +149,12 @@ class _RunningFresh(_RunningProcess):
         except BaseException:
             os.close(self._inputs)
             raise
+        # Without the values that have just been pickled.
+        self._task = dataclasses.replace(task, call=Call(task.call.runner))
+
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
 
     def release(self) -> None:
         _launcher.put(self._launch)
@@ -117,7 +164,7 @@ class _RunningFresh(_RunningProcess):
             inputs, self._inputs = self._inputs, None
         if inputs is None:
             return  # it was ended before
-        process = self._make(self.sealed, inputs, gated=False)
+        process = _make_process(self._task, self.sealed, self._listener, inputs=inputs)
         try:
             process.start()  # not under the lock: it can take a while, and `end` must not wait
         except Exception as error:  # noqa: BLE001 - the job must hear of it, whatever it is
@@ -127,21 +174,32 @@ class _RunningFresh(_RunningProcess):
         with self._lock:
             self._process, ended = process, self._ended
         if ended:
-            super().end(at_once=True)
+            process.kill_soon()
+
+    def interrupt(self) -> None:
+        if self._process is not None:
+            self._process.interrupt()
 
     def end(self, *, at_once: bool = False) -> None:
         with self._lock:
             self._ended = True
             inputs, self._inputs = self._inputs, None
+            process = self._process
         if inputs is not None:
             os.close(inputs)
             watcher.call_soon(lambda: self._listener.on_end(Died(None, True, Usage())))
+        elif process is None:
+            pass  # it is just starting: see `_launch`
+        elif at_once:
+            process.kill_soon()
         else:
-            super().end(at_once=at_once)  # nothing yet if it is just starting: see `_launch`
+            process.end(self._grace)
 
 
 # Starting an interpreter takes a while, and neither the kernel nor the watcher may wait for it.
 _launcher = SerialThread("caikit_nb launcher")
+# Pickling runs the user's own code.
+_starts_anew = SerialThread("caikit_nb new starts", stands_still=False)
 
 
 def warm_up(modules: list[str]) -> None:
@@ -153,68 +211,3 @@ def warm_up(modules: list[str]) -> None:
             forkserver.ensure_running()
 
     _launcher.put(start)
-
-
-class _JobThread(DestroyableThread):
-    def run(self) -> None:
-        # Cancelled as it started: `_RunningThread` tells of it, the thread need not.
-        with contextlib.suppress(ThreadDestroyedException):
-            super().run()
-
-
-class _RunningThread:
-    """A task in a thread of this process."""
-
-    pid = None
-
-    def __init__(self, task: Task, listener: TaskListener) -> None:
-        self._task, self._listener = task, listener
-        self._outcome: Outcome = Died(None, True, Usage())
-        self._lock = threading.Lock()
-        # The end is told where no exception can be raised inside the thread any more.
-        self._thread = _JobThread(self._run, work_done_event=self)
-        self._thread.name = f"{JOB_THREAD}{task.name}"
-
-    def release(self) -> None:
-        with self._lock:
-            if not self._thread.destroyed:
-                self._thread.start()
-
-    def interrupt(self) -> None:
-        self._thread.raise_inside(KeyboardInterrupt)
-
-    def end(self, *, at_once: bool = False) -> None:
-        with self._lock:
-            never_started = self._thread.ident is None and not self._thread.destroyed
-            self._thread.destroy()
-        if never_started:
-            self.set()
-
-    def _run(self) -> None:
-        self.send({"kind": "hello", "pid": os.getpid()})
-        try:
-            with routed(self._write):
-                values = self._task.call.runner(self._task.call, self)
-            self._outcome = Returned(PlainValues(dict(values)), Usage())
-        except ThreadDestroyedException:
-            return
-        except FormattedError as formatted:
-            show_as(formatted.error, formatted.rendered)
-            self._outcome = Raised(formatted.error, Usage())
-        except SystemExit as leave:
-            clean = leave.code in (None, 0)
-            nothing = Returned(PlainValues({RESULT: None}), Usage())
-            self._outcome = nothing if clean else Raised(leave, Usage())
-        except BaseException as error:  # noqa: BLE001 - whatever was raised is the outcome
-            self._outcome = Raised(error, Usage())
-
-    def set(self) -> None:
-        """The thread has ended, or will never start."""
-        watcher.call_soon(lambda: self._listener.on_end(self._outcome))
-
-    def send(self, message: Message) -> None:
-        watcher.call_soon(lambda: self._listener.on_message(message))
-
-    def _write(self, stream: str, text: str) -> None:
-        data = text.encode("utf-8", "backslashreplace")
-        watcher.call_soon(lambda: self._listener.on_output(stream, data))

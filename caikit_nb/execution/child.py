@@ -22,6 +22,7 @@ import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from caikit_nb.errors import JobOutOfMemoryError
 from caikit_nb.execution import channel, guard, memory, streams
 from caikit_nb.execution.call import Call, FormattedError, SealedCall
 from caikit_nb.execution.channel import ChildEnd
@@ -178,9 +179,10 @@ def _run(start: Start, port: ChildPort) -> Message:
             values = call.runner(call, port)
         return {"values": [_entry(writer, name, value) for name, value in values.items()]}
     except FormattedError as formatted:
-        return _failure(writer, formatted.error, formatted.rendered)
+        error = _explained(formatted.error, start.surroundings)
+        return _failure(writer, error, formatted.rendered)
     except BaseException as error:  # noqa: BLE001 - whatever the call raised is its outcome
-        return _failure(writer, error, ())
+        return _failure(writer, _explained(error, start.surroundings), ())
 
 
 @contextlib.contextmanager
@@ -202,6 +204,18 @@ def _opened(start: Start) -> Call:
 
 def _entry(writer: Writer, name: str, value: object) -> Message:
     return writer.add(name, value).to_message()
+
+
+def _explained(error: BaseException, surroundings: Surroundings) -> BaseException:
+    """The error; where it tells that the memory limit was met, one that says so."""
+    limit_bytes = surroundings.memory_limit_bytes
+    if limit_bytes is None or not isinstance(error, MemoryError):
+        return error
+    memory.lift_own_limit()  # or there may not be enough to tell of it
+    text = f"the job was refused memory past its limit of {memory.mebibytes(limit_bytes)}"
+    refused = JobOutOfMemoryError(f"{text}: {error}" if str(error) else text)
+    refused.__cause__ = error
+    return refused
 
 
 def _failure(writer: Writer, error: BaseException, rendered: tuple[str, ...]) -> Message:

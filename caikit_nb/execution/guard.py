@@ -110,6 +110,12 @@ def kill_marked(first: int, last: int, patience_s: float = 5.0) -> set[int]:
     return found
 
 
+def kill_marked_of(kernel_pid: int) -> set[int]:
+    """`kill_marked` for all jobs of a kernel process that is gone."""
+    first = first_mark_of(kernel_pid)
+    return kill_marked(first, first + MARKS_PER_KERNEL - 1)
+
+
 def remove_marked_directory(path: str) -> bool:
     """Delete a directory tree if it carries our marker file; says whether it did."""
     if os.path.islink(path) or not os.path.isfile(os.path.join(path, MARKER_FILE)):

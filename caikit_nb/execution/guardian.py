@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import logging
 import os
@@ -10,11 +11,16 @@ import resource
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 from caikit_nb.execution import guard
+from caikit_nb.execution.watcher import watcher
 
 logger = logging.getLogger(__name__)
+
+# One that ends sooner can't run here at all, and there is another try with each job.
+_SHORTEST_LIFE_S = 0.2
 
 HAS_GUARD = sys.platform == "linux" and hasattr(os, "pidfd_open")
 
@@ -30,6 +36,13 @@ class Guardian:
         self._guard: subprocess.Popen[bytes] | None = None
         self._directories: list[str] = []
         self._marks: Iterator[int] = itertools.count(guard.first_mark_of(os.getpid()))
+        self._exit_fds: set[int] = set()
+
+    def _forget(self) -> None:
+        """In a forked child: the guard is the parent's."""
+        for fd in self._exit_fds:
+            os.close(fd)
+        self._reset()
 
     def next_mark(self) -> int:
         """A mark for a new job; 0 where marks don't exist."""
@@ -77,6 +90,21 @@ class Guardian:
             resource.prlimit(self._guard.pid, resource.RLIMIT_RTTIME, (hard, hard))
         for directory in self._directories:
             self._tell(directory)
+        watcher.call_soon(functools.partial(self._watch, self._guard.pid, time.monotonic()))
+
+    def _watch(self, pid: int, started: float) -> None:
+        """Start another guard as soon as this one is gone; runs in the watcher's thread."""
+        with contextlib.suppress(OSError):  # it is gone: the next job sees it
+            fd = os.pidfd_open(pid)
+            self._exit_fds.add(fd)
+            watcher.add_reader(fd, functools.partial(self._replace, fd, started))
+
+    def _replace(self, fd: int, started: float) -> None:
+        watcher.remove_reader(fd)
+        self._exit_fds.discard(fd)
+        os.close(fd)
+        if time.monotonic() - started > _SHORTEST_LIFE_S:
+            self.ensure_running()
 
     def _tell(self, directory: str) -> None:
         assert self._guard is not None  # noqa: S101
@@ -89,4 +117,4 @@ class Guardian:
 
 
 guardian = Guardian()
-os.register_at_fork(after_in_child=guardian._reset)
+os.register_at_fork(after_in_child=guardian._forget)

@@ -58,6 +58,12 @@ def limit_own_memory(limit_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
+def lift_own_limit() -> None:
+    """Take `limit_own_memory` back, so that an error about it can be told."""
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
+
+
 class MemoryWatch:
     """Samples the memory of a job's processes, once a second, and tells when it is too much.
 
@@ -87,12 +93,12 @@ class MemoryWatch:
     @property
     def peak_text(self) -> str:
         """The most memory that was seen, in words; empty if none was."""
-        return f" (most seen: {_mebibytes(self.peak_bytes)} of its own)" if self.peak_bytes else ""
+        return f" (most seen: {mebibytes(self.peak_bytes)} of its own)" if self.peak_bytes else ""
 
     @property
     def verdict(self) -> str:
         """Why it was ended."""
-        limit = _mebibytes(self._limit_bytes or 0)
+        limit = mebibytes(self._limit_bytes or 0)
         return f"the job was ended past its memory limit of {limit}{self.peak_text}"
 
     def stop(self) -> None:
@@ -126,5 +132,6 @@ class MemoryWatch:
             self._timer = watcher.call_later(max(self._first_s(), _SHARE * took_s), self._plan)
 
 
-def _mebibytes(size_bytes: int) -> str:
+def mebibytes(size_bytes: int) -> str:
+    """A size for people."""
     return f"{size_bytes / 2**20:.0f} MiB"

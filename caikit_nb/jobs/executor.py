@@ -9,9 +9,8 @@ import sys
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from caikit_nb.backends.base import Task
 from caikit_nb.backends.local_backend import LocalBackend
@@ -26,68 +25,14 @@ from caikit_nb.jobs.events import Events
 from caikit_nb.jobs.inside import CurrentJob
 from caikit_nb.jobs.job import Job, JobSpec
 from caikit_nb.jobs.job_future import JobFuture
+from caikit_nb.jobs.options import SESSION_DEFAULT, DefaultPolicy, JobOptions, Policy
 from caikit_nb.jobs.queue import JobQueue
 from caikit_nb.jobs.registry import JobRegistry
 from caikit_nb.jobs.sizes import parse_size
 from caikit_nb.jobs.start_method import Choice, check_start_method, choose_start_method
 from caikit_nb.jobs.states import JobStatus
 
-Duration = str | int | float | timedelta | None
-_SESSION_DEFAULT: Any = object()
 _CLOSE_S = 2.0
-
-
-class Policy(Protocol):
-    """The settings that an executor asks for, each time anew."""
-
-    max_workers: int
-    start_method: str
-    retention_duration: Any
-    cancel_grace_s: float
-    allow_unsafe_fork: bool
-    memory_limit: Any
-
-
-def usable_cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-@dataclass(slots=True)
-class DefaultPolicy:
-    """The settings as shipped; documented with ``%config CaikitJobs``."""
-
-    max_workers: int = field(default_factory=usable_cores)
-    start_method: str = "auto"
-    retention_duration: Any = "1d"
-    cancel_grace_s: float = 2.0
-    allow_unsafe_fork: bool = False
-    memory_limit: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class JobOptions:
-    """How a call becomes a job.
-
-    Attributes:
-        name: The job's name; ``job_1``, … if None.
-        start_method: ``auto``, ``fork``, ``forkserver``, ``spawn`` or ``thread``; the setting's if
-            None.
-        retain: How long the result is kept after the job's end (`parse_duration`).
-        timeout: How long it may run; None without end.
-        params: Hyperparameters, kept with the job.
-        memory_limit: How much memory of its own it may have, as ``4GB``, ``512MiB`` or bytes; the
-            setting's if None. A job in a thread has none of its own.
-    """
-
-    name: str | None = None
-    start_method: str | None = None
-    retain: Duration = _SESSION_DEFAULT
-    timeout: Duration = None
-    params: Mapping[str, Any] = field(default_factory=dict)
-    memory_limit: str | int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,12 +139,12 @@ class JobExecutor(concurrent.futures.Executor):
         if self._closed:
             raise RuntimeError("cannot schedule new jobs after shutdown")
         spec, choice = self._spec(work, options)
-        call = self._call(work, spec, choice)
+        task = self._task(work, spec, choice)
         job = Job(spec, paths.make_job_directory(self.directory, spec.id), self.events)
         future = JobFuture(job)
         retention.keep(job)
         try:
-            job.running = self._backend.submit(self._task(call, spec, choice), job)
+            job.running = self._backend.submit(task, job)
         except BaseException:
             job.expire("it could not be submitted")
             raise
@@ -222,7 +167,7 @@ class JobExecutor(concurrent.futures.Executor):
 
     def _spec(self, work: Work, options: JobOptions) -> tuple[JobSpec, Choice]:
         policy = self._policy
-        unset = options.retain is _SESSION_DEFAULT
+        unset = options.retain is SESSION_DEFAULT
         retain = parse_duration(policy.retention_duration if unset else options.retain)
         timeout = parse_duration(options.timeout)
         limit = policy.memory_limit if options.memory_limit is None else options.memory_limit
@@ -251,10 +196,16 @@ class JobExecutor(concurrent.futures.Executor):
             self._hooks.before_fork()
         return Call(work.runner, work.inputs(choice), {**work.options, **own})
 
-    def _task(self, call: Call, spec: JobSpec, choice: Choice) -> Task:
+    def _task(self, work: Work, spec: JobSpec, choice: Choice) -> Task:
         kill_after_s = self._policy.cancel_grace_s
-        grace = Grace(kill_after_s / 2, kill_after_s)
-        return Task(spec.name, call, spec.start_method, self._surroundings(spec, choice), grace)
+        return Task(
+            spec.name,
+            self._call(work, spec, choice),
+            choice.method,
+            self._surroundings(spec, choice),
+            Grace(kill_after_s / 2, kill_after_s),
+            fresh=lambda: self._task(work, spec, Choice("forkserver", "")),
+        )
 
     def _surroundings(self, spec: JobSpec, choice: Choice) -> Surroundings:
         if choice.method == "fork":

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -197,7 +197,15 @@ class Job:
             self.displays.take(message, at_byte=self.log.size_bytes)
         elif kind == "note":
             self.notes.append(str(message["text"]))
+        elif kind == "moved":
+            self._move(message["method"], message["shipped"])
         self.changed()
+
+    def _move(self, method: str, shipped: Mapping[str, int]) -> None:
+        """Its forked process hung at its start, and it begins anew in a fresh interpreter."""
+        reason = "in a fresh interpreter, as the copy of the kernel gave no sign of life"
+        self.spec = replace(self.spec, start_method=method, reason=reason, shipped=shipped)
+        self.notes.append("it has the variables as they were when it was started anew")
 
     def on_end(self, outcome: Outcome) -> None:
         """It is gone, and everything that it started."""

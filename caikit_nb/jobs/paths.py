@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from caikit_nb.execution.guard import MARKER_FILE, remove_marked_directory
+from caikit_nb.execution.guard import MARKER_FILE, kill_marked_of, remove_marked_directory
 
 logger = logging.getLogger(__name__)
 
@@ -59,9 +60,22 @@ def make_job_directory(session: Path, job_id: str) -> Path:
 
 
 def remove_dead_sessions(parent: Path) -> list[Path]:
-    """Delete the session directories whose process is gone; returns them."""
+    """Delete the session directories whose process is gone; returns them.
+
+    What still runs of their jobs is ended first: their guard was killed as well.
+    """
     dead = [path for path in parent.iterdir() if (path / MARKER_FILE).is_file() and _is_dead(path)]
+    for path in dead:
+        _end_processes(path)
     return [path for path in dead if remove_marked_directory(str(path))]
+
+
+def _end_processes(path: Path) -> None:
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        owner = json.loads((path / MARKER_FILE).read_text())
+        # Another process of that number would give the same marks to jobs of its own.
+        if owner["boot"] == _boot() and not psutil.pid_exists(owner["pid"]):
+            kill_marked_of(owner["pid"])
 
 
 def _is_dead(path: Path) -> bool:

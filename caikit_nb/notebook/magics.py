@@ -11,8 +11,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 
 from caikit_nb.errors import CaikitNbError
-from caikit_nb.jobs.executor import JobExecutor, JobOptions, Work
+from caikit_nb.jobs.executor import JobExecutor, Work
 from caikit_nb.jobs.job_future import JobFuture
+from caikit_nb.jobs.options import JobOptions
 from caikit_nb.notebook import cell_runner
 from caikit_nb.notebook.capture import Capture
 from caikit_nb.notebook.cards import Cards

@@ -10,7 +10,7 @@ from traitlets.config import Configurable
 
 from caikit_nb.jobs import job_future
 from caikit_nb.jobs.durations import parse_duration
-from caikit_nb.jobs.executor import usable_cores
+from caikit_nb.jobs.options import usable_cores
 from caikit_nb.jobs.sizes import parse_size
 from caikit_nb.jobs.start_method import START_METHODS
 from caikit_nb.notebook import nested_loop

@@ -6,9 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from caikit_nb.execution import guard
@@ -19,6 +21,7 @@ SLEEPER = [sys.executable, "-S", "-c", "import signal; signal.pause()"]
 
 PARENT = """
 import sys
+import time
 from pathlib import Path
 from caikit_nb.execution.destroyable_process import DestroyableProcess
 from caikit_nb.execution.guard import MARKER_FILE
@@ -155,6 +158,34 @@ def test_a_killed_guard_is_replaced() -> None:
     assert is_gone_within(first)
     guardian.next_mark()
     assert guardian.pid not in (None, first)
+
+
+def test_a_killed_guard_is_replaced_at_once_also_without_a_job() -> None:
+    kernel = subprocess.Popen(
+        [sys.executable, "-c", GUARDED], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with kernel:
+        assert kernel.stdin is not None
+        assert kernel.stdout is not None
+        first = int(kernel.stdout.readline())
+        assert spin_until(lambda: _age_s(first) > 0.5)
+        os.kill(first, signal.SIGKILL)
+        assert is_gone_within(first)
+        children = psutil.Process(kernel.pid).children
+        assert spin_until(lambda: [child.pid for child in children()] not in ([], [first]))
+        kernel.communicate("go\n", timeout=30)
+
+
+GUARDED = """
+from caikit_nb.execution.guardian import guardian
+guardian.ensure_running()
+print(guardian.pid, flush=True)
+input()
+"""
+
+
+def _age_s(pid: int) -> float:
+    return time.time() - psutil.Process(pid).create_time()
 
 
 def test_a_guard_does_not_obey_a_terminal() -> None:

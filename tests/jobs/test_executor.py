@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from caikit_nb.errors import UnpicklableError
-from caikit_nb.jobs.executor import JobExecutor, JobOptions
+from caikit_nb.jobs.executor import JobExecutor
+from caikit_nb.jobs.options import JobOptions
 from caikit_nb.jobs.states import JobStatus
 from tests.fifo import Fifo
 

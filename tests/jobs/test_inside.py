@@ -10,8 +10,9 @@ import numpy
 import pytest
 
 import caikit_nb
-from caikit_nb.jobs.executor import JobExecutor, JobOptions
+from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.inside import Teller
+from caikit_nb.jobs.options import JobOptions
 
 METHODS = ["fork", "forkserver", "thread"]
 every_method = pytest.mark.parametrize("method", METHODS)

@@ -12,7 +12,8 @@ import pytest
 
 from caikit_nb.errors import JobDiedError, JobOutOfMemoryError
 from caikit_nb.execution import memory
-from caikit_nb.jobs.executor import JobExecutor, JobOptions
+from caikit_nb.jobs.executor import JobExecutor
+from caikit_nb.jobs.options import JobOptions
 from tests.fifo import Fifo
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -32,7 +33,45 @@ def allocate(size_bytes: int) -> int:
 @every_process
 def test_an_allocation_past_the_limit_is_refused(executor: JobExecutor, method: str) -> None:
     future = run(executor, method, allocate, 500 * 2**20, memory_limit="200MiB")
-    assert isinstance(future.exception(30), MemoryError)
+    error = future.exception(30)
+    assert isinstance(error, JobOutOfMemoryError)
+    assert str(error).startswith("the job was refused memory past its limit of 200 MiB: ")
+    assert isinstance(error.__cause__, MemoryError)
+    assert not isinstance(error.__cause__, JobOutOfMemoryError)
+    assert "in allocate" in str(error.__cause__.__cause__)  # where it was, as the job saw it
+
+
+def allocate_twice(size_bytes: int) -> int:
+    try:
+        return allocate(size_bytes)
+    except MemoryError:
+        return allocate(size_bytes // 10)
+
+
+def test_a_refusal_can_be_caught(executor: JobExecutor) -> None:
+    future = run(executor, "fork", allocate_twice, 500 * 2**20, memory_limit="200MiB")
+    assert future.result(30) == 1
+
+
+def hoard() -> None:
+    kept = []
+    while True:
+        kept.append(str(len(kept)) * 100)
+
+
+@every_process
+def test_running_out_of_the_limit_in_small_steps_is_told(
+    executor: JobExecutor, method: str
+) -> None:
+    error = run(executor, method, hoard, memory_limit="100MiB").exception(60)
+    assert isinstance(error, JobOutOfMemoryError)
+    assert "past its" in str(error)
+
+
+def test_a_memory_error_without_a_limit_is_the_jobs_own(executor: JobExecutor) -> None:
+    error = run(executor, "fork", allocate, 2**60).exception(30)
+    assert isinstance(error, MemoryError)
+    assert not isinstance(error, JobOutOfMemoryError)
 
 
 @every_process

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from caikit_nb.execution.watcher import watcher
-from caikit_nb.jobs.executor import JobExecutor, JobOptions
+from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.job_future import JobFuture
+from caikit_nb.jobs.options import JobOptions
 from caikit_nb.jobs.states import JobStatus
 from tests.fifo import Fifo
 

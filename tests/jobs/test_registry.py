@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from caikit_nb.jobs.executor import JobExecutor, JobOptions
+from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.job_future import JobFuture
+from caikit_nb.jobs.options import JobOptions
 
 
 def named(executor: JobExecutor, name: str | None = None) -> JobFuture:

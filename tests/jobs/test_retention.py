@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from caikit_nb.errors import JobResultExpired
-from caikit_nb.jobs.executor import JobExecutor, JobOptions
+from caikit_nb.jobs.executor import JobExecutor
+from caikit_nb.jobs.options import JobOptions
 from caikit_nb.jobs.states import JobStatus
 from tests.fifo import Fifo, spin_until
 

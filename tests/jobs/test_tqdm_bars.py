@@ -14,8 +14,9 @@ from tqdm import tqdm, trange
 
 import caikit_nb
 from caikit_nb.jobs import tqdm_bars
-from caikit_nb.jobs.executor import JobExecutor, JobOptions
+from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.inside import CurrentJob, entered
+from caikit_nb.jobs.options import JobOptions
 
 METHODS = ["fork", "forkserver", "thread"]
 every_method = pytest.mark.parametrize("method", METHODS)

@@ -1,0 +1,65 @@
+"""The settings of an executor, and the options of one job."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Protocol
+
+Duration = str | int | float | timedelta | None
+SESSION_DEFAULT: Any = object()  # what the session's settings say
+
+
+class Policy(Protocol):
+    """The settings that an executor asks for, each time anew."""
+
+    max_workers: int
+    start_method: str
+    retention_duration: Any
+    cancel_grace_s: float
+    allow_unsafe_fork: bool
+    memory_limit: Any
+
+
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@dataclass(slots=True)
+class DefaultPolicy:
+    """The settings as shipped; documented with ``%config CaikitJobs``."""
+
+    max_workers: int = field(default_factory=usable_cores)
+    start_method: str = "auto"
+    retention_duration: Any = "1d"
+    cancel_grace_s: float = 2.0
+    allow_unsafe_fork: bool = False
+    memory_limit: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobOptions:
+    """How a call becomes a job.
+
+    Attributes:
+        name: The job's name; ``job_1``, … if None.
+        start_method: ``auto``, ``fork``, ``forkserver``, ``spawn`` or ``thread``; the setting's if
+            None.
+        retain: How long the result is kept after the job's end (`parse_duration`).
+        timeout: How long it may run; None without end.
+        params: Hyperparameters, kept with the job.
+        memory_limit: How much memory of its own it may have, as ``4GB``, ``512MiB`` or bytes; the
+            setting's if None. A job in a thread has none of its own.
+    """
+
+    name: str | None = None
+    start_method: str | None = None
+    retain: Duration = SESSION_DEFAULT
+    timeout: Duration = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    memory_limit: str | int | None = None
