@@ -87,9 +87,14 @@ class DestroyableThread(threading.Thread, Destroyable):
         return self._ran
 
     @property
-    def error(self) -> BaseException | None:
-        """The function's exception."""
-        return self._error
+    def error(self) -> Exception | None:
+        """The function's exception; None also for one that is no ``Exception`` (contracts P23)."""
+        return self._error if isinstance(self._error, Exception) else None
+
+    @property
+    def threw(self) -> bool:
+        """Whether `get_or_throw` raises: also for a SystemExit, which is no `error`."""
+        return self._error is not None
 
     def get_or_throw(self) -> Any:
         """The result; raises the same exception object that the function raised."""

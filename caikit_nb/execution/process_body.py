@@ -72,6 +72,7 @@ class ProcessBody(Destroyable):
         self._settled = threading.Event()
         self._state_lock = threading.Lock()
         self._channel: Channel | None = None
+        self._reader: ProcessReader | None = None
         self._answer: tuple[Any, BaseException | None] | None = None
 
     def start(self) -> None:
@@ -99,7 +100,6 @@ class ProcessBody(Destroyable):
             raise
         finally:
             del self._call
-        watcher.call_soon(self._reader.attach)
         if not self._gated:
             channel.open_gate()
         if self._destroyed:  # meanwhile, from another thread
@@ -113,7 +113,7 @@ class ProcessBody(Destroyable):
         with held_sigint(), still:
             super().start()  # type: ignore[misc]
         channel.close_child_end()
-        self._reader = ProcessReader(
+        reader = ProcessReader(
             channel,
             self._mark,
             self._listener,
@@ -122,6 +122,8 @@ class ProcessBody(Destroyable):
             self.kill_soon,
             surroundings.memory_limit_bytes,
         )
+        self._reader = reader
+        watcher.call_soon(reader.attach)
 
     def _open_channel(self) -> Channel:
         if isinstance(self._call, Call) and self.start_method != "fork":
@@ -160,12 +162,12 @@ class ProcessBody(Destroyable):
         watcher.call_soon(lambda: self._signal(signal.SIGINT))
 
     def _signal_tree(self, number: int) -> None:
-        if self._settled.is_set():
-            return
+        if self._settled.is_set() or self._reader is None:
+            return  # `start` looks again whether it was destroyed meanwhile
         self._reader.signaled = True
-        self._signal(number)
-        if self._mark:
-            guard.signal_marked(self._mark, self._mark, number)
+        reached = guard.signal_marked(self._mark, self._mark, number) if self._mark else []
+        if self.pid not in reached:  # type: ignore[attr-defined]
+            self._signal(number)  # it has no mark yet
 
     def _signal(self, number: int) -> None:
         if not self._settled.is_set():

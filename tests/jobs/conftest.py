@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from caikit_nb.jobs.executor import JobExecutor
+from tests.fifo import Fifo
 
 
 @pytest.fixture(autouse=True)
@@ -22,3 +23,9 @@ def executor() -> Iterator[JobExecutor]:
     made = JobExecutor(max_workers=2)
     yield made
     made.close()
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Fifo:
+    """A job that hears it waits until the test says something."""
+    return Fifo(tmp_path / "held")

@@ -34,11 +34,6 @@ def fail(text: str) -> None:
     raise ValueError(text)
 
 
-@pytest.fixture
-def held(tmp_path: Path) -> Fifo:
-    return Fifo(tmp_path / "held")
-
-
 @every_method
 def test_a_value_comes_back(executor: JobExecutor, method: str) -> None:
     future = run(executor, method, divmod, 7, 2)
