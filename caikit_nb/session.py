@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 import sys
@@ -12,9 +13,10 @@ from caikit_nb import jobs as jobs_room
 from caikit_nb.execution.guardian import guardian
 from caikit_nb.execution.serial_thread import SerialThread
 from caikit_nb.jobs import journal, paths
-from caikit_nb.jobs.executor import JobExecutor, SessionHooks
+from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.job_future import JobFuture
-from caikit_nb.jobs.options import DefaultPolicy, Duration, JobOptions, Policy
+from caikit_nb.jobs.options import DefaultPolicy, Duration, JobOptions, Policy, check_retries
+from caikit_nb.jobs.submission import SessionHooks
 
 
 class Session:
@@ -99,9 +101,7 @@ def options(**values: Any) -> Options:
     """Options for jobs: ``options(start_method="spawn", retain="2h").submit(train, data)``.
 
     Args:
-        **values: ``name``, ``start_method``, ``retain``, ``timeout``, ``params``,
-            ``memory_limit``; see
-            `caikit_nb.jobs.executor.JobOptions`.
+        **values: See `caikit_nb.jobs.options.JobOptions`.
 
     Raises:
         TypeError: an unknown option; names those that exist.
@@ -131,10 +131,11 @@ def background(function: Callable[..., Any] | None = None, /, **values: Any) -> 
 
 def _checked(values: dict[str, Any]) -> JobOptions:
     from caikit_nb.jobs.durations import parse_duration
+    from caikit_nb.jobs.seeds import seed_of
     from caikit_nb.jobs.sizes import parse_size
     from caikit_nb.jobs.start_method import check_start_method
 
-    known = {"name", "start_method", "retain", "timeout", "params", "memory_limit"}
+    known = {field.name for field in dataclasses.fields(JobOptions)}
     unknown = sorted(set(values) - known)
     if unknown:
         raise TypeError(
@@ -145,6 +146,8 @@ def _checked(values: dict[str, Any]) -> JobOptions:
             parse_duration(values[name])
     if values.get("memory_limit") is not None:
         parse_size(values["memory_limit"])
+    check_retries(values.get("retries", 0))
+    seed_of(values.get("seed"), 0)
     if values.get("start_method") is not None:
         check_start_method(values["start_method"])
     return JobOptions(**values)

@@ -27,8 +27,14 @@ class LocalBackend:
 
     backend_type = "LOCAL"
 
-    def submit(self, task: Task, listener: TaskListener) -> Running:
+    def submit(self, task: Task, listener: TaskListener, like: Running | None = None) -> Running:
         """Take a task. It runs once it is released.
+
+        Args:
+            task: What to run.
+            listener: Hears of it.
+            like: The same task as submitted just before and not yet released: what was shipped
+                for it serves this one, too.
 
         Raises:
             UnpicklableError: an input can't cross to a fresh interpreter.
@@ -37,7 +43,7 @@ class LocalBackend:
             return RunningThread(task, listener)
         if task.start_method == "fork":
             return _RunningFork(task, listener)
-        return _RunningFresh(task, listener)
+        return _RunningFresh(task, listener, like if isinstance(like, _RunningFresh) else None)
 
 
 def _make_process(task: Task, call: Call | SealedCall, listener: TaskListener, **more: Any) -> Any:
@@ -138,19 +144,32 @@ class _RunningFork:
 class _RunningFresh:
     """Its inputs are pickled when it is submitted, its interpreter starts when it is released."""
 
-    def __init__(self, task: Task, listener: TaskListener) -> None:
+    def __init__(
+        self, task: Task, listener: TaskListener, like: _RunningFresh | None = None
+    ) -> None:
         self._listener, self._grace = listener, task.grace
         self._process: Any = None
-        self._inputs: int | None = open_memory_file()
+        self._inputs: int | None = None
         self._lock = threading.Lock()
         self._ended = False
+        self.sealed = self._seal(task.call) if like is None else self._share(task.call, like)
+        # Without the values that have just been pickled.
+        self._task = dataclasses.replace(task, call=Call(task.call.runner))
+
+    def _seal(self, call: Call) -> SealedCall:
+        self._inputs = open_memory_file()
         try:
-            self.sealed: SealedCall = seal(task.call, self._inputs)
+            return seal(call, self._inputs)
         except BaseException:
             os.close(self._inputs)
             raise
-        # Without the values that have just been pickled.
-        self._task = dataclasses.replace(task, call=Call(task.call.runner))
+
+    def _share(self, call: Call, like: _RunningFresh) -> SealedCall:
+        with like._lock:
+            if like._inputs is None:
+                raise RuntimeError("what was shipped for it is gone: it was released already")
+            self._inputs = os.dup(like._inputs)
+        return like.sealed.with_options(call.options)
 
     @property
     def pid(self) -> int | None:

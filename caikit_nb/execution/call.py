@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import cloudpickle
@@ -67,6 +67,10 @@ class SealedCall:
             if isinstance(value, UnpicklableError):
                 raise value
         return Call(self.runner, inputs, options)
+
+    def with_options(self, options: Mapping[str, Any]) -> SealedCall:
+        """The same inputs for a call with other options."""
+        return replace(self, options=cloudpickle.dumps(dict(options)))
 
     @property
     def sizes(self) -> dict[str, int]:

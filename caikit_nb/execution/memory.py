@@ -43,6 +43,36 @@ def oom_kills() -> int | None:
     return None
 
 
+def available_bytes() -> int | None:
+    """How much more memory can be used before the machine, or our container, runs out of it."""
+    found = [size for size in (_of_machine(), _of_container()) if size is not None]
+    return min(found, default=None)
+
+
+def _of_machine() -> int | None:
+    with contextlib.suppress(OSError, ValueError), open("/proc/meminfo", "rb") as file:
+        for line in file:
+            if line.startswith(b"MemAvailable:"):
+                return 1024 * int(line.split()[1])
+    return None
+
+
+def _of_container() -> int | None:
+    """What is left of a control group's limit; files that are only cached can be given up."""
+    with contextlib.suppress(OSError, ValueError):
+        limit = _read("/sys/fs/cgroup/memory.max")
+        if limit != b"max":
+            stat = dict(line.split() for line in _read("/sys/fs/cgroup/memory.stat").splitlines())
+            used = int(_read("/sys/fs/cgroup/memory.current")) - int(stat[b"inactive_file"])
+            return max(0, int(limit) - used)
+    return None
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read().strip()
+
+
 def limit_own_memory(limit_bytes: int) -> None:
     """Let this process allocate `limit_bytes` more than it has, and no more.
 

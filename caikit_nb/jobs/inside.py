@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from caikit_nb.execution import call as calls
 from caikit_nb.execution.call import Call, Port
 from caikit_nb.execution.messages import Message
+from caikit_nb.jobs import seeds
 
 T = TypeVar("T")
 
@@ -31,12 +32,14 @@ class CurrentJob:
         name: Its name.
         params: Its hyperparameters, as given with ``-p`` or ``params=``.
         attempt: Which attempt this is, from 1.
+        seed: What its random numbers began with.
     """
 
     id: str
     name: str
     params: Mapping[str, Any] = field(default_factory=dict)
     attempt: int = 1
+    seed: int | None = None
 
 
 class _FlushTimer(threading.Timer):
@@ -121,14 +124,25 @@ def here() -> Inside | None:
 
 
 @contextlib.contextmanager
-def entered(job: CurrentJob, port: Port, *, own_process: bool) -> Iterator[None]:
-    """Inside, this code is the job."""
+def entered(
+    job: CurrentJob, port: Port, *, own_process: bool, seeded: Iterable[str] = ()
+) -> Iterator[None]:
+    """Inside, this code is the job.
+
+    Args:
+        job: Which.
+        port: Where it reports.
+        own_process: Whether it has a process of its own.
+        seeded: The libraries whose generators are seeded, in a process of its own.
+    """
     global _in_process
     inside = Inside(job, port)
     token = None
     if own_process:
         _in_process = inside
         _own_tqdm_lock()
+        if job.seed is not None:
+            seeds.seed_generators(job.seed, seeded)
     else:
         token = _in_thread.set(inside)
     try:
@@ -144,7 +158,8 @@ def run_function(call: Call, port: Port) -> Mapping[str, object]:
     from caikit_nb.jobs import tqdm_bars
 
     tqdm_bars.install()
-    with entered(call.options["job"], port, own_process=call.options["own_process"]):
+    own, seeded = call.options["own_process"], call.options["seeded"]
+    with entered(call.options["job"], port, own_process=own, seeded=seeded):
         return calls.run_function(call, port)
 
 

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,52 +20,18 @@ from caikit_nb.errors import JobDiedError, JobOutOfMemoryError, JobTimeoutError
 from caikit_nb.execution.call import RESULT
 from caikit_nb.execution.exception_pickler import PackedError, unpack
 from caikit_nb.execution.messages import Message
-from caikit_nb.execution.outcome import Died, Outcome, PlainValues, Raised, Usage, Values
+from caikit_nb.execution.outcome import Died, Outcome, PlainValues, Raised, Returned, Values
 from caikit_nb.execution.watcher import Timer, watcher
-from caikit_nb.jobs.displays import Displays
+from caikit_nb.jobs.attempt import Attempt
 from caikit_nb.jobs.events import Events
 from caikit_nb.jobs.job_base import JobInfo
+from caikit_nb.jobs.job_spec import JobSpec
 from caikit_nb.jobs.last_words import headline, last_words
-from caikit_nb.jobs.logs import LogSpool
-from caikit_nb.jobs.progress import Bars, Metrics
 from caikit_nb.jobs.states import JobStatus, StateMachine
 
 logger = logging.getLogger(__name__)
 
 _TAIL_LINES = 200
-
-
-@dataclass(frozen=True, slots=True)
-class JobSpec:
-    """What a job was submitted as.
-
-    Attributes:
-        id: Unique in the session.
-        name: What the user calls it.
-        start_method: How it runs.
-        reason: Why that way, in one line.
-        source: Its cell's or expression's source; empty for a function.
-        params: Its hyperparameters.
-        outs: The variables it brings back.
-        shipped: Bytes by name of what was pickled for it.
-        retention_s: How long its result is kept once it has ended; None for ever.
-        timeout_s: How long it may run; None as long as it likes.
-        memory_limit_bytes: How much memory of its own it may have; None for no limit.
-        backend: The backend's name, as a user types it.
-    """
-
-    id: str
-    name: str
-    start_method: str
-    reason: str
-    source: str = ""
-    params: Mapping[str, Any] = field(default_factory=dict)
-    outs: tuple[str, ...] = ()
-    shipped: Mapping[str, int] = field(default_factory=dict)
-    retention_s: float | None = None
-    timeout_s: float | None = None
-    memory_limit_bytes: int | None = None
-    backend: str = "local"
 
 
 class Job:
@@ -75,12 +41,10 @@ class Job:
         self.spec, self.directory = spec, directory
         self._events = events
         self._states = StateMachine()
-        self.log = LogSpool(directory / "output.log")
-        self.bars, self.metrics, self.displays = Bars(), Metrics(), Displays()
+        self.attempts = [self._attempt(number) for number in range(1, spec.retries + 2)]
+        self.attempt = self.attempts[0]
+        self._alive = 0  # attempts that were made and are not gone
         self.notes: list[str] = []
-        self.pid: int | None = None
-        self.usage = Usage()
-        self.exit_code: int | None = None
         self.reason = ""
         self.submitted_at, self._submitted = _utc_now(), time.monotonic()
         self.started_at: datetime.datetime | None = None
@@ -89,7 +53,6 @@ class Job:
         self.values: Values | PlainValues | None = None
         self.packed_error: PackedError | BaseException | None = None
         self.ended = threading.Event()
-        self.running: Running | None = None
         self.expired: str | None = None
         self._timed_out = False
         self._timeout: Timer | None = None
@@ -101,6 +64,30 @@ class Job:
 
     def __repr__(self) -> str:
         return f"<Job {self.spec.name}: {self.status.name}>"
+
+    def _attempt(self, number: int) -> Attempt:
+        return Attempt(
+            number,
+            self.directory,
+            on_change=self.changed,
+            on_message=self._on_message,
+            on_end=self._on_end,
+        )
+
+    def prepare(self, make: Callable[[Attempt], Running]) -> None:
+        """Make its attempts, so that each has what there is now; raises what `make` raises."""
+        try:
+            for attempt in self.attempts:
+                attempt.running = make(attempt)
+                self._alive += 1
+        except BaseException:
+            self._states.move(JobStatus.CANCELED)
+            self._end_attempts(at_once=True)
+            raise
+
+    def _end_attempts(self, *, at_once: bool) -> None:
+        for attempt in self.attempts:
+            attempt.end(at_once=at_once or attempt is not self.attempt)
 
     @property
     def status(self) -> JobStatus:
@@ -127,16 +114,17 @@ class Job:
 
     def info(self) -> JobInfo:
         """The job at this moment; never blocks on it."""
-        status, error = self.status, self.error()
+        status, error, attempt = self.status, self.error(), self.attempt
         return JobInfo(
             status=status,
             errors=None if error is None else [error],
             submission_time=self.submitted_at,
             completion_time=self.completed_at,
             start_time=self.started_at,
-            exit_code=self.exit_code,
-            peak_memory_bytes=self.usage.peak_memory_bytes,
-            cpu_time_s=self.usage.cpu_time_s,
+            attempt=attempt.number,
+            exit_code=attempt.exit_code,
+            peak_memory_bytes=attempt.usage.peak_memory_bytes,
+            cpu_time_s=attempt.usage.cpu_time_s,
             reason=self.reason,
         )
 
@@ -146,15 +134,19 @@ class Job:
 
     def start(self) -> bool:
         """Its turn has come. False if it was cancelled meanwhile."""
-        if self.running is None or not self._states.move(JobStatus.RUNNING):
+        if not self._states.move(JobStatus.RUNNING):
             return False
         self.started_at, self._started = _utc_now(), time.monotonic()
+        _call_all(self.on_start, self)
+        self._begin(self.attempt)
+        return True
+
+    def _begin(self, attempt: Attempt) -> None:
+        self.attempt, self._timed_out = attempt, False
         if self.spec.timeout_s is not None:
             self._timeout = watcher.call_later(self.spec.timeout_s, self._time_out)
-        _call_all(self.on_start, self)
-        self.running.release()
+        attempt.release()
         self.changed()
-        return True
 
     def cancel(self, reason: str = "cancelled", *, at_once: bool = False) -> bool:
         """End it; the state reads CANCELED at once. False if it had ended.
@@ -166,40 +158,25 @@ class Job:
         if not self._states.move(JobStatus.CANCELED):
             return False
         self.reason = reason
-        if self.running is not None:
-            self.running.end(at_once=at_once)
+        self._end_attempts(at_once=at_once)
         _call_all(self.on_decided, self)
         self.changed()
         return True
 
     def interrupt(self) -> bool:
         """Raise KeyboardInterrupt in it. False unless it runs."""
-        if self.status is not JobStatus.RUNNING or self.running is None:
+        running = self.attempt.running
+        if self.status is not JobStatus.RUNNING or running is None:
             return False
-        self.running.interrupt()
+        running.interrupt()
         return True
 
-    def on_output(self, stream: str, data: bytes) -> None:
-        """It printed something."""
-        self.log.append(data)
-        self.changed()
-
-    def on_message(self, message: Message) -> None:
-        """It told something."""
+    def _on_message(self, message: Message) -> None:
         kind = message.get("kind")
-        if kind == "hello":
-            self.pid = message["pid"]
-        elif kind == "bars":
-            self.bars.take(message)
-        elif kind == "metrics":
-            self.metrics.take(message)
-        elif kind in ("display", "clear_output"):
-            self.displays.take(message, at_byte=self.log.size_bytes)
-        elif kind == "note":
+        if kind == "note":
             self.notes.append(str(message["text"]))
         elif kind == "moved":
             self._move(message["method"], message["shipped"])
-        self.changed()
 
     def _move(self, method: str, shipped: Mapping[str, int]) -> None:
         """Its forked process hung at its start, and it begins anew in a fresh interpreter."""
@@ -207,36 +184,60 @@ class Job:
         self.spec = replace(self.spec, start_method=method, reason=reason, shipped=shipped)
         self.notes.append("it has the variables as they were when it was started anew")
 
-    def on_end(self, outcome: Outcome) -> None:
-        """It is gone, and everything that it started."""
-        self._ended, self.completed_at = time.monotonic(), _utc_now()
-        self.usage = outcome.usage
+    def _on_end(self, attempt: Attempt, outcome: Outcome) -> None:
+        """An attempt is gone, and everything that it started."""
+        self._alive -= 1
+        if attempt is self.attempt:
+            self._on_end_of_current(attempt, outcome)
+        if not self._alive:
+            self.ended.set()
+            _call_all(self.on_gone, self)
+            self.changed()
+
+    def _on_end_of_current(self, attempt: Attempt, outcome: Outcome) -> None:
         if self._timeout is not None:
             self._timeout.cancel()
-        self.log.close()
-        if outcome.usage.leftover_processes:
-            count = outcome.usage.leftover_processes
+        count = outcome.usage.leftover_processes
+        if count:
             self.notes.append(f"{count} process{'es' * (count > 1)} it had started ended with it")
-        decided = self._decide(outcome)
-        self.running = None
-        if decided:
+        failure = self._failure(attempt, outcome)
+        if failure is not None and self._may_begin_again(attempt, failure):
+            attempt.reason = headline(failure)
+            self.notes.append(f"attempt {attempt.number} failed: {attempt.reason}")
+            self._begin(self.attempts[attempt.number])
+            return
+        self._ended, self.completed_at = time.monotonic(), _utc_now()
+        if self._decide(attempt, outcome, failure):
             _call_all(self.on_decided, self)
-        self.ended.set()
-        _call_all(self.on_gone, self)
-        self.changed()
+        for spare in self.attempts[attempt.number :]:
+            spare.end(at_once=True)
 
-    def _decide(self, outcome: Outcome) -> bool:
-        """Move to the state that the outcome means; False if it was decided before."""
+    def _may_begin_again(self, attempt: Attempt, failure: PackedError | BaseException) -> bool:
+        more = attempt.number < len(self.attempts)
+        # Who interrupts it does not want it anew.
+        return more and self.status is JobStatus.RUNNING and not _is_interrupt(failure)
+
+    def _failure(self, attempt: Attempt, outcome: Outcome) -> PackedError | BaseException | None:
+        """What the outcome means if it isn't a success."""
         if self._timed_out:  # also if it caught the interrupt and returned
-            return self._fail(JobTimeoutError(self.spec.timeout_s or 0.0))
+            return JobTimeoutError(self.spec.timeout_s or 0.0)
         if isinstance(outcome, Died):
-            self.exit_code = outcome.exit_code
-            tail = last_words(self.log.text(tail=_TAIL_LINES))
+            attempt.exit_code = outcome.exit_code
+            tail = last_words(attempt.log.text(tail=_TAIL_LINES))
             kind = JobOutOfMemoryError if outcome.memory else JobDiedError
-            return self._fail(kind(outcome.explanation, outcome.exit_code, tail))
+            return kind(outcome.explanation, outcome.exit_code, tail)
         if isinstance(outcome, Raised):
-            return self._fail(outcome.error)
-        self.exit_code = 0
+            return outcome.error
+        attempt.exit_code = 0
+        return None
+
+    def _decide(
+        self, attempt: Attempt, outcome: Outcome, failure: PackedError | BaseException | None
+    ) -> bool:
+        """Move to the state that the outcome means; False if it was decided before."""
+        if failure is not None:
+            return self._fail(attempt, failure)
+        assert isinstance(outcome, Returned)  # noqa: S101 - or there were a failure
         # The values must be there before anyone can see COMPLETED.
         self.values = outcome.values
         decided = self._states.move(JobStatus.COMPLETED)
@@ -244,20 +245,20 @@ class Job:
             self.values = None
         return decided
 
-    def _fail(self, error: PackedError | BaseException) -> bool:
+    def _fail(self, attempt: Attempt, error: PackedError | BaseException) -> bool:
         if self.status is JobStatus.CANCELED:
             return False
         self.packed_error = error
-        self.reason = headline(error)
+        self.reason = attempt.reason = headline(error)
         decided = self._states.move(JobStatus.ERRORED)
         if not decided:
             self.packed_error, self.reason = None, "cancelled"
         return decided
 
     def _time_out(self) -> None:
-        if self.status is JobStatus.RUNNING and self.running is not None:
+        if self.status is JobStatus.RUNNING:
             self._timed_out = True
-            self.running.end()
+            self.attempt.end()
 
     def value(self, name: str = RESULT) -> Any:
         """A value it gave back; KeyError if there is none of that name."""
@@ -274,9 +275,15 @@ class Job:
         self.expired = why
         _call_all(self.on_expired, self)
         self.values = None
-        self.displays.clear()
-        self.log.drop()
+        for attempt in self.attempts:
+            attempt.drop()
         self.changed()
+
+
+def _is_interrupt(failure: PackedError | BaseException) -> bool:
+    if isinstance(failure, PackedError):
+        return failure.nodes[0].type_name.rpartition(".")[2] == "KeyboardInterrupt"
+    return isinstance(failure, KeyboardInterrupt)
 
 
 def _call_all(callbacks: list[Callable[[Job], object]], job: Job) -> None:

@@ -185,22 +185,22 @@ class JobFuture(concurrent.futures.Future[Any], JobFutureBase):
         Args:
             tail: Only so many of the last lines.
         """
-        return self._job.log.text(tail)
+        return self._job.attempt.log.text(tail)
 
     @property
     def displays(self) -> Displays:
         """The job's rich outputs: figures, tables, HTML."""
-        return self._job.displays
+        return self._job.attempt.displays
 
     @property
     def progress(self) -> list[Bar]:
         """The job's progress bars as last reported, outermost first."""
-        return self._job.bars.latest()
+        return self._job.attempt.bars.latest()
 
     @property
     def metrics(self) -> Metrics:
         """The series of `log_metric`, by name; `to_pandas()` gives a DataFrame."""
-        return self._job.metrics
+        return self._job.attempt.metrics
 
     def purge(self) -> None:
         """Drop the result, the outputs and the log now.

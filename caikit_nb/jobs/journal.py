@@ -41,13 +41,13 @@ def state_of(job: Job) -> dict[str, Any]:
         "status": job.status.name,
         "reason": job.reason,
         "start_method": job.spec.start_method,
-        "pid": job.pid,
+        "pid": job.attempt.pid,
         "submission_time": job.submitted_at.isoformat(),
         "completion_time": None if completed is None else completed.isoformat(),
         "elapsed_s": round(job.elapsed_s, 3),
-        "bars": [_bar(bar) for bar in job.bars.latest()],
-        "metrics": {name: points[-1] for name, points in job.metrics.items() if points},
-        "log_bytes": job.log.size_bytes,
+        "bars": [_bar(bar) for bar in job.attempt.bars.latest()],
+        "metrics": {name: points[-1] for name, points in job.attempt.metrics.items() if points},
+        "log_bytes": job.attempt.log.size_bytes,
     }
 
 

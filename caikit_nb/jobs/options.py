@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from caikit_nb.jobs.job_future import JobFuture
 
 Duration = str | int | float | timedelta | None
 SESSION_DEFAULT: Any = object()  # what the session's settings say
@@ -21,6 +24,7 @@ class Policy(Protocol):
     cancel_grace_s: float
     allow_unsafe_fork: bool
     memory_limit: Any
+    min_free_memory: Any
 
 
 def usable_cores() -> int:
@@ -40,6 +44,7 @@ class DefaultPolicy:
     cancel_grace_s: float = 2.0
     allow_unsafe_fork: bool = False
     memory_limit: Any = None
+    min_free_memory: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,11 @@ class JobOptions:
         params: Hyperparameters, kept with the job.
         memory_limit: How much memory of its own it may have, as ``4GB``, ``512MiB`` or bytes; the
             setting's if None. A job in a thread has none of its own.
+        retries: How many times it is run anew if it fails.
+        after: Jobs that must have completed before it starts; it is cancelled if one of them
+            ends in another way.
+        seed: What ``random``, NumPy's global generator and torch begin with in the job, from 0
+            to 2**32 - 1; derived from the state of these generators here if None.
     """
 
     name: str | None = None
@@ -63,3 +73,17 @@ class JobOptions:
     timeout: Duration = None
     params: Mapping[str, Any] = field(default_factory=dict)
     memory_limit: str | int | None = None
+    retries: int = 0
+    after: Sequence[JobFuture] = ()
+    seed: int | None = None
+
+
+def check_retries(retries: object) -> int:
+    """The number of retries, if it is one.
+
+    Raises:
+        ValueError: it isn't.
+    """
+    if isinstance(retries, bool) or not isinstance(retries, int) or not 0 <= retries <= 100:
+        raise ValueError(f"retries must be a whole number from 0 to 100, not {retries!r}")
+    return retries

@@ -2,37 +2,85 @@
 
 from __future__ import annotations
 
+import functools
 import threading
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from caikit_nb.execution.watcher import watcher
 from caikit_nb.jobs.job import Job
+from caikit_nb.jobs.states import JobStatus
+
+_LOOK_AGAIN_S = 1.0
 
 
 class JobQueue:
     """Starts jobs in the order of their submission.
 
+    A job that follows others takes its place when these have completed.
+
     Args:
         max_workers: Asked anew each time, as the setting may change.
+        why_wait: Says why no further job should start now, in one line; None if one may. It is
+            asked only while other jobs run: one always may.
     """
 
-    def __init__(self, max_workers: Callable[[], int]) -> None:
-        self._max_workers = max_workers
+    def __init__(
+        self, max_workers: Callable[[], int], why_wait: Callable[[], str | None] = lambda: None
+    ) -> None:
+        self._max_workers, self._why_wait = max_workers, why_wait
         self._lock = threading.Lock()
-        self._waiting: deque[Job] = deque()
+        self._following: dict[Job, list[Job]] = {}
+        self._waiting: dict[Job, None] = {}  # in order
         self._running: set[Job] = set()
+        self._looks_again = False
+        self.waits_because: str | None = None
 
-    def put(self, job: Job) -> None:
-        """Take a job; it starts at once if a worker is free."""
+    def put(self, job: Job, after: Iterable[Job] = ()) -> None:
+        """Take a job; it starts at once if a worker is free and it follows nobody.
+
+        Args:
+            job: One that has not started.
+            after: The jobs that must have completed before.
+        """
         job.on_gone.append(self._leave)
+        before = list(dict.fromkeys(after))
         with self._lock:
-            self._waiting.append(job)
+            if before:
+                self._following[job] = before
+            else:
+                self._waiting[job] = None
+        for other in before:
+            other.on_gone.append(functools.partial(self._check, job))
+            if other.ended.is_set():  # it may have ended before it could hear of us
+                self._check(job, other)
+        self.start_next()
+
+    def _check(self, job: Job, other: Job) -> None:
+        """`other`, which `job` follows, has ended."""
+        if other.status is not JobStatus.COMPLETED:
+            word = "failed" if other.status is JobStatus.ERRORED else other.status.name.lower()
+            job.cancel(f"cancelled, as job {other.spec.name!r} before it {word}")
+            return
+        with self._lock:
+            before = self._following.get(job, [])
+            if other in before:
+                before.remove(other)
+            if before or job not in self._following:
+                return
+            del self._following[job]
+            self._waiting[job] = None
+        job.changed()
         self.start_next()
 
     def position(self, job: Job) -> int | None:
-        """Its place among the waiting, from 1; None if it isn't waiting."""
+        """Its place among the waiting, from 1; None if it isn't waiting for a worker."""
         with self._lock:
-            return self._waiting.index(job) + 1 if job in self._waiting else None
+            return list(self._waiting).index(job) + 1 if job in self._waiting else None
+
+    def follows(self, job: Job) -> list[Job]:
+        """The jobs that it still waits for."""
+        with self._lock:
+            return list(self._following.get(job, ()))
 
     def start_next(self) -> None:
         """Start as many as there are free workers."""
@@ -45,13 +93,32 @@ class JobQueue:
         with self._lock:
             if not self._waiting or len(self._running) >= self._max_workers():
                 return None
-            job = self._waiting.popleft()
+            self.waits_because = self._why_wait() if self._running else None
+            if self.waits_because is not None:
+                self._look_again()
+                return None
+            job = next(iter(self._waiting))
+            del self._waiting[job]
             self._running.add(job)
             return job
+
+    def _look_again(self) -> None:
+        if not self._looks_again:
+            self._looks_again = True
+            watcher.call_later(_LOOK_AGAIN_S, self._look)
+
+    def _look(self) -> None:
+        with self._lock:
+            self._looks_again = False
+        self.start_next()
+        with self._lock:
+            waiting = list(self._waiting)
+        for job in waiting:
+            job.changed()
 
     def _leave(self, job: Job) -> None:
         with self._lock:
             self._running.discard(job)
-            if job in self._waiting:
-                self._waiting.remove(job)
+            self._following.pop(job, None)
+            self._waiting.pop(job, None)
         self.start_next()

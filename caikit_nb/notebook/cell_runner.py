@@ -26,7 +26,7 @@ def run_cell(call: Call, port: Port) -> Mapping[str, object]:
     if not call.options["own_process"]:
         return run_cell_in_thread(call, port)
     shell = _prepared(call, port)
-    with entered(call.options["job"], port, own_process=True):
+    with entered(call.options["job"], port, own_process=True, seeded=call.options["seeded"]):
         result, lines = _run(shell, call.options["source"])
         error = result.error_before_exec or result.error_in_exec
         if error is not None and not _is_clean_exit(error):
@@ -39,7 +39,7 @@ def run_function(call: Call, port: Port) -> Mapping[str, object]:
     if not call.options["own_process"]:
         return run_function_in_thread(call, port)
     shell = _prepared(call, port)
-    with entered(call.options["job"], port, own_process=True):
+    with entered(call.options["job"], port, own_process=True, seeded=call.options["seeded"]):
         try:
             return calls.run_function(call, port)
         except SystemExit:

@@ -13,8 +13,8 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from caikit_nb import jobs as jobs_room
 from caikit_nb.backends.local_backend import warm_up
-from caikit_nb.jobs.executor import SessionHooks
 from caikit_nb.jobs.job_future import JobFuture
+from caikit_nb.jobs.submission import SessionHooks
 from caikit_nb.notebook import cell_runner
 from caikit_nb.notebook.capture import TrackedClasses
 from caikit_nb.notebook.cards import Cards

@@ -86,7 +86,7 @@ class JobCard:
         self._cancel.layout.display = "none" if job.status.is_terminal else None
 
     def _show_displays(self) -> None:
-        shown = tuple(self._job.displays)
+        shown = tuple(self._job.attempt.displays)
         if shown != self._shown_displays:
             self._shown_displays = shown
             self._displays.outputs = tuple(

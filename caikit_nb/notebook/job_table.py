@@ -47,7 +47,7 @@ def _row(future: JobFuture, queue: JobQueue) -> tuple[str, ...]:
     position = queue.position(job)
     state = job_view.state_word(job) + (f" ({position})" if position is not None else "")
     elapsed = format_duration(job.elapsed_s) if job.elapsed_s else ""
-    main = job.bars.main
+    main = job.attempt.bars.main
     fraction = None if main is None else main.fraction
     done = "" if fraction is None else f"{100 * fraction:.0f} %"
     note = job.reason or ("the result is gone" if job.expired else "; ".join(job.notes[-2:]))

@@ -45,10 +45,10 @@ def state_word(job: Job) -> str:
 
 def head_html(job: Job, position: int | None = None) -> str:
     """Name, state, time, how it runs, and the bars."""
+    bars = "".join(_bar(bar) for bar in job.attempt.bars.latest())
     return (
         f'<div style="font-family:{_FONT};color:{_TEXT};line-height:1.5">'
-        f"{_title(job, position)}{_subtitle(job)}{''.join(_bar(bar) for bar in job.bars.latest())}"
-        "</div>"
+        f"{_title(job, position)}{_subtitle(job)}{bars}</div>"
     )
 
 
@@ -60,7 +60,7 @@ def body_html(job: Job) -> str:
 
 def card_html(job: Job) -> str:
     """The whole card without widgets, as a saved notebook keeps it."""
-    shown = "".join(_static_display(display.data) for display in job.displays)
+    shown = "".join(_static_display(display.data) for display in job.attempt.displays)
     return (
         f'<div style="border:1px solid {_BORDER};border-radius:6px;padding:8px 12px;'
         f'max-width:900px">{head_html(job)}{body_html(job)}{shown}</div>'
@@ -71,8 +71,8 @@ def card_text(job: Job) -> str:
     """The card in plain text."""
     spec = job.spec
     lines = [f"job {spec.name}: {state_word(job)}{_after(job)} [{spec.start_method}]"]
-    lines += [f"  {_bar_text(bar)}" for bar in job.bars.latest()]
-    for name, points in job.metrics.items():
+    lines += [f"  {_bar_text(bar)}" for bar in job.attempt.bars.latest()]
+    for name, points in job.attempt.metrics.items():
         values = [value for _, value in points]
         lines.append(f"  {name} {text_chart(values, width=30)} {values[-1]:.4g}")
     tail = _log_tail(job, 5)
@@ -111,7 +111,7 @@ def _whole(job: Job, seconds: float) -> float:
 
 
 def _remaining(job: Job) -> str:
-    main = job.bars.main
+    main = job.attempt.bars.main
     if job.status is not JobStatus.RUNNING or main is None or main.remaining_s is None:
         return ""
     return f", about {format_duration(float(int(main.remaining_s + 1)))} to go"
@@ -124,10 +124,14 @@ def _subtitle(job: Job) -> str:
         parts.append(", ".join(f"{name}={value!r}" for name, value in spec.params.items()))
     if spec.shipped:
         parts.append(f"shipped {_sizes(spec.shipped)}")
+    if spec.retries and job.attempt.number > 1:
+        parts.append(f"attempt {job.attempt.number} of {spec.retries + 1}")
+    if spec.after and job.status is JobStatus.QUEUED:
+        parts.append(f"after {', '.join(spec.after)}")
     if spec.outs:
         parts.append(f"brings back {', '.join(spec.outs)}")
-    if job.ended.is_set() and job.usage.cpu_time_s is not None:
-        parts.append(f"CPU {format_duration(job.usage.cpu_time_s)}")
+    if job.ended.is_set() and job.attempt.usage.cpu_time_s is not None:
+        parts.append(f"CPU {format_duration(job.attempt.usage.cpu_time_s)}")
     text = html.escape(" · ".join(parts))
     return f'<div style="color:{_FAINT};font-size:0.9em">{text}</div>'
 
@@ -179,13 +183,13 @@ def _bar_text(bar: Bar) -> str:
 
 
 def _chart(job: Job) -> str:
-    if not len(job.metrics):
+    if not len(job.attempt.metrics):
         return ""
-    return f'<div style="max-width:620px">{line_chart(dict(job.metrics))}</div>'
+    return f'<div style="max-width:620px">{line_chart(dict(job.attempt.metrics))}</div>'
 
 
 def _log_tail(job: Job, lines: int) -> list[str]:
-    text = ansi.played(job.log.text(tail=lines)).rstrip("\n")
+    text = ansi.played(job.attempt.log.text(tail=lines)).rstrip("\n")
     return [line[:LINE_CHARACTERS] for line in text.split("\n")[-lines:]] if text else []
 
 
@@ -235,8 +239,8 @@ def _notes(job: Job) -> str:
     notes = list(job.notes)
     if job.expired:
         notes.append(f"The result is gone: {job.expired}.")
-    if job.displays.left_out:
-        notes.append(f"{job.displays.left_out} earlier displays are left out.")
+    if job.attempt.displays.left_out:
+        notes.append(f"{job.attempt.displays.left_out} earlier displays are left out.")
     return "".join(
         f'<div style="color:{_FAINT};font-size:0.9em;line-height:1.5;font-family:{_FONT}">'
         f"{html.escape(note)}</div>"

@@ -16,6 +16,8 @@ from IPython.core.error import UsageError
 
 from caikit_nb.jobs.durations import parse_duration
 from caikit_nb.jobs.job_future import JobFuture
+from caikit_nb.jobs.options import check_retries
+from caikit_nb.jobs.seeds import seed_of
 from caikit_nb.jobs.sizes import parse_size
 from caikit_nb.jobs.start_method import START_METHODS
 
@@ -35,6 +37,9 @@ class CellOptions:
         retain: Given as ``--retain``; `NOT_GIVEN` if it wasn't.
         timeout: None for none.
         memory_limit: Bytes of its own that the job may have; None for the setting's.
+        after: The jobs it follows.
+        retries: How many times it is run anew if it fails.
+        seed: What its random numbers begin with; None for a seed derived from the kernel's.
         wait: Block until the job ends.
         quiet: Show no card.
     """
@@ -47,6 +52,9 @@ class CellOptions:
     retain: Any
     timeout: Any
     memory_limit: int | None
+    after: tuple[JobFuture, ...]
+    retries: int
+    seed: int | None
     wait: bool
     quiet: bool
 
@@ -74,22 +82,36 @@ def _make_parser() -> _Parser:
     parser.add_argument("--retain", type=_duration, default=NOT_GIVEN)
     parser.add_argument("--timeout", type=_duration)
     parser.add_argument("--memory-limit", type=_size)
+    parser.add_argument("--after", type=_job_names, action="append", default=[])
+    parser.add_argument("--retries", type=_retries, default=0)
+    parser.add_argument("--seed", type=_seed)
     parser.add_argument("--wait", action="store_true")
     parser.add_argument("--quiet", action="store_true")
     return parser
 
 
-def parse_cell_line(line: str, namespace: Mapping[str, Any]) -> CellOptions:
+def parse_cell_line(
+    line: str, namespace: Mapping[str, Any], jobs: Mapping[str, JobFuture]
+) -> CellOptions:
     """Read the line of a cell magic.
+
+    Args:
+        line: What stands behind the magic.
+        namespace: The kernel's variables.
+        jobs: The session's jobs.
 
     Raises:
         UsageError: something in it isn't accepted; one line that names it and says what is.
     """
-    return _options(_split(line), namespace)
+    return _options(_split(line), namespace, jobs)
 
 
-def parse_expression_line(line: str, namespace: Mapping[str, Any]) -> tuple[CellOptions, str]:
+def parse_expression_line(
+    line: str, namespace: Mapping[str, Any], jobs: Mapping[str, JobFuture]
+) -> tuple[CellOptions, str]:
     """Read the line of a line magic: options, then an expression to the end of the line.
+
+    Takes what `parse_cell_line` takes.
 
     Raises:
         UsageError: as `parse_cell_line`, or there is no expression.
@@ -106,7 +128,7 @@ def parse_expression_line(line: str, namespace: Mapping[str, Any]) -> tuple[Cell
                 tokens.append(value[0])
                 at = value.end()
     expression = line[at:].strip()
-    options = _options([part for token in tokens for part in _split(token)], namespace)
+    options = _options([part for token in tokens for part in _split(token)], namespace, jobs)
     if not expression:
         raise UsageError("%caikit_job: an expression is needed, e.g. %caikit_job train(data)")
     return options, expression
@@ -123,7 +145,9 @@ def _split(line: str) -> list[str]:
         raise UsageError(f"%%caikit_job: {error} in the line {line.strip()!r}") from None
 
 
-def _options(tokens: list[str], namespace: Mapping[str, Any]) -> CellOptions:
+def _options(
+    tokens: list[str], namespace: Mapping[str, Any], jobs: Mapping[str, JobFuture]
+) -> CellOptions:
     given = _PARSER.parse_args(tokens)
     names_in = None if given.names_in is None else _flat(given.names_in)
     for name in names_in or ():
@@ -138,6 +162,9 @@ def _options(tokens: list[str], namespace: Mapping[str, Any]) -> CellOptions:
         retain=given.retain,
         timeout=given.timeout,
         memory_limit=given.memory_limit,
+        after=tuple(_job(name, jobs) for name in _flat(given.after)),
+        retries=given.retries,
+        seed=given.seed,
         wait=given.wait,
         quiet=given.quiet,
     )
@@ -158,8 +185,33 @@ def _check_name(name: str | None, namespace: Mapping[str, Any]) -> str | None:
     return name
 
 
+def _job(name: str, jobs: Mapping[str, JobFuture]) -> JobFuture:
+    try:
+        return jobs[name]
+    except KeyError as error:
+        raise UsageError(f"%%caikit_job: --after: {error.args[0]}") from None
+
+
 def _flat(groups: list[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for group in groups for name in group))
+
+
+def _job_names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(","))
+
+
+def _retries(text: str) -> Any:
+    return _parsed(text, lambda given: check_retries(_whole(given)))
+
+
+def _seed(text: str) -> Any:
+    return _parsed(text, lambda given: seed_of(_whole(given), 0))
+
+
+def _whole(text: object) -> object:
+    """The whole number that a text stands for, else the text."""
+    digits = str(text)
+    return int(digits) if digits.isascii() and digits.isdigit() else text
 
 
 def _names(text: str) -> tuple[str, ...]:

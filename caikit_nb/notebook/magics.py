@@ -11,9 +11,10 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 
 from caikit_nb.errors import CaikitNbError
-from caikit_nb.jobs.executor import JobExecutor, Work
+from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.options import JobOptions
+from caikit_nb.jobs.submission import Work
 from caikit_nb.notebook import cell_runner
 from caikit_nb.notebook.capture import Capture
 from caikit_nb.notebook.cards import Cards
@@ -58,15 +59,19 @@ class CaikitMagics(Magics):
         --retain DURATION         how long the result is kept: 90s, 1h30m, 1d, forever
         --timeout DURATION        end the job when it has run that long
         --memory-limit SIZE       end the job past so much memory of its own: 4GB, 512MiB
+        --after NAMES             start when these jobs have completed
+        --retries N               run it anew if it fails, at most so many times
+        --seed N                  what its random numbers begin with
         --wait                    block until the job ends
         --quiet                   show no card
         """
         namespace = self._shell.user_ns
         try:
             if cell is None:
-                options, source = parse_expression_line(line, namespace)
+                options, source = parse_expression_line(line, namespace, self._executor.registry)
             else:
-                options, source = parse_cell_line(line, namespace), cell
+                options = parse_cell_line(line, namespace, self._executor.registry)
+                source = cell
             future = self._submit(options, source, line if cell is not None else None)
         except UsageError as error:
             raise UsageError(_named(str(error), is_cell=cell is not None)) from None
@@ -113,6 +118,9 @@ class CaikitMagics(Magics):
             "timeout": options.timeout,
             "params": options.params,
             "memory_limit": options.memory_limit,
+            "after": options.after,
+            "retries": options.retries,
+            "seed": options.seed,
         }
         if options.retain is not NOT_GIVEN:
             chosen["retain"] = options.retain

@@ -45,6 +45,12 @@ class CaikitJobs(Configurable):
         help="How much memory of its own a job may have unless --memory-limit says otherwise: "
         "4GB, 512MiB, a number of bytes; None for no limit.",
     ).tag(config=True)
+    min_free_memory = AnyTrait(
+        None,
+        allow_none=True,
+        help="While less memory than this is free and a job runs, no other is started: 2GB, "
+        "512MiB, a number of bytes; None to start them all the same.",
+    ).tag(config=True)
     nested_loop = Bool(
         False,
         help="Let a blocking wait made from code on an event loop keep that loop's tasks running "
@@ -68,13 +74,13 @@ class CaikitJobs(Configurable):
             raise TraitError(f"CaikitJobs.retention_duration: {error}") from None
         return proposal["value"]
 
-    @validate("memory_limit")
-    def _check_memory_limit(self, proposal: Any) -> Any:
+    @validate("memory_limit", "min_free_memory")
+    def _check_size(self, proposal: Any) -> Any:
         try:
             if proposal["value"] is not None:
                 parse_size(proposal["value"])
         except ValueError as error:
-            raise TraitError(f"CaikitJobs.memory_limit: {error}") from None
+            raise TraitError(f"CaikitJobs.{proposal['trait'].name}: {error}") from None
         return proposal["value"]
 
     @observe("nested_loop")

@@ -75,7 +75,7 @@ def test_a_thousand_cancelled_jobs_do_not_stop_the_queue(one_worker: JobExecutor
     futures = [submit(one_worker, int) for _ in range(1000)]
     last = submit(one_worker, int)
     watcher.call_soon(lambda: held.wait(10))  # the end of the first is heard before the others'
-    thread = running._job.running._thread  # type: ignore[union-attr]
+    thread = running._job.attempt.running._thread  # type: ignore[union-attr]
     release.set()
     thread.join(10)
     assert all(future.cancel() for future in futures)

@@ -1,0 +1,102 @@
+"""One run of a job: what it reported, and how it ended.
+
+A job has as many as it may be run: all of them are made when it is submitted, so that each has
+the namespace of that moment, and most are never needed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from caikit_nb.backends.base import Running
+from caikit_nb.execution.messages import Message
+from caikit_nb.execution.outcome import Outcome, Usage
+from caikit_nb.jobs.displays import Displays
+from caikit_nb.jobs.logs import LogSpool
+from caikit_nb.jobs.progress import Bars, Metrics
+
+
+class Attempt:
+    """Hears of its task, in the watcher's thread.
+
+    Args:
+        number: From 1.
+        directory: The job's.
+        on_change: Called when there is news.
+        on_message: Called with what isn't about output, bars, metrics and displays.
+        on_end: Called once with the outcome.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        directory: Path,
+        *,
+        on_change: Callable[[], object],
+        on_message: Callable[[Message], object],
+        on_end: Callable[[Attempt, Outcome], object],
+    ) -> None:
+        self.number = number
+        suffix = "" if number == 1 else f"-{number}"
+        self.log = LogSpool(directory / f"output{suffix}.log")
+        self.bars, self.metrics, self.displays = Bars(), Metrics(), Displays()
+        self.running: Running | None = None
+        self.pid: int | None = None
+        self.usage = Usage()
+        self.exit_code: int | None = None
+        self.reason = ""
+        self.started = self.ended = 0.0
+        self._on_change, self._on_message, self._on_end = on_change, on_message, on_end
+
+    def __repr__(self) -> str:
+        return f"<attempt {self.number}{': ' if self.reason else ''}{self.reason}>"
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds it has run so far, or ran in all; 0 before it started."""
+        return (self.ended or time.monotonic()) - self.started if self.started else 0.0
+
+    def release(self) -> None:
+        """Its turn has come."""
+        self.started = time.monotonic()
+        if self.running is not None:
+            self.running.release()
+
+    def end(self, *, at_once: bool = False) -> None:
+        """End it and all that it started; returns at once."""
+        if self.running is not None:
+            self.running.end(at_once=at_once)
+
+    def on_output(self, stream: str, data: bytes) -> None:
+        """It printed something."""
+        self.log.append(data)
+        self._on_change()
+
+    def on_message(self, message: Message) -> None:
+        """It told something."""
+        kind = message.get("kind")
+        if kind == "hello":
+            self.pid = message["pid"]
+        elif kind == "bars":
+            self.bars.take(message)
+        elif kind == "metrics":
+            self.metrics.take(message)
+        elif kind in ("display", "clear_output"):
+            self.displays.take(message, at_byte=self.log.size_bytes)
+        else:
+            self._on_message(message)
+        self._on_change()
+
+    def on_end(self, outcome: Outcome) -> None:
+        """It is gone, and everything that it started."""
+        self.ended, self.usage = time.monotonic(), outcome.usage
+        self.running = None
+        self.log.close()
+        self._on_end(self, outcome)
+
+    def drop(self) -> None:
+        """Forget what it reported."""
+        self.displays.clear()
+        self.log.drop()

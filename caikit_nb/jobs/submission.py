@@ -1,0 +1,155 @@
+"""From a piece of work and its options to what a backend takes."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from caikit_nb.backends.base import Task
+from caikit_nb.execution.call import Call, Runner
+from caikit_nb.execution.child import Surroundings
+from caikit_nb.execution.limits import Grace
+from caikit_nb.jobs import inside, seeds
+from caikit_nb.jobs.durations import parse_duration
+from caikit_nb.jobs.inside import CurrentJob
+from caikit_nb.jobs.job_spec import JobSpec
+from caikit_nb.jobs.options import SESSION_DEFAULT, JobOptions, Policy, check_retries
+from caikit_nb.jobs.sizes import parse_size
+from caikit_nb.jobs.start_method import Choice, choose_start_method
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a job is to do.
+
+    Attributes:
+        runner: Runs it in the job.
+        inputs: The values that it needs; asked for once the start method is known.
+        options: Plain data for the runner.
+        source: Its source, if it is a cell or an expression.
+        outs: The variables it brings back.
+    """
+
+    runner: Runner
+    inputs: Callable[[Choice], Mapping[str, Any]]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
+    outs: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class SessionHooks:
+    """What a session adds to every job."""
+
+    function_runner: Runner = inside.run_function
+    function_options: Callable[[], Mapping[str, Any]] = dict
+    before_fork: Callable[[], None] = lambda: None
+    closed_fds: Callable[[], tuple[int, ...]] = lambda: ()
+
+
+_ordinals = itertools.count(1)
+
+
+class Submission:
+    """One piece of work on its way to become a job.
+
+    Args:
+        work: What to do.
+        options: How.
+        policy: The session's settings.
+        hooks: What the session adds.
+        next_name: Gives a name for a job without one.
+
+    Raises:
+        ValueError: a wrong option.
+        ForkRefusedError: a fork was asked for where it isn't safe.
+    """
+
+    def __init__(
+        self,
+        work: Work,
+        options: JobOptions,
+        policy: Policy,
+        hooks: SessionHooks,
+        next_name: Callable[[], str],
+    ) -> None:
+        self._work, self._policy, self._hooks = work, policy, hooks
+        self._choice = choose_start_method(
+            options.start_method or policy.start_method,
+            allow_unsafe_fork=policy.allow_unsafe_fork,
+        )
+        self.spec = self._make_spec(options, next_name)
+
+    def _make_spec(self, options: JobOptions, next_name: Callable[[], str]) -> JobSpec:
+        policy, work = self._policy, self._work
+        unset = options.retain is SESSION_DEFAULT
+        retain = parse_duration(policy.retention_duration if unset else options.retain)
+        timeout = parse_duration(options.timeout)
+        limit = policy.memory_limit if options.memory_limit is None else options.memory_limit
+        return JobSpec(
+            id=uuid.uuid4().hex[:12],
+            start_method=self._choice.method,
+            reason=self._choice.reason,
+            source=work.source,
+            params=dict(options.params),
+            outs=work.outs,
+            retention_s=None if retain is None else retain.total_seconds(),
+            timeout_s=None if timeout is None else timeout.total_seconds(),
+            memory_limit_bytes=None if limit is None else parse_size(limit),
+            retries=check_retries(options.retries),
+            after=tuple(job.name for job in options.after),
+            seed=seeds.seed_of(options.seed, next(_ordinals)),
+            name=options.name or next_name(),
+        )
+
+    def tasks(self) -> Callable[[int], Task]:
+        """Makes the task of an attempt, of inputs that are looked up now."""
+        if self._choice.method == "fork":
+            self._hooks.before_fork()
+        inputs = self._work.inputs(self._choice)
+        return lambda attempt: self._task(attempt, self._choice, inputs)
+
+    def _task(self, attempt: int, choice: Choice, inputs: Mapping[str, Any]) -> Task:
+        kill_after_s = self._policy.cancel_grace_s
+        return Task(
+            self.spec.name,
+            Call(self._work.runner, inputs, {**self._work.options, **self._own(attempt, choice)}),
+            choice.method,
+            self._surroundings(choice),
+            Grace(kill_after_s / 2, kill_after_s),
+            fresh=lambda: self._fresh_task(attempt),
+        )
+
+    def _fresh_task(self, attempt: int) -> Task:
+        choice = Choice("forkserver", "")
+        return self._task(attempt, choice, self._work.inputs(choice))
+
+    def _own(self, attempt: int, choice: Choice) -> Mapping[str, Any]:
+        spec = self.spec
+        return {
+            "job": CurrentJob(spec.id, spec.name, spec.params, attempt, spec.seed),
+            "own_process": choice.method != "thread",
+            "seeded": seeds.loaded_libraries(),
+        }
+
+    def _surroundings(self, choice: Choice) -> Surroundings:
+        limit_bytes = self.spec.memory_limit_bytes
+        if choice.method == "fork":
+            return Surroundings(
+                closed_fds=self._hooks.closed_fds(),
+                memory_limit_bytes=limit_bytes,
+                single_openmp_thread=choice.single_openmp_thread,
+            )
+        return Surroundings(
+            directory=str(Path.cwd()),
+            environment=dict(os.environ),
+            module_path=tuple(sys.path),
+            fresh_main=True,
+            memory_limit_bytes=limit_bytes,
+        )
