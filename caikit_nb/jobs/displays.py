@@ -77,6 +77,11 @@ class Displays(Sequence[Display]):
             self._items = self._items[1:]
             self.left_out += 1
 
+    @property
+    def size_bytes(self) -> int:
+        """Bytes held."""
+        return sum(shown.size_bytes for shown in self._items)
+
     def clear(self) -> None:
         """Drop them all."""
         self._items = ()

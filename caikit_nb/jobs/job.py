@@ -16,22 +16,21 @@ from pathlib import Path
 from typing import Any
 
 from caikit_nb.backends.base import Running
-from caikit_nb.errors import JobDiedError, JobOutOfMemoryError, JobTimeoutError
+from caikit_nb.errors import JobTimeoutError
 from caikit_nb.execution.call import RESULT
 from caikit_nb.execution.exception_pickler import PackedError, unpack
 from caikit_nb.execution.messages import Message
-from caikit_nb.execution.outcome import Died, Outcome, PlainValues, Raised, Returned, Values
+from caikit_nb.execution.outcome import Died, Outcome, PlainValues, Returned, Values
 from caikit_nb.execution.watcher import Timer, watcher
 from caikit_nb.jobs.attempt import Attempt
 from caikit_nb.jobs.events import Events
 from caikit_nb.jobs.job_base import JobInfo
 from caikit_nb.jobs.job_spec import JobSpec
-from caikit_nb.jobs.last_words import headline, last_words
+from caikit_nb.jobs.last_words import headline
 from caikit_nb.jobs.states import JobStatus, StateMachine
+from caikit_nb.jobs.verdict import Failure, failure_of, is_interrupt
 
 logger = logging.getLogger(__name__)
-
-_TAIL_LINES = 200
 
 
 class Job:
@@ -51,9 +50,10 @@ class Job:
         self.completed_at: datetime.datetime | None = None
         self._started = self._ended = 0.0
         self.values: Values | PlainValues | None = None
-        self.packed_error: PackedError | BaseException | None = None
+        self.packed_error: Failure | None = None
         self.ended = threading.Event()
         self.expired: str | None = None
+        self.pinned = False
         self._timed_out = False
         self._timeout: Timer | None = None
         # Called in the watcher's thread (or the canceller's) as the job moves: be quick.
@@ -200,7 +200,10 @@ class Job:
         count = outcome.usage.leftover_processes
         if count:
             self.notes.append(f"{count} process{'es' * (count > 1)} it had started ended with it")
+        attempt.exit_code = outcome.exit_code if isinstance(outcome, Died) else None
         failure = self._failure(attempt, outcome)
+        if failure is None:
+            attempt.exit_code = 0
         if failure is not None and self._may_begin_again(attempt, failure):
             attempt.reason = headline(failure)
             self.notes.append(f"attempt {attempt.number} failed: {attempt.reason}")
@@ -212,27 +215,19 @@ class Job:
         for spare in self.attempts[attempt.number :]:
             spare.end(at_once=True)
 
-    def _may_begin_again(self, attempt: Attempt, failure: PackedError | BaseException) -> bool:
+    def _may_begin_again(self, attempt: Attempt, failure: Failure) -> bool:
         more = attempt.number < len(self.attempts)
         # Who interrupts it does not want it anew.
-        return more and self.status is JobStatus.RUNNING and not _is_interrupt(failure)
+        return more and self.status is JobStatus.RUNNING and not is_interrupt(failure)
 
-    def _failure(self, attempt: Attempt, outcome: Outcome) -> PackedError | BaseException | None:
+    def _failure(self, attempt: Attempt, outcome: Outcome) -> Failure | None:
         """What the outcome means if it isn't a success."""
         if self._timed_out:  # also if it caught the interrupt and returned
             return JobTimeoutError(self.spec.timeout_s or 0.0)
-        if isinstance(outcome, Died):
-            attempt.exit_code = outcome.exit_code
-            tail = last_words(attempt.log.text(tail=_TAIL_LINES))
-            kind = JobOutOfMemoryError if outcome.memory else JobDiedError
-            return kind(outcome.explanation, outcome.exit_code, tail)
-        if isinstance(outcome, Raised):
-            return outcome.error
-        attempt.exit_code = 0
-        return None
+        return failure_of(outcome, attempt.log)
 
     def _decide(
-        self, attempt: Attempt, outcome: Outcome, failure: PackedError | BaseException | None
+        self, attempt: Attempt, outcome: Outcome, failure: Failure | None
     ) -> bool:
         """Move to the state that the outcome means; False if it was decided before."""
         if failure is not None:
@@ -245,7 +240,7 @@ class Job:
             self.values = None
         return decided
 
-    def _fail(self, attempt: Attempt, error: PackedError | BaseException) -> bool:
+    def _fail(self, attempt: Attempt, error: Failure) -> bool:
         if self.status is JobStatus.CANCELED:
             return False
         self.packed_error = error
@@ -270,6 +265,21 @@ class Job:
         """The variables it gave back."""
         return [] if self.values is None else [n for n in self.values.entries if n != RESULT]
 
+    @property
+    def held_bytes(self) -> dict[str, int]:
+        """What it holds, in bytes: ``result``, ``displays`` and ``log``."""
+        return {
+            "result": 0 if self.values is None else self.values.size_bytes,
+            "displays": sum(attempt.displays.size_bytes for attempt in self.attempts),
+            "log": sum(attempt.log.held_bytes for attempt in self.attempts),
+        }
+
+    @property
+    def expires_at(self) -> float | None:
+        """When its retention is over, on the monotonic clock; None for never or not yet known."""
+        ended = self.ended.is_set() and self.expired is None and not self.pinned
+        return self._ended + self.spec.retention_s if ended and self.spec.retention_s is not None else None
+
     def expire(self, why: str) -> None:
         """Drop everything that it holds but its record."""
         self.expired = why
@@ -278,12 +288,6 @@ class Job:
         for attempt in self.attempts:
             attempt.drop()
         self.changed()
-
-
-def _is_interrupt(failure: PackedError | BaseException) -> bool:
-    if isinstance(failure, PackedError):
-        return failure.nodes[0].type_name.rpartition(".")[2] == "KeyboardInterrupt"
-    return isinstance(failure, KeyboardInterrupt)
 
 
 def _call_all(callbacks: list[Callable[[Job], object]], job: Job) -> None:

@@ -64,6 +64,11 @@ class LogSpool:
             os.close(self._fd)
             self._fd = None
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes on disk and in memory."""
+        return self._file_size + len(self._head) + self._tail_size
+
     def drop(self) -> None:
         """Forget everything, the file included."""
         with self._lock:
@@ -71,7 +76,7 @@ class LogSpool:
 
     def _drop(self) -> None:
         self.close()
-        self._head, self._tail_size = b"", 0
+        self._head, self._tail_size, self._file_size = b"", 0, 0
         self._tail.clear()
         if self._path is not None:
             self._path.unlink(missing_ok=True)

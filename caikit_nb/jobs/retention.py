@@ -1,6 +1,12 @@
-"""How long results are kept: a timer ends it, for every kind of end alike."""
+"""How long results are kept, and how many: a timer ends it, for every kind of end alike."""
 
 from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
 
 from caikit_nb.execution.serial_thread import SerialThread
 from caikit_nb.execution.watcher import watcher
@@ -11,20 +17,124 @@ from caikit_nb.jobs.job import Job
 _expiries = SerialThread("caikit_nb retention")
 
 
-def keep(job: Job) -> None:
-    """Drop what the job holds once its retention is over, counted from its end."""
-    retention_s = job.spec.retention_s
-    if retention_s is None:
-        return
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is kept of jobs that have ended; None for as much as there is.
 
-    def plan(_: Job) -> None:
-        watcher.call_later(retention_s, lambda: _expiries.put(lambda: _expire(job)))
+    Attributes:
+        max_results: How many jobs' results.
+        max_bytes: How many bytes they may hold together. The newest result stays whatever its
+            size, or it could never be fetched.
+    """
 
-    job.on_gone.append(plan)
+    max_results: int | None = None
+    max_bytes: int | None = None
 
 
-def _expire(job: Job) -> None:
-    if job.expired is None:
+class Kept(Protocol):
+    """What `overflow` looks at."""
+
+    @property
+    def pinned(self) -> bool:
+        """Whether it stays."""
+
+    @property
+    def size_bytes(self) -> int:
+        """What it holds."""
+
+
+def overflow[K: Kept](kept: Iterable[K], limits: Limits) -> list[K]:
+    """What has to go, of results in the order of their jobs' ends; the oldest go first.
+
+    Pinned ones stay, and what they hold isn't counted.
+    """
+    loose = [result for result in kept if not result.pinned]
+    count, held_bytes = len(loose), sum(result.size_bytes for result in loose)
+    gone = []
+    for result in loose[:-1]:
+        too_many = limits.max_results is not None and count > limits.max_results
+        too_large = limits.max_bytes is not None and held_bytes > limits.max_bytes
+        if not too_many and not too_large:
+            break
+        gone.append(result)
+        count -= 1
+        held_bytes -= result.size_bytes
+    return gone
+
+
+@dataclass(slots=True, eq=False)
+class _Result:
+    job: Job
+    size_bytes: int
+
+    @property
+    def pinned(self) -> bool:
+        return self.job.pinned
+
+
+class Retention:
+    """Keeps the results of a session's jobs, and drops them.
+
+    Args:
+        limits: Asked anew each time, as the settings may change.
+    """
+
+    def __init__(self, limits: Callable[[], Limits] = Limits) -> None:
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._kept: dict[Job, _Result] = {}
+
+    def keep(self, job: Job) -> None:
+        """Look after a job that has not ended."""
+        job.on_gone.append(self._ended)
+        job.on_expired.append(self._forget)
+
+    def _ended(self, job: Job) -> None:
+        with self._lock:
+            self._kept[job] = _Result(job, sum(job.held_bytes.values()))
+        self._plan(job)
+        self._limit()
+
+    def _forget(self, job: Job) -> None:
+        with self._lock:
+            self._kept.pop(job, None)
+
+    def _plan(self, job: Job) -> None:
+        if job.expires_at is not None:
+            watcher.call_at(job.expires_at, lambda: _expiries.put(lambda: _expire_if_due(job)))
+
+    def _limit(self) -> None:
+        limits = self._limits()
+        if limits == Limits():
+            return
+        with self._lock:
+            gone = overflow(self._kept.values(), limits)
+            for result in gone:
+                del self._kept[result.job]
+        for result in gone:
+            job = result.job
+            _expiries.put(lambda job=job: _expire(job, "newer results took its place"))
+
+    def pin(self, job: Job) -> None:
+        """Keep its result whatever the limits say."""
+        job.pinned = True
+        job.changed()
+
+    def unpin(self, job: Job) -> None:
+        """Let the limits hold for it again; what is overdue goes at once."""
+        job.pinned = False
+        self._plan(job)
+        self._limit()
+        job.changed()
+
+
+def _expire_if_due(job: Job) -> None:
+    if job.expires_at is not None and job.expires_at <= time.monotonic():
         assert job.spec.retention_s is not None  # noqa: S101
         kept = format_duration(job.spec.retention_s)
-        job.expire(f"it was kept for {kept} after the job had ended")
+        _expire(job, f"it was kept for {kept} after the job had ended")
+
+
+def _expire(job: Job, why: str) -> None:
+    if job.expired is None and not job.pinned:
+        job.expire(why)

@@ -1,0 +1,28 @@
+"""What the outcome of an attempt means for its job."""
+
+from __future__ import annotations
+
+from caikit_nb.errors import JobDiedError, JobOutOfMemoryError
+from caikit_nb.execution.exception_pickler import PackedError
+from caikit_nb.execution.outcome import Died, Outcome, Raised
+from caikit_nb.jobs.last_words import last_words
+from caikit_nb.jobs.logs import LogSpool
+
+Failure = PackedError | BaseException
+
+_TAIL_LINES = 200
+
+
+def failure_of(outcome: Outcome, log: LogSpool) -> Failure | None:
+    """The error that it stands for; None for a success."""
+    if isinstance(outcome, Died):
+        kind = JobOutOfMemoryError if outcome.memory else JobDiedError
+        return kind(outcome.explanation, outcome.exit_code, last_words(log.text(tail=_TAIL_LINES)))
+    return outcome.error if isinstance(outcome, Raised) else None
+
+
+def is_interrupt(failure: Failure) -> bool:
+    """Whether somebody interrupted it."""
+    if isinstance(failure, PackedError):
+        return failure.nodes[0].type_name.rpartition(".")[2] == "KeyboardInterrupt"
+    return isinstance(failure, KeyboardInterrupt)
