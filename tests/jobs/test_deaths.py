@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 import time
 from concurrent.futures import CancelledError
 from pathlib import Path
@@ -92,3 +93,20 @@ def test_an_error_of_300_kb_ends_its_job(executor: JobExecutor, method: str) -> 
     with pytest.raises(ValueError, match=re.compile("^y{300000}$")):
         future.result(LONGEST_S)
     assert future.status is JobStatus.ERRORED
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver", "thread"])
+@pytest.mark.parametrize("code", [None, 0, "bad data path", 3])
+def test_sys_exit_completes_a_job_only_where_it_means_success(
+    executor: JobExecutor, method: str, code: Any
+) -> None:
+    future = submit(executor, method, sys.exit, code)
+    if code in (None, 0):
+        assert future.result(LONGEST_S) is None
+        assert future.status is JobStatus.COMPLETED
+        return
+    with pytest.raises(SystemExit, match=f"^{code}$"):
+        future.result(LONGEST_S)
+    assert future.status is JobStatus.ERRORED
+    (error,) = future.get_info().errors or []
+    assert str(error) == str(code)
