@@ -7,6 +7,8 @@ from collections.abc import Callable
 import psutil
 import pytest
 
+from caikit_nb.execution import guard
+from tests.fifo import spin_until
 from tests.notebook.kernel import Kernel
 from tests.notebook.processes import Watched
 
@@ -90,8 +92,10 @@ def test_no_process_of_any_tree_outlives_its_kernel(
 ) -> None:
     kernel = start_kernel()
     before = start_trees(kernel, watched)
+    first = guard.first_mark_of(kernel.pid)
     ENDINGS[ending](kernel)
     assert watched.living_after(GONE_S) == []
+    assert list(guard.marked(first, first + guard.MARKS_PER_KERNEL - 1)) == []
     assert not set(before) & {path.name for path in kernel.sessions.iterdir()}
 
 
@@ -111,28 +115,34 @@ def test_a_guard_that_was_killed_is_replaced_with_the_next_job(
 
 def guard_of(kernel: Kernel) -> int:
     """The process of the kernel's guard."""
-    (guard,) = [
+    (pid,) = [
         process.pid
         for process in psutil.Process(kernel.pid).children()
         if process.status() != psutil.STATUS_ZOMBIE
         and any(word.endswith("guard.py") for word in process.cmdline())
     ]
-    return guard
+    return pid
 
 
-def test_the_next_session_removes_what_a_kernel_and_its_guard_that_were_killed_have_left(
+def test_the_next_session_removes_the_directory_that_a_killed_kernel_and_guard_have_left(
     start_kernel: Callable[..., Kernel], watched: Watched
 ) -> None:
-    kernel = start_kernel()
-    left = start_trees(kernel, watched)
-    guard = guard_of(kernel)
-    os.kill(guard, signal.SIGKILL)
-    kernel_pid = kernel.pid
-    os.kill(kernel_pid, signal.SIGKILL)
+    kernel, left = kill_kernel_and_guard(start_kernel, watched)
     following = start_kernel(CAIKIT_NB_DIR=str(kernel.sessions))
     following.do("%load_ext caikit_nb\nagain = %caikit_job 6 * 7")
     assert following.value("again.result(20)") == 42
     now = [path.name for path in kernel.sessions.iterdir()]
     assert not set(left) & set(now)
     assert len(now) == 1
-    assert watched.living_after(GONE_S) == []
+
+
+def kill_kernel_and_guard(
+    start_kernel: Callable[..., Kernel], watched: Watched
+) -> tuple[Kernel, list[str]]:
+    """A kernel that was killed at once after its guard, and the session's directories."""
+    kernel = start_kernel()
+    left = start_trees(kernel, watched)
+    os.kill(guard_of(kernel), signal.SIGKILL)
+    os.kill(kernel.pid, signal.SIGKILL)
+    assert spin_until(lambda: not kernel.manager.is_alive())  # a server asks, too, and so reaps it
+    return kernel, left
