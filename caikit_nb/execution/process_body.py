@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import logging
 import multiprocessing
@@ -32,6 +31,7 @@ from caikit_nb.execution.guardian import guardian
 from caikit_nb.execution.limits import Grace
 from caikit_nb.execution.outcome import Died, Outcome, Raised, Returned
 from caikit_nb.execution.process_reader import ProcessListener, ProcessReader, Silent
+from caikit_nb.execution.program_end import living
 from caikit_nb.execution.standard_processes import context_of, held_sigint
 from caikit_nb.execution.transfer import open_memory_file
 from caikit_nb.execution.watcher import Timer, stillness, watcher
@@ -39,7 +39,6 @@ from caikit_nb.execution.watcher import Timer, stillness, watcher
 logger = logging.getLogger(__name__)
 
 OOM_EXIT_CODES = [137, 9, -9]
-_LAST_WAIT_S = 5.0
 
 
 class ProcessBody(Destroyable):
@@ -134,7 +133,7 @@ class ProcessBody(Destroyable):
             surroundings.memory_limit_bytes,
         )
         self._reader = reader
-        _living.add(self)
+        living.add(self)
         watcher.call_soon(reader.attach)
 
     def _open_channel(self) -> Channel:
@@ -158,7 +157,7 @@ class ProcessBody(Destroyable):
         if not isinstance(outcome, Died):
             self._complete()
         multiprocessing.process._children.discard(self)  # type: ignore[attr-defined]
-        _living.discard(self)
+        living.discard(self)
         self._settled.set()
 
     def end(self, grace: Grace) -> None:
@@ -301,21 +300,3 @@ def _nothing() -> None:
 # Always ready to be read, as its other end is closed.
 _READY, _unused = os.pipe()
 os.close(_unused)
-
-_living: set[ProcessBody] = set()
-
-
-def _end_all() -> None:
-    """This program ends, and what it has started ends with it.
-
-    The standard library would wait for each, for as long as it likes.
-    """
-    for process in list(_living):
-        process.kill_soon()
-    give_up = time.monotonic() + _LAST_WAIT_S
-    for process in list(_living):
-        process.join(max(0.0, give_up - time.monotonic()))
-
-
-atexit.register(_end_all)  # before the standard library's own, as that was registered earlier
-os.register_at_fork(after_in_child=_living.clear)

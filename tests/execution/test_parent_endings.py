@@ -21,7 +21,7 @@ from tests.execution.test_parent_endings import report_and_pause
 
 if __name__ == "__main__":
     method, told, ready, end = sys.argv[1:]
-    daemon = end == "return"
+    daemon = end == "return a daemon"
     process = DestroyableProcess(method, report_and_pause, args=(told,), daemon=daemon)
     process.start()
     open(ready).read()
@@ -35,6 +35,7 @@ if __name__ == "__main__":
 
 
 def report_and_pause(told: str) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with open(told, "w") as file:
         file.write(str(os.getpid()))
     signal.pause()
@@ -87,8 +88,11 @@ def test_a_parent_that_ends_without_cleaning_up_takes_its_process_along(
     assert is_gone_within(parent.child)
 
 
+@pytest.mark.parametrize("end", ["return", "return a daemon"])
 @every_method
-def test_a_parent_that_is_done_does_not_wait_for_its_daemon(method: str, tmp_path: Path) -> None:
-    parent = Parent(tmp_path, method, "return")
+def test_a_parent_that_is_done_does_not_wait_for_its_process(
+    method: str, end: str, tmp_path: Path
+) -> None:
+    parent = Parent(tmp_path, method, end)
     assert parent.process.wait(30) == 0
     assert is_gone_within(parent.child)
