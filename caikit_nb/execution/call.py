@@ -97,6 +97,12 @@ def run_function(call: Call, port: Port) -> Mapping[str, object]:
     return {RESULT: call.inputs["function"](*call.inputs["args"], **call.inputs["kwargs"])}
 
 
+def run_for_effect(call: Call, port: Port) -> Mapping[str, object]:
+    """Like `run_function`, but what the call returns stays where it is."""
+    run_function(call, port)
+    return {RESULT: None}
+
+
 def function_inputs(
     function: Callable[..., Any],
     args: tuple[Any, ...] = (),

@@ -13,8 +13,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from caikit_nb.errors import UnpicklableError
 from caikit_nb.execution import guard
-from caikit_nb.execution.call import Call, SealedCall, function_inputs, run_function, seal
+from caikit_nb.execution.call import (
+    Call,
+    SealedCall,
+    function_inputs,
+    run_for_effect,
+    run_function,
+    seal,
+)
 from caikit_nb.execution.channel import Channel
 from caikit_nb.execution.child import Start, Surroundings, main
 from caikit_nb.execution.destroyable import Destroyable
@@ -23,6 +31,7 @@ from caikit_nb.execution.guardian import guardian
 from caikit_nb.execution.limits import Grace
 from caikit_nb.execution.outcome import Died, Outcome, Raised, Returned
 from caikit_nb.execution.process_reader import ProcessListener, ProcessReader, Silent
+from caikit_nb.execution.program_end import living
 from caikit_nb.execution.standard_processes import context_of, held_sigint
 from caikit_nb.execution.transfer import open_memory_file
 from caikit_nb.execution.watcher import Timer, stillness, watcher
@@ -58,7 +67,8 @@ class ProcessBody(Destroyable):
         super().__init__(target=main, **mp_kwargs)  # type: ignore[call-arg]
         if call is None:
             function = target if target is not None else _nothing
-            call = Call(run_function, function_inputs(function, args or (), kwargs))
+            runner = run_function if return_result else run_for_effect
+            call = Call(runner, function_inputs(function, args or (), kwargs))
         self._call, self._inputs_fd = call, inputs
         self._capture, self._gated = capture, gated
         self._listener: ProcessListener = listener or Silent()
@@ -70,7 +80,7 @@ class ProcessBody(Destroyable):
         self._refused: RuntimeError | None = None
         self._outcome: Outcome | None = None
         self._settled = threading.Event()
-        self._state_lock = threading.Lock()
+        self._state_lock, self._answer_lock = threading.Lock(), threading.RLock()
         self._channel: Channel | None = None
         self._reader: ProcessReader | None = None
         self._answer: tuple[Any, BaseException | None] | None = None
@@ -123,6 +133,7 @@ class ProcessBody(Destroyable):
             surroundings.memory_limit_bytes,
         )
         self._reader = reader
+        living.add(self)
         watcher.call_soon(reader.attach)
 
     def _open_channel(self) -> Channel:
@@ -141,10 +152,12 @@ class ProcessBody(Destroyable):
             self._channel.open_gate()
 
     def _settle(self, outcome: Outcome) -> None:
+        # In this order: whoever waits for the event or joins can ask for everything then.
         self._outcome = outcome
         if not isinstance(outcome, Died):
             self._complete()
         multiprocessing.process._children.discard(self)  # type: ignore[attr-defined]
+        living.discard(self)
         self._settled.set()
 
     def end(self, grace: Grace) -> None:
@@ -183,7 +196,7 @@ class ProcessBody(Destroyable):
         with self._state_lock:
             started = self._popen is not None  # type: ignore[attr-defined]
             if not self._destroyed:
-                self._canceled = not self._settled.is_set()
+                self._canceled = not self.ran
             self._destroyed = True
         if not started:
             return
@@ -199,7 +212,7 @@ class ProcessBody(Destroyable):
 
     def is_alive(self) -> bool:
         """Whether it was started and has not ended."""
-        return self._popen is not None and not self._settled.is_set()  # type: ignore[attr-defined]
+        return self._popen is not None and not self.ran  # type: ignore[attr-defined]
 
     def join(self, timeout: float | None = None) -> None:
         """Wait until it has ended and its outcome is known (contracts P12)."""
@@ -222,13 +235,19 @@ class ProcessBody(Destroyable):
     def _complete(self) -> None:
         with self._state_lock:
             self._completed = True
-            if self._completion_event is not None:
-                self._completion_event.set()
+            event = self._completion_event
+        if event is not None:  # it may be the caller's own kind: not under our lock
+            event.set()
+
+    @property
+    def sentinel(self) -> int:
+        """A descriptor that is ready once it has ended; its own number may be reused by then."""
+        return _READY if self.ran else int(super().sentinel)  # type: ignore[misc]
 
     @property
     def ran(self) -> bool:
         """Whether it was started and has ended (contracts P9)."""
-        return self._popen is not None and self._settled.is_set()  # type: ignore[attr-defined]
+        return self._outcome is not None
 
     @property
     def error(self) -> BaseException | None:
@@ -246,16 +265,20 @@ class ProcessBody(Destroyable):
 
     def _answered(self) -> tuple[Any, BaseException | None]:
         """Result and error, rebuilt once."""
-        if self._outcome is None:
+        outcome = self._outcome
+        if outcome is None:
             return None, None
-        with self._state_lock:
+        with self._answer_lock:  # the user's classes are rebuilt under it, and may ask us
             if self._answer is None:
-                self._answer = self._rebuild(self._outcome)
+                self._answer = self._rebuild(outcome)
             return self._answer
 
     def _rebuild(self, outcome: Outcome) -> tuple[Any, BaseException | None]:
         if isinstance(outcome, Returned):
-            return (outcome.values.load() if self._return_result else None), None
+            try:
+                return (outcome.values.load() if self._return_result else None), None
+            except UnpicklableError as error:
+                return None, error
         if isinstance(outcome, Raised):
             if isinstance(outcome.error, BaseException):
                 return None, outcome.error
@@ -272,3 +295,8 @@ class ProcessBody(Destroyable):
 
 def _nothing() -> None:
     """The call of a process without a target."""
+
+
+# Always ready to be read, as its other end is closed.
+_READY, _unused = os.pipe()
+os.close(_unused)

@@ -6,6 +6,7 @@ import functools
 import logging
 import os
 import signal
+import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -24,6 +25,7 @@ _REST_S = 0.005
 _PIPE_READS = 16  # a pipe holds 64 KiB, and 1 MiB at most
 _DRAIN_READS = 1024  # after the exit, take at most this many pieces of 256 KiB more
 SIGN_OF_LIFE_S = 5.0  # how long a forked process may take to its first word
+_LONGEST_SILENCE_S = 60.0  # and where it seems to run
 _SILENCE = (
     "the job's process gave no sign of life after the fork and was ended: another thread of the "
     "kernel held a lock at that moment; use -m forkserver"
@@ -57,6 +59,15 @@ class Silent:
         """Ignore."""
 
 
+def _wants_to_run(pid: int) -> bool:
+    """Whether it runs or waits for a processor or a disk, rather than for a lock."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] in (b"R", b"D")
+    except OSError:
+        return False
+
+
 def _ignore(*_: object) -> None:
     """Takes the place of a callback that is done with."""
 
@@ -82,6 +93,7 @@ class ProcessReader:
         self._linger: Timer | None = None
         self._patience: Timer | None = None
         self._gave_up = False
+        self._attached = 0.0
         self.signaled = False
         self._oom_kills = memory.oom_kills()
         self._memory = MemoryWatch(popen.pid, mark, memory_limit_bytes, kill)
@@ -94,10 +106,16 @@ class ProcessReader:
             watcher.add_reader(fd, functools.partial(self._on_output, stream, fd))
         watcher.add_reader(self._channel.messages, self._read_messages)
         watcher.add_reader(self._exit_fd, self._on_exit)
+        self._attached = time.monotonic()
         if self._popen.method == "fork":
             self._patience = watcher.call_later(SIGN_OF_LIFE_S, self._give_up)
 
     def _give_up(self) -> None:
+        waited_s = time.monotonic() - self._attached
+        if waited_s < _LONGEST_SILENCE_S and _wants_to_run(self._popen.pid):
+            # It is no lock that keeps it but the machine, which is busy.
+            self._patience = watcher.call_later(SIGN_OF_LIFE_S / 5, self._give_up)
+            return
         self._gave_up = True
         self._kill()
 

@@ -7,11 +7,13 @@ back writable and without a copy, and one value that can't be pickled or read lo
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import os
 import pickle
 import sys
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -23,7 +25,7 @@ from caikit_nb.execution.group_reader import GroupReader
 from caikit_nb.execution.unpicklable import explain_unpicklable
 
 _ALIGNMENT = 64  # the largest alignment that NumPy kernels ask for
-_COPIED_BYTES = 1 << 20  # a map keeps a descriptor open, so small files are read instead
+_COPIED_BYTES = 1 << 20  # a map takes whole pages, so small files are read instead
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +198,7 @@ class Store:
         return values
 
     def _views(self, entry: Entry) -> list[memoryview]:
-        view = memoryview(self._memory)
+        view = memoryview(self._memory).cast("B")
         return [view[offset : offset + length] for offset, length in entry.spans]
 
 
@@ -219,11 +221,27 @@ def _read(fd: int, size: int) -> bytearray:
     return bytearray(os.pread(fd, size, 0))
 
 
-def _map(fd: int, size: int) -> mmap.mmap:
-    # Newer Pythons can leave out the copy of the descriptor that a map keeps.
-    untracked: dict[str, Any] = {"trackfd": False} if sys.version_info >= (3, 13) else {}
+def _map(fd: int, size: int) -> Any:
     access = mmap.PROT_READ | mmap.PROT_WRITE
-    return mmap.mmap(fd, size, flags=mmap.MAP_PRIVATE, prot=access, **untracked)
+    if sys.version_info >= (3, 13):
+        return mmap.mmap(fd, size, flags=mmap.MAP_PRIVATE, prot=access, trackfd=False)
+    return _map_without_descriptor(fd, size, access)
+
+
+def _map_without_descriptor(fd: int, size: int, access: int) -> Any:
+    """What ``trackfd=False`` does: the map of older Pythons keeps a copy of the descriptor."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    pointer, number, offset = ctypes.c_void_p, ctypes.c_int, ctypes.c_long
+    libc.mmap.argtypes = [pointer, ctypes.c_size_t, number, number, number, offset]
+    libc.munmap.argtypes = [pointer, ctypes.c_size_t]
+    address = libc.mmap(None, size, access, mmap.MAP_PRIVATE, fd, 0)
+    if address == ctypes.c_void_p(-1).value:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    memory = (ctypes.c_ubyte * size).from_address(address)
+    # Views of it keep it alive, so the pages go with the last of them.
+    weakref.finalize(memory, libc.munmap, address, size).atexit = False
+    return memory
 
 
 def _type_name(value: object) -> str:

@@ -74,8 +74,16 @@ def _end_processes(path: Path) -> None:
     with contextlib.suppress(OSError, ValueError, KeyError):
         owner = json.loads((path / MARKER_FILE).read_text())
         # Another process of that number would give the same marks to jobs of its own.
-        if owner["boot"] == _boot() and not psutil.pid_exists(owner["pid"]):
+        if owner["boot"] == _boot() and not _is_used(owner["pid"]):
             kill_marked_of(owner["pid"])
+
+
+def _is_used(pid: int) -> bool:
+    try:
+        _started(psutil.Process(pid))
+    except psutil.NoSuchProcess:
+        return False
+    return True
 
 
 def _is_dead(path: Path) -> bool:
@@ -96,13 +104,19 @@ def _is_dead(path: Path) -> bool:
 
 
 def _started(process: psutil.Process) -> float:
-    """When it started, by a clock that nobody can set where there is one."""
+    """When it started, by a clock that nobody can set where there is one.
+
+    Raises:
+        psutil.NoSuchProcess: it is gone, also if nobody has waited for it yet.
+    """
     if sys.platform != "linux":
         return process.create_time()
     try:
         fields = Path(f"/proc/{process.pid}/stat").read_bytes().rpartition(b")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         raise psutil.NoSuchProcess(process.pid) from None
+    if fields[0] in (b"Z", b"X"):
+        raise psutil.NoSuchProcess(process.pid)
     return int(fields[19])
 
 

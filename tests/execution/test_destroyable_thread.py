@@ -183,3 +183,31 @@ def test_an_interrupt_is_raised_only_in_a_running_one() -> None:
     with pytest.raises(KeyboardInterrupt):
         thread.get_or_throw()
     assert not thread.raise_inside(KeyboardInterrupt)
+
+
+@pytest.mark.parametrize("error", [SystemExit("bad data path"), KeyboardInterrupt("by hand")])
+def test_an_exit_or_an_interrupt_is_not_lost(error: BaseException) -> None:
+    done = threading.Event()
+    thread = ran(fail, error, work_done_event=done)
+    assert (thread.ran, thread.threw, done.is_set()) == (True, True, True)
+    with pytest.raises(type(error), match=str(error)) as caught:
+        thread.get_or_throw()
+    assert caught.value is error
+
+
+def test_one_destroyed_while_it_blocks_is_canceled_although_it_lives() -> None:
+    entered, release = threading.Event(), threading.Event()
+
+    def block() -> bool:
+        entered.set()
+        return release.wait(30)
+
+    thread = DestroyableThread(block)
+    thread.start()
+    entered.wait(10)
+    thread.destroy()
+    assert (thread.is_alive(), thread.canceled, thread.ran) == (True, True, False)
+    release.set()
+    thread.join(10)
+    assert (thread.is_alive(), thread.canceled, thread.ran) == (False, True, True)
+    assert isinstance(thread.error, ThreadDestroyedException)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.notebook.gate import Gate
 from tests.notebook.kernel import Kernel
+from tests.notebook.processes import Watched
 
 LOAD = "%load_ext caikit_nb\n%config CaikitJobs.max_workers = 4"
 CANCEL_ALL = """
@@ -67,3 +68,11 @@ def gates(tmp_path: Path) -> Callable[[], Gate]:
         return Gate(tmp_path / f"gate-{len(list(tmp_path.iterdir()))}")
 
     return make
+
+
+@pytest.fixture
+def watched() -> Iterator[Watched]:
+    """Processes that the test expects to end; those that don't are ended after it."""
+    processes = Watched()
+    yield processes
+    processes.close()

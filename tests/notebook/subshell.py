@@ -1,0 +1,46 @@
+"""A subshell of a kernel: cells that run in a thread of their own beside the main shell."""
+
+from tests.notebook.kernel import WAIT_S, Kernel
+
+
+class Subshell:
+    """One subshell of a kernel, made at once."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        client = kernel.client
+        request = client.session.msg("create_subshell_request")
+        client.control_channel.send(request)
+        reply = client.get_control_msg(timeout=WAIT_S)
+        while reply["parent_header"].get("msg_id") != request["header"]["msg_id"]:
+            reply = client.get_control_msg(timeout=WAIT_S)
+        self._id = reply["content"]["subshell_id"]
+
+    def run(self, code: str) -> str:
+        """Run a cell there to its end; returns what it printed."""
+        client = self._kernel.client
+        content = {
+            "code": code,
+            "silent": False,
+            "store_history": True,
+            "user_expressions": {},
+            "allow_stdin": False,
+            "stop_on_error": True,
+        }
+        message = client.session.msg("execute_request", content)
+        message["header"]["subshell_id"] = self._id
+        client.shell_channel.send(message)
+        own = message["header"]["msg_id"]
+
+        def published() -> list[tuple[str, dict[str, str]]]:
+            return [
+                (seen["msg_type"], seen["content"])
+                for seen in self._kernel.seen
+                if seen["parent_header"].get("msg_id") == own
+            ]
+
+        self._kernel.read_until(
+            lambda: any(c.get("execution_state") == "idle" for _, c in published()),
+            what="a cell of the subshell to end",
+        )
+        return "".join(content["text"] for kind, content in published() if kind == "stream")
