@@ -14,15 +14,9 @@ from dataclasses import replace
 from typing import Any
 
 from caikit_nb.errors import UnpicklableError
+from caikit_nb.execution import call as calls
 from caikit_nb.execution import guard
-from caikit_nb.execution.call import (
-    Call,
-    SealedCall,
-    function_inputs,
-    run_for_effect,
-    run_function,
-    seal,
-)
+from caikit_nb.execution.call import Call, SealedCall
 from caikit_nb.execution.channel import Channel
 from caikit_nb.execution.child import Start, Surroundings, main
 from caikit_nb.execution.destroyable import Destroyable
@@ -67,8 +61,8 @@ class ProcessBody(Destroyable):
         super().__init__(target=main, **mp_kwargs)  # type: ignore[call-arg]
         if call is None:
             function = target if target is not None else _nothing
-            runner = run_function if return_result else run_for_effect
-            call = Call(runner, function_inputs(function, args or (), kwargs))
+            runner = calls.run_function if return_result else calls.run_for_effect
+            call = Call(runner, calls.function_inputs(function, args or (), kwargs))
         self._call, self._inputs_fd = call, inputs
         self._capture, self._gated = capture, gated
         self._listener: ProcessListener = listener or Silent()
@@ -123,16 +117,10 @@ class ProcessBody(Destroyable):
         with held_sigint(), still:
             super().start()  # type: ignore[misc]
         channel.close_child_end()
-        reader = ProcessReader(
-            channel,
-            self._mark,
-            self._listener,
-            self._popen,  # type: ignore[attr-defined]
-            self._settle,
-            self.kill_soon,
-            surroundings.memory_limit_bytes,
+        popen, limit_bytes = self._popen, surroundings.memory_limit_bytes  # type: ignore[attr-defined]
+        self._reader = reader = ProcessReader(
+            channel, self._mark, self._listener, popen, self._settle, self.kill_soon, limit_bytes
         )
-        self._reader = reader
         living.add(self)
         watcher.call_soon(reader.attach)
 
@@ -140,7 +128,7 @@ class ProcessBody(Destroyable):
         if isinstance(self._call, Call) and self.start_method != "fork":
             self._inputs_fd = open_memory_file()
             try:
-                self._call = seal(self._call, self._inputs_fd)
+                self._call = calls.seal(self._call, self._inputs_fd)
             except BaseException:
                 os.close(self._inputs_fd)
                 raise

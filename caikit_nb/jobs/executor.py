@@ -13,7 +13,7 @@ from caikit_nb.backends.local_backend import LocalBackend
 from caikit_nb.execution import guard, memory
 from caikit_nb.execution.call import function_inputs
 from caikit_nb.execution.guardian import guardian
-from caikit_nb.jobs import paths, retention
+from caikit_nb.jobs import paths
 from caikit_nb.jobs.attempt import Attempt
 from caikit_nb.jobs.events import Events
 from caikit_nb.jobs.job import Job
@@ -21,6 +21,7 @@ from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.options import DefaultPolicy, JobOptions, Policy
 from caikit_nb.jobs.queue import JobQueue
 from caikit_nb.jobs.registry import JobRegistry
+from caikit_nb.jobs.retention import Limits, Retention
 from caikit_nb.jobs.sizes import format_size, parse_size
 from caikit_nb.jobs.start_method import check_start_method
 from caikit_nb.jobs.states import JobStatus
@@ -57,6 +58,7 @@ class JobExecutor(concurrent.futures.Executor):
         self._hooks = hooks or SessionHooks()
         self.registry, self.events = JobRegistry(), Events()
         self.queue = JobQueue(lambda: self._policy.max_workers, self._why_wait)
+        self.retention = Retention(self._limits)
         self._backend = LocalBackend()
         self._directory: Path | None = None
         self._closed = False
@@ -107,7 +109,7 @@ class JobExecutor(concurrent.futures.Executor):
         spec, tasks = submission.spec, submission.tasks()
         job = Job(spec, paths.make_job_directory(self.directory, spec.id), self.events)
         future = JobFuture(job)
-        retention.keep(job)
+        self.retention.keep(job)
         try:
             job.prepare(lambda attempt: self._make(job, attempt, tasks))
         except BaseException:
@@ -126,6 +128,12 @@ class JobExecutor(concurrent.futures.Executor):
         if sealed is not None:
             job.spec = dataclasses.replace(job.spec, shipped=sealed.sizes)
         return running
+
+    def _limits(self) -> Limits:
+        most_bytes = self._policy.max_result_bytes
+        return Limits(
+            self._policy.max_results, None if most_bytes is None else parse_size(most_bytes)
+        )
 
     def _why_wait(self) -> str | None:
         """Whether memory is too short for another job."""

@@ -6,10 +6,8 @@ The backend tells a job what happens, in the watcher's thread, which alone moves
 
 from __future__ import annotations
 
-import datetime
 import logging
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +26,7 @@ from caikit_nb.jobs.job_base import JobInfo
 from caikit_nb.jobs.job_spec import JobSpec
 from caikit_nb.jobs.last_words import headline
 from caikit_nb.jobs.states import JobStatus, StateMachine
+from caikit_nb.jobs.times import Times
 from caikit_nb.jobs.verdict import Failure, failure_of, is_interrupt
 
 logger = logging.getLogger(__name__)
@@ -45,10 +44,7 @@ class Job:
         self._alive = 0  # attempts that were made and are not gone
         self.notes: list[str] = []
         self.reason = ""
-        self.submitted_at, self._submitted = _utc_now(), time.monotonic()
-        self.started_at: datetime.datetime | None = None
-        self.completed_at: datetime.datetime | None = None
-        self._started = self._ended = 0.0
+        self.times = Times()
         self.values: Values | PlainValues | None = None
         self.packed_error: Failure | None = None
         self.ended = threading.Event()
@@ -61,6 +57,7 @@ class Job:
         self.on_decided: list[Callable[[Job], object]] = []
         self.on_expired: list[Callable[[Job], object]] = []
         self.on_gone: list[Callable[[Job], object]] = []
+        self.on_pin: list[Callable[[Job], object]] = []
 
     def __repr__(self) -> str:
         return f"<Job {self.spec.name}: {self.status.name}>"
@@ -95,13 +92,6 @@ class Job:
         return self._states.status
 
     @property
-    def elapsed_s(self) -> float:
-        """Seconds it has run so far, or ran in all; 0 before it started."""
-        if not self._started:
-            return 0.0
-        return (self._ended or time.monotonic()) - self._started
-
-    @property
     def has_error(self) -> bool:
         """Whether it ended with an error that is still there."""
         return self.packed_error is not None
@@ -118,9 +108,9 @@ class Job:
         return JobInfo(
             status=status,
             errors=None if error is None else [error],
-            submission_time=self.submitted_at,
-            completion_time=self.completed_at,
-            start_time=self.started_at,
+            submission_time=self.times.submitted_at,
+            completion_time=self.times.completed_at,
+            start_time=self.times.started_at,
             attempt=attempt.number,
             exit_code=attempt.exit_code,
             peak_memory_bytes=attempt.usage.peak_memory_bytes,
@@ -136,7 +126,7 @@ class Job:
         """Its turn has come. False if it was cancelled meanwhile."""
         if not self._states.move(JobStatus.RUNNING):
             return False
-        self.started_at, self._started = _utc_now(), time.monotonic()
+        self.times.start()
         _call_all(self.on_start, self)
         self._begin(self.attempt)
         return True
@@ -209,7 +199,7 @@ class Job:
             self.notes.append(f"attempt {attempt.number} failed: {attempt.reason}")
             self._begin(self.attempts[attempt.number])
             return
-        self._ended, self.completed_at = time.monotonic(), _utc_now()
+        self.times.end()
         if self._decide(attempt, outcome, failure):
             _call_all(self.on_decided, self)
         for spare in self.attempts[attempt.number :]:
@@ -226,9 +216,7 @@ class Job:
             return JobTimeoutError(self.spec.timeout_s or 0.0)
         return failure_of(outcome, attempt.log)
 
-    def _decide(
-        self, attempt: Attempt, outcome: Outcome, failure: Failure | None
-    ) -> bool:
+    def _decide(self, attempt: Attempt, outcome: Outcome, failure: Failure | None) -> bool:
         """Move to the state that the outcome means; False if it was decided before."""
         if failure is not None:
             return self._fail(attempt, failure)
@@ -275,10 +263,16 @@ class Job:
         }
 
     @property
-    def expires_at(self) -> float | None:
-        """When its retention is over, on the monotonic clock; None for never or not yet known."""
-        ended = self.ended.is_set() and self.expired is None and not self.pinned
-        return self._ended + self.spec.retention_s if ended and self.spec.retention_s is not None else None
+    def kept_s(self) -> float | None:
+        """For how many seconds after its end its result is kept; None if that isn't limited."""
+        kept = self.ended.is_set() and self.expired is None and not self.pinned
+        return self.spec.retention_s if kept else None
+
+    def pin(self, pinned: bool) -> None:
+        """Keep its result whatever the limits say, or let them hold for it again."""
+        self.pinned = pinned
+        _call_all(self.on_pin, self)
+        self.changed()
 
     def expire(self, why: str) -> None:
         """Drop everything that it holds but its record."""
@@ -296,7 +290,3 @@ def _call_all(callbacks: list[Callable[[Job], object]], job: Job) -> None:
             callback(job)
         except Exception:
             logger.exception("a callback failed for %r", job)
-
-
-def _utc_now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)

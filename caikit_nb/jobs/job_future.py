@@ -73,7 +73,7 @@ class JobFuture(concurrent.futures.Future[Any], JobFutureBase):
     @property
     def completion_time(self) -> datetime.datetime | None:
         """When the job ended, aware UTC; None before."""
-        return self._job.completed_at
+        return self._job.times.completed_at
 
     @property
     def status(self) -> JobStatus:
@@ -201,6 +201,20 @@ class JobFuture(concurrent.futures.Future[Any], JobFutureBase):
     def metrics(self) -> Metrics:
         """The series of `log_metric`, by name; `to_pandas()` gives a DataFrame."""
         return self._job.attempt.metrics
+
+    def pin(self) -> None:
+        """Keep the result for the session, whatever its retention and the limits say."""
+        self._job.pin(True)
+
+    def unpin(self) -> None:
+        """Take `pin` back; what is overdue goes at once."""
+        self._job.pin(False)
+
+    @property
+    def expiry_time(self) -> datetime.datetime | None:
+        """When the result goes, aware UTC; None while that isn't known, or never."""
+        kept_s = self._job.kept_s
+        return None if kept_s is None else self._job.times.date_after_end(kept_s)
 
     def purge(self) -> None:
         """Drop the result, the outputs and the log now.

@@ -33,7 +33,7 @@ def write(job: Job) -> None:
 
 def state_of(job: Job) -> dict[str, Any]:
     """The job's state as plain data."""
-    completed = job.completed_at
+    completed = job.times.completed_at
     return {
         "version": VERSION,
         "id": job.spec.id,
@@ -42,9 +42,9 @@ def state_of(job: Job) -> dict[str, Any]:
         "reason": job.reason,
         "start_method": job.spec.start_method,
         "pid": job.attempt.pid,
-        "submission_time": job.submitted_at.isoformat(),
+        "submission_time": job.times.submitted_at.isoformat(),
         "completion_time": None if completed is None else completed.isoformat(),
-        "elapsed_s": round(job.elapsed_s, 3),
+        "elapsed_s": round(job.times.elapsed_s, 3),
         "bars": [_bar(bar) for bar in job.attempt.bars.latest()],
         "metrics": {name: points[-1] for name, points in job.attempt.metrics.items() if points},
         "log_bytes": job.attempt.log.size_bytes,

@@ -23,7 +23,7 @@ class LogSpool:
     def __init__(self, path: Path | None, max_file_bytes: int = MAX_FILE_BYTES) -> None:
         self._path, self._max_file_bytes = path, max_file_bytes
         self._head = b""
-        self._tail: deque[bytes] = deque()
+        self._tail: deque[bytes] | tuple[()] = ()  # an empty deque is large
         self._tail_size = 0
         self._fd: int | None = None
         self._file_size = 0
@@ -43,9 +43,14 @@ class LogSpool:
             self._head += data[:room]
             data = data[room:]
         if data:
-            self._tail.append(data)
-            self._tail_size += len(data)
-        while self._tail and self._tail_size - len(self._tail[0]) >= TAIL_BYTES:
+            self._append_to_tail(data)
+
+    def _append_to_tail(self, data: bytes) -> None:
+        if isinstance(self._tail, tuple):
+            self._tail = deque()
+        self._tail.append(data)
+        self._tail_size += len(data)
+        while self._tail_size - len(self._tail[0]) >= TAIL_BYTES:
             self._tail_size -= len(self._tail.popleft())
 
     def _append_to_file(self, data: bytes) -> None:
@@ -77,7 +82,7 @@ class LogSpool:
     def _drop(self) -> None:
         self.close()
         self._head, self._tail_size, self._file_size = b"", 0, 0
-        self._tail.clear()
+        self._tail = ()
         if self._path is not None:
             self._path.unlink(missing_ok=True)
             self._path = None

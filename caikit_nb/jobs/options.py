@@ -25,6 +25,8 @@ class Policy(Protocol):
     allow_unsafe_fork: bool
     memory_limit: Any
     min_free_memory: Any
+    max_results: int | None
+    max_result_bytes: Any
 
 
 def usable_cores() -> int:
@@ -45,6 +47,8 @@ class DefaultPolicy:
     allow_unsafe_fork: bool = False
     memory_limit: Any = None
     min_free_memory: Any = None
+    max_results: int | None = None
+    max_result_bytes: Any = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from caikit_nb.execution.serial_thread import SerialThread
-from caikit_nb.execution.watcher import watcher
+from caikit_nb.execution.watcher import Timer, watcher
 from caikit_nb.jobs.durations import format_duration
 from caikit_nb.jobs.job import Job
 
@@ -43,7 +44,10 @@ class Kept(Protocol):
         """What it holds."""
 
 
-def overflow[K: Kept](kept: Iterable[K], limits: Limits) -> list[K]:
+K = TypeVar("K", bound=Kept)
+
+
+def overflow(kept: Iterable[K], limits: Limits) -> list[K]:
     """What has to go, of results in the order of their jobs' ends; the oldest go first.
 
     Pinned ones stay, and what they hold isn't counted.
@@ -83,11 +87,13 @@ class Retention:
         self._limits = limits
         self._lock = threading.Lock()
         self._kept: dict[Job, _Result] = {}
+        self._timers: dict[Job, Timer] = {}
 
     def keep(self, job: Job) -> None:
         """Look after a job that has not ended."""
         job.on_gone.append(self._ended)
         job.on_expired.append(self._forget)
+        job.on_pin.append(self._pinned)
 
     def _ended(self, job: Job) -> None:
         with self._lock:
@@ -98,10 +104,16 @@ class Retention:
     def _forget(self, job: Job) -> None:
         with self._lock:
             self._kept.pop(job, None)
+            timer = self._timers.pop(job, None)
+        if timer is not None:
+            timer.cancel()
 
     def _plan(self, job: Job) -> None:
-        if job.expires_at is not None:
-            watcher.call_at(job.expires_at, lambda: _expiries.put(lambda: _expire_if_due(job)))
+        if job.kept_s is None or (due := job.times.after_end(job.kept_s)) is None:
+            return
+        timer = watcher.call_at(due, lambda: _expiries.put(lambda: _expire_if_due(job)))
+        with self._lock:
+            self._timers[job] = timer
 
     def _limit(self) -> None:
         limits = self._limits()
@@ -111,28 +123,22 @@ class Retention:
             gone = overflow(self._kept.values(), limits)
             for result in gone:
                 del self._kept[result.job]
+        why = "newer results took its place"
         for result in gone:
-            job = result.job
-            _expiries.put(lambda job=job: _expire(job, "newer results took its place"))
+            _expiries.put(functools.partial(_expire, result.job, why))
 
-    def pin(self, job: Job) -> None:
-        """Keep its result whatever the limits say."""
-        job.pinned = True
-        job.changed()
-
-    def unpin(self, job: Job) -> None:
-        """Let the limits hold for it again; what is overdue goes at once."""
-        job.pinned = False
-        self._plan(job)
-        self._limit()
-        job.changed()
+    def _pinned(self, job: Job) -> None:
+        """It was pinned, or is not any more: then what is overdue goes at once."""
+        if job.ended.is_set() and not job.pinned:
+            self._plan(job)
+            self._limit()
 
 
 def _expire_if_due(job: Job) -> None:
-    if job.expires_at is not None and job.expires_at <= time.monotonic():
-        assert job.spec.retention_s is not None  # noqa: S101
-        kept = format_duration(job.spec.retention_s)
-        _expire(job, f"it was kept for {kept} after the job had ended")
+    kept_s = job.kept_s
+    due = None if kept_s is None else job.times.after_end(kept_s)
+    if kept_s is not None and due is not None and due <= time.monotonic():
+        _expire(job, f"it was kept for {format_duration(kept_s)} after the job had ended")
 
 
 def _expire(job: Job, why: str) -> None:

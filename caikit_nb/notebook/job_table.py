@@ -46,7 +46,7 @@ def _row(future: JobFuture, queue: JobQueue) -> tuple[str, ...]:
     job = future._job
     position = queue.position(job)
     state = job_view.state_word(job) + (f" ({position})" if position is not None else "")
-    elapsed = format_duration(job.elapsed_s) if job.elapsed_s else ""
+    elapsed = format_duration(job.times.elapsed_s) if job.times.elapsed_s else ""
     main = job.attempt.bars.main
     fraction = None if main is None else main.fraction
     done = "" if fraction is None else f"{100 * fraction:.0f} %"

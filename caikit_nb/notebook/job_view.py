@@ -99,10 +99,10 @@ def _title(job: Job, position: int | None) -> str:
 
 
 def _after(job: Job) -> str:
-    if not job.elapsed_s:
+    if not job.times.elapsed_s:
         return ""
     preposition = " after" if job.status.is_terminal else " for"
-    return f"{preposition} {format_duration(_whole(job, job.elapsed_s))}"
+    return f"{preposition} {format_duration(_whole(job, job.times.elapsed_s))}"
 
 
 def _whole(job: Job, seconds: float) -> float:

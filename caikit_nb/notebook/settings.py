@@ -45,6 +45,18 @@ class CaikitJobs(Configurable):
         help="How much memory of its own a job may have unless --memory-limit says otherwise: "
         "4GB, 512MiB, a number of bytes; None for no limit.",
     ).tag(config=True)
+    max_results = Int(
+        None,
+        allow_none=True,
+        min=1,
+        help="How many ended jobs' results are kept, the newest; None for all. Pinned ones stay.",
+    ).tag(config=True)
+    max_result_bytes = AnyTrait(
+        None,
+        allow_none=True,
+        help="How much ended jobs' results may hold together: 4GB, 512MiB, a number of bytes; "
+        "None for no limit. The oldest go first; the newest and pinned ones stay.",
+    ).tag(config=True)
     min_free_memory = AnyTrait(
         None,
         allow_none=True,
@@ -74,7 +86,7 @@ class CaikitJobs(Configurable):
             raise TraitError(f"CaikitJobs.retention_duration: {error}") from None
         return proposal["value"]
 
-    @validate("memory_limit", "min_free_memory")
+    @validate("memory_limit", "min_free_memory", "max_result_bytes")
     def _check_size(self, proposal: Any) -> Any:
         try:
             if proposal["value"] is not None:
