@@ -18,6 +18,9 @@ import cloudpickle
 
 from caikit_nb.errors import RemoteTraceback
 
+_SHORT_BYTES = 1000
+_SHORT_CHARACTERS = 300
+
 
 class PickleFailureFallbackException(Exception):
     """Stands for an exception that can't be rebuilt; its text is the original's (contracts P25).
@@ -61,6 +64,14 @@ class PackedError:
         node = self.nodes[0]
         lines = node.text.splitlines()
         return f"{node.type_name.rpartition('.')[2]}: {lines[0]}" if lines else node.type_name
+
+    def short(self) -> PackedError:
+        """The same without its traceback and its chain, and of a long text the beginning."""
+        first = self.nodes[0]
+        pickled = first.pickled if first.pickled and len(first.pickled) <= _SHORT_BYTES else None
+        text = first.text[:_SHORT_CHARACTERS]
+        node = PackedNode(first.type_name, text, pickled, None, None, first.suppress_context)
+        return PackedError((node,), self.headline[:_SHORT_CHARACTERS])
 
 
 def pack(error: BaseException, rendered: tuple[str, ...] = ()) -> PackedError:

@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 Callback = Callable[[], object]
 
+_FEW_TIMERS = 256
 _LONGEST_WAIT_S = 3600.0  # the system's own limit is a few weeks, and a retention may be longer
 
 
@@ -96,6 +97,7 @@ class Watcher:
         self._thread: threading.Thread | None = None
         self._calls: deque[Callback] = deque()
         self._timers: list[tuple[float, int, Timer]] = []
+        self._many_timers = _FEW_TIMERS
         self._order = itertools.count()
         self._resting: dict[int, Callback] = {}
 
@@ -109,8 +111,16 @@ class Watcher:
     def call_at(self, when: float, callback: Callback) -> Timer:
         """Run `callback` at ``time.monotonic() == when``. Thread-safe."""
         timer = Timer(when, callback)
-        self.call_soon(lambda: heapq.heappush(self._timers, (when, next(self._order), timer)))
+        self.call_soon(lambda: self._add_timer(timer))
         return timer
+
+    def _add_timer(self, timer: Timer) -> None:
+        heapq.heappush(self._timers, (timer.when, next(self._order), timer))
+        if len(self._timers) > self._many_timers:
+            # Those taken back would stay until their time, which may be days away.
+            self._timers = [entry for entry in self._timers if entry[2].callback is not None]
+            heapq.heapify(self._timers)
+            self._many_timers = max(_FEW_TIMERS, 2 * len(self._timers))
 
     def call_later(self, delay_s: float, callback: Callback) -> Timer:
         """Run `callback` in `delay_s` seconds. Thread-safe."""

@@ -17,6 +17,9 @@ from caikit_nb.jobs.displays import Displays
 from caikit_nb.jobs.logs import LogSpool
 from caikit_nb.jobs.progress import Bars, Metrics
 
+_NO_LOG = LogSpool(None)
+_NO_USAGE = Usage()
+
 
 class Attempt:
     """Hears of its task, in the watcher's thread.
@@ -28,6 +31,24 @@ class Attempt:
         on_message: Called with what isn't about output, bars, metrics and displays.
         on_end: Called once with the outcome.
     """
+
+    __slots__ = (
+        "_on_change",
+        "_on_end",
+        "_on_message",
+        "bars",
+        "displays",
+        "ended",
+        "exit_code",
+        "log",
+        "metrics",
+        "number",
+        "pid",
+        "reason",
+        "running",
+        "started",
+        "usage",
+    )
 
     def __init__(
         self,
@@ -44,7 +65,7 @@ class Attempt:
         self.bars, self.metrics, self.displays = Bars(), Metrics(), Displays()
         self.running: Running | None = None
         self.pid: int | None = None
-        self.usage = Usage()
+        self.usage = _NO_USAGE
         self.exit_code: int | None = None
         self.reason = ""
         self.started = self.ended = 0.0
@@ -100,3 +121,5 @@ class Attempt:
         """Forget what it reported."""
         self.displays.clear()
         self.log.drop()
+        if self.ended:
+            self.log = _NO_LOG

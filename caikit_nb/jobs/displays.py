@@ -40,6 +40,8 @@ class Display:
 class Displays(Sequence[Display]):
     """A job's rich outputs, bounded in number and bytes: the newest are kept."""
 
+    __slots__ = ("_clear_next", "_items", "left_out")
+
     def __init__(self) -> None:
         self._items: tuple[Display, ...] = ()
         self._clear_next = False

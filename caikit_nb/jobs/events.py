@@ -20,6 +20,7 @@ from caikit_nb.execution.watcher import stillness
 
 logger = logging.getLogger(__name__)
 
+_MANY = 256
 Listener = Callable[[Any], None]
 
 
@@ -32,6 +33,13 @@ class Subscription:
     changed: dict[Any, None] = field(default_factory=dict)
     heard_at: dict[Any, float] = field(default_factory=dict)
     active: bool = True
+
+    def heard(self, source: Any, now: float) -> None:
+        """Remember that it hears of `source` now, and forget what has no effect any more."""
+        if len(self.heard_at) > _MANY:
+            recent = now - self.min_interval_s
+            self.heard_at = {s: at for s, at in self.heard_at.items() if at > recent}
+        self.heard_at[source] = now
 
     def due_at(self, source: Any) -> float:
         """When the listener may hear of `source` again, on the monotonic clock."""
@@ -103,16 +111,9 @@ class Events:
         for subscription in self._subscriptions:
             for source in [s for s in subscription.changed if subscription.due_at(s) <= now]:
                 del subscription.changed[source]
-                subscription.heard_at[source] = now
+                subscription.heard(source, now)
                 due.append((subscription, source))
         return due
-
-    def forget(self, source: Any) -> None:
-        """Drop what is remembered about a source that won't change any more."""
-        with self._news:
-            for subscription in self._subscriptions:
-                subscription.changed.pop(source, None)
-                subscription.heard_at.pop(source, None)
 
 
 def _tell(subscription: Subscription, source: Any) -> None:

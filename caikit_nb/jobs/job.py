@@ -7,7 +7,6 @@ The backend tells a job what happens, in the watcher's thread, which alone moves
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from caikit_nb.backends.base import Running
 from caikit_nb.errors import JobTimeoutError
 from caikit_nb.execution.call import RESULT
 from caikit_nb.execution.exception_pickler import PackedError, unpack
+from caikit_nb.execution.latch import Latch
 from caikit_nb.execution.messages import Message
 from caikit_nb.execution.outcome import Died, Outcome, PlainValues, Returned, Values
 from caikit_nb.execution.watcher import Timer, watcher
@@ -47,7 +47,8 @@ class Job:
         self.times = Times()
         self.values: Values | PlainValues | None = None
         self.packed_error: Failure | None = None
-        self.ended = threading.Event()
+        self._rebuilt: dict[str, BaseException] = {}
+        self.ended = Latch()
         self.expired: str | None = None
         self.pinned = False
         self._timed_out = False
@@ -98,9 +99,11 @@ class Job:
 
     def error(self) -> BaseException | None:
         """Its error, rebuilt in the caller's thread (the user's classes are loaded here)."""
-        if isinstance(self.packed_error, PackedError):
-            self.packed_error = unpack(self.packed_error)
-        return self.packed_error
+        if not isinstance(packed := self.packed_error, PackedError):
+            return packed
+        if "error" not in self._rebuilt:
+            self._rebuilt.setdefault("error", unpack(packed))  # the same for all who ask at once
+        return self._rebuilt["error"]
 
     def info(self) -> JobInfo:
         """The job at this moment; never blocks on it."""
@@ -182,6 +185,7 @@ class Job:
         if not self._alive:
             self.ended.set()
             _call_all(self.on_gone, self)
+            self.on_start, self.on_decided, self.on_gone = [], [], []
             self.changed()
 
     def _on_end_of_current(self, attempt: Attempt, outcome: Outcome) -> None:
@@ -278,9 +282,13 @@ class Job:
         """Drop everything that it holds but its record."""
         self.expired = why
         _call_all(self.on_expired, self)
-        self.values = None
+        self.values, self._rebuilt = None, {}
+        if isinstance(self.packed_error, PackedError):
+            self.packed_error = self.packed_error.short()
         for attempt in self.attempts:
             attempt.drop()
+        self.attempts = [self.attempt]
+        self.on_expired, self.on_pin = [], []
         self.changed()
 
 

@@ -20,6 +20,18 @@ class LogSpool:
         max_file_bytes: What the file may hold; beyond it only the tail in memory goes on.
     """
 
+    __slots__ = (
+        "_fd",
+        "_file_size",
+        "_head",
+        "_lock",
+        "_max_file_bytes",
+        "_path",
+        "_tail",
+        "_tail_size",
+        "size_bytes",
+    )
+
     def __init__(self, path: Path | None, max_file_bytes: int = MAX_FILE_BYTES) -> None:
         self._path, self._max_file_bytes = path, max_file_bytes
         self._head = b""

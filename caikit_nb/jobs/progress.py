@@ -60,6 +60,8 @@ class Bar:
 class Bars:
     """The bars of a job: those that are open, and the outermost of those that are over."""
 
+    __slots__ = ("_bars",)
+
     def __init__(self) -> None:
         self._bars: dict[int, Bar] = {}
 
@@ -107,6 +109,8 @@ class Metrics(Mapping[str, list[tuple[float, float]]]):
 
     A series of more than 20,000 points keeps the smallest and largest of every few.
     """
+
+    __slots__ = ("_series",)
 
     def __init__(self) -> None:
         self._series: dict[str, list[tuple[float, float]]] = {}

@@ -36,6 +36,8 @@ _ALLOWED = {
 class StateMachine:
     """One job's state. Of several moves at once from one state exactly one succeeds."""
 
+    __slots__ = ("_lock", "_status")
+
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._status = JobStatus.QUEUED
