@@ -97,9 +97,13 @@ class Events:
                 if wait_s is None or wait_s > 0:
                     self._news.wait(wait_s)
                 due = self._take_due()
-            for subscription, source in due:
-                with stillness.working():
-                    _tell(subscription, source)
+            self._tell_all(due)
+            del due  # while it waits it must not keep them
+
+    def _tell_all(self, due: list[tuple[Subscription, Any]]) -> None:
+        for subscription, source in due:
+            with stillness.working():
+                _tell(subscription, source)
 
     def _next_wait_s(self) -> float | None:
         due = [s.due_at(source) for s in self._subscriptions for source in s.changed]
