@@ -25,6 +25,7 @@ from caikit_nb.jobs.events import Events
 from caikit_nb.jobs.job_base import JobInfo
 from caikit_nb.jobs.job_spec import JobSpec
 from caikit_nb.jobs.last_words import headline
+from caikit_nb.jobs.logs import LogSpool
 from caikit_nb.jobs.states import JobStatus, StateMachine
 from caikit_nb.jobs.times import Times
 from caikit_nb.jobs.verdict import Failure, failure_of, is_interrupt
@@ -246,6 +247,15 @@ class Job:
         if self.status is JobStatus.RUNNING:
             self._timed_out = True
             self.attempt.end()
+
+    def log_of(self, number: int | None) -> LogSpool:
+        """The log of an attempt; of the last if None. ValueError if there is no such attempt."""
+        last = self.attempt.number
+        if number is None or number == last:
+            return self.attempt.log
+        if not 1 <= number < last or self.expired is not None:
+            raise ValueError(f"there were attempts 1 to {last}, and no {number!r}")
+        return self.attempts[number - 1].log
 
     def value(self, name: str = RESULT) -> Any:
         """A value it gave back; KeyError if there is none of that name."""

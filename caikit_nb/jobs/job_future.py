@@ -179,13 +179,22 @@ class JobFuture(concurrent.futures.Future[Any], JobFutureBase):
         """
         return self._job.interrupt()
 
-    def logs(self, tail: int | None = None) -> str:
+    @property
+    def seed(self) -> int | None:
+        """What the job's random numbers begin with."""
+        return self._job.spec.seed
+
+    def logs(self, tail: int | None = None, *, attempt: int | None = None) -> str:
         """What the job has printed.
 
         Args:
             tail: Only so many of the last lines.
+            attempt: In which attempt, from 1; the last one's if None.
+
+        Raises:
+            ValueError: there was no such attempt.
         """
-        return self._job.attempt.log.text(tail)
+        return self._job.log_of(attempt).text(tail)
 
     @property
     def displays(self) -> Displays:

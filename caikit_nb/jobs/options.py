@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 if TYPE_CHECKING:
     from caikit_nb.jobs.job_future import JobFuture
@@ -91,3 +91,20 @@ def check_retries(retries: object) -> int:
     if isinstance(retries, bool) or not isinstance(retries, int) or not 0 <= retries <= 100:
         raise ValueError(f"retries must be a whole number from 0 to 100, not {retries!r}")
     return retries
+
+
+def check_after(after: object) -> None:
+    """See that only jobs are to be followed.
+
+    Raises:
+        TypeError: something else is.
+    """
+    from caikit_nb.jobs.job_future import JobFuture
+
+    wrong = [job for job in after if not isinstance(job, JobFuture)] if _is_list(after) else [after]
+    if wrong:
+        raise TypeError(f"after takes jobs, as submit returns them, not {wrong[0]!r}")
+
+
+def _is_list(value: object) -> TypeGuard[Sequence[object]]:
+    return isinstance(value, Sequence) and not isinstance(value, str)

@@ -46,7 +46,7 @@ class JobQueue:
         before = list(dict.fromkeys(after))
         with self._lock:
             if before:
-                self._following[job] = before
+                self._following[job] = list(before)
             else:
                 self._waiting[job] = None
         for other in before:
@@ -62,10 +62,10 @@ class JobQueue:
             job.cancel(f"cancelled, as job {other.spec.name!r} before it {word}")
             return
         with self._lock:
-            before = self._following.get(job, [])
-            if other in before:
-                before.remove(other)
-            if before or job not in self._following:
+            left = self._following.get(job, [])
+            if other in left:
+                left.remove(other)
+            if left or job not in self._following:
                 return
             del self._following[job]
             self._waiting[job] = None

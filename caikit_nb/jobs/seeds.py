@@ -34,7 +34,7 @@ def seed_of(given: object, ordinal: int) -> int:
 
 def _derived(ordinal: int) -> int:
     state = hashlib.sha256(repr((ordinal, random.getstate())).encode())
-    numpy: Any = sys.modules.get("numpy.random")
+    numpy = _numpy_random()
     if numpy is not None:
         name, keys, *rest = numpy.get_state()
         state.update(keys.tobytes() + repr((name, rest)).encode())
@@ -42,6 +42,11 @@ def _derived(ordinal: int) -> int:
     if torch is not None and hasattr(torch, "random"):
         state.update(torch.random.get_rng_state().numpy().tobytes())
     return int.from_bytes(state.digest()[:4], "big")
+
+
+def _numpy_random() -> Any:
+    """NumPy's generators, if NumPy is loaded; it loads them itself only when they are used."""
+    return importlib.import_module("numpy.random") if "numpy" in sys.modules else None
 
 
 def loaded_libraries() -> tuple[str, ...]:
@@ -60,7 +65,7 @@ def seed_generators(seed: int, libraries: Iterable[str] = ()) -> None:
     for name in libraries:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
-    numpy: Any = sys.modules.get("numpy.random")
+    numpy = _numpy_random()
     if numpy is not None:
         numpy.seed(seed)
     torch: Any = sys.modules.get("torch")

@@ -19,7 +19,7 @@ from caikit_nb.jobs import inside, seeds
 from caikit_nb.jobs.durations import parse_duration
 from caikit_nb.jobs.inside import CurrentJob
 from caikit_nb.jobs.job_spec import JobSpec
-from caikit_nb.jobs.options import SESSION_DEFAULT, JobOptions, Policy, check_retries
+from caikit_nb.jobs.options import SESSION_DEFAULT, JobOptions, Policy, check_after, check_retries
 from caikit_nb.jobs.sizes import parse_size
 from caikit_nb.jobs.start_method import Choice, choose_start_method
 
@@ -80,6 +80,7 @@ class Submission:
         next_name: Callable[[], str],
     ) -> None:
         self._work, self._policy, self._hooks = work, policy, hooks
+        check_after(options.after)
         self._choice = choose_start_method(
             options.start_method or policy.start_method,
             allow_unsafe_fork=policy.allow_unsafe_fork,
