@@ -22,6 +22,7 @@ class InlineBackend(BackendBase):
 
     backend_type = "INLINE"
     start_methods = ("thread",)
+    lacks = frozenset({"background"})
     summary = "in the kernel itself, which waits for it"
 
     def register_config(self, config: Mapping[str, Any]) -> None:
