@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -32,7 +31,7 @@ from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.options import JobOptions
 from caikit_nb.jobs.states import JobStatus
 from caikit_nb.testing import contract_tasks
-from caikit_nb.testing.heard import WAIT_S, Heard
+from caikit_nb.testing.heard import WAIT_S, Heard, open_files
 
 _MANY = 8
 _SHIPPED = ("forkserver", "spawn")
@@ -228,11 +227,11 @@ class BackendContract:
         if self.method(backend) not in _SHIPPED:
             pytest.skip("nothing is shipped: the task shares or copies the namespace")
         self._let_time_pass(backend)
-        before = _open_files()
+        before = open_files()
         for _ in range(5):
             with pytest.raises(UnpicklableError):
                 self.take(backend, contract_tasks.give_back, value=threading.Lock())
-        assert _open_files() == before
+        assert open_files() == before
 
     def test_many_who_want_it_started_start_it_once(self) -> None:
         backend, together = self.make_backend(), threading.Barrier(_MANY)
@@ -299,7 +298,3 @@ class BackendContract:
         done = threading.Event()
         watcher.call_soon(done.set)
         assert done.wait(WAIT_S)
-
-
-def _open_files() -> int:
-    return len(os.listdir("/dev/fd"))
