@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bdb
 import contextlib
+import sys
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 from caikit_nb.backends.backend_types import register_backend_type
 from caikit_nb.backends.base import BackendBase, Running, Task, TaskListener
 from caikit_nb.backends.local_thread import JobThread, RunningThread
+from caikit_nb.execution.thread_streams import real_stream
 from caikit_nb.execution.watcher import watcher
 
 
@@ -101,6 +104,13 @@ class _RunningInline(RunningThread):
                 self._heard.wait()
         following, self._turn.next = self._turn.next, None
         return following
+
+    def _write(self, stream: str, text: str) -> None:
+        super()._write(stream, text)
+        debugger = getattr(sys.gettrace(), "__self__", None)
+        if isinstance(debugger, bdb.Bdb):
+            # Whoever is at a prompt must see the answers; the job's card is drawn later.
+            real_stream(stream).write(text)
 
     def set(self) -> None:
         """The task has ended, or will never start."""

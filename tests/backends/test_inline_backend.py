@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import _thread
+import io
+import pdb  # noqa: T100 - an inline job is there to be debugged
 import signal
 import sys
 import threading
@@ -79,6 +81,23 @@ def test_its_prints_are_the_tasks_and_nobody_elses(capsys: pytest.CaptureFixture
     print("outside")
     assert heard.text() == "inside\n"
     assert capsys.readouterr().out == "outside\n"
+
+
+def test_what_a_debugger_says_is_shown_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    def debugged() -> int:
+        secret = 42
+        print("before")
+        debugger = pdb.Pdb(stdin=io.StringIO("p secret + 1\nc\n"), nosigint=True, readrc=False)
+        debugger.use_rawinput = False
+        debugger.set_trace()
+        return secret
+
+    heard = run(debugged)
+    assert heard.value() == 42
+    shown = capsys.readouterr().out
+    assert "(Pdb) 43\n" in shown
+    assert "before" not in shown
+    assert heard.text().startswith("before\n")
 
 
 def test_a_second_release_runs_nothing() -> None:

@@ -31,10 +31,18 @@ def test_an_inline_cells_error_is_in_its_job(kernel: Kernel) -> None:
     assert kernel.run("failed.result()").error == "ZeroDivisionError: division by zero"
 
 
+def test_an_inline_cells_error_can_be_debugged(kernel: Kernel) -> None:
+    kernel.do("def divide(secret):\n    return secret / 0")
+    kernel.do("%%caikit_job debugged -b inline\ndivide(42)")
+    kernel.run("debugged.result()")
+    kernel.do("import sys\nat = sys.last_traceback\nwhile at.tb_next: at = at.tb_next")
+    assert kernel.value("at.tb_frame.f_locals") == {"secret": 42}
+
+
 def test_an_inline_cell_may_await(kernel: Kernel) -> None:
     kernel.do("%%caikit_job awaited -b inline\nimport asyncio\nawait asyncio.sleep(0, 'slept')")
     assert kernel.value("awaited.result(0)") == "slept"
-    assert kernel.do("await asyncio.sleep(0, 'the cell, too')").error == ""
+    assert kernel.do("import asyncio\nawait asyncio.sleep(0)").error == ""
 
 
 def test_an_interrupt_ends_an_inline_cell_and_not_the_kernel(kernel: Kernel) -> None:
