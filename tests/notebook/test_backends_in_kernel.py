@@ -36,7 +36,7 @@ def test_an_inline_cells_error_can_be_debugged(kernel: Kernel) -> None:
     kernel.do("%%caikit_job debugged -b inline\ndivide(42)")
     kernel.run("debugged.result()")
     kernel.do("import sys\nat = sys.last_traceback\nwhile at.tb_next: at = at.tb_next")
-    assert kernel.value("at.tb_frame.f_locals") == {"secret": 42}
+    assert kernel.value("dict(at.tb_frame.f_locals)") == {"secret": 42}
 
 
 def test_an_inline_cell_may_await(kernel: Kernel) -> None:
