@@ -130,6 +130,7 @@ def background(function: Callable[..., Any] | None = None, /, **values: Any) -> 
 
 
 def _checked(values: dict[str, Any]) -> JobOptions:
+    from caikit_nb.backends import backend_types
     from caikit_nb.jobs.durations import parse_duration
     from caikit_nb.jobs.seeds import seed_of
     from caikit_nb.jobs.sizes import parse_size
@@ -150,6 +151,8 @@ def _checked(values: dict[str, Any]) -> JobOptions:
     seed_of(values.get("seed"), 0)
     if values.get("start_method") is not None:
         check_start_method(values["start_method"])
+    if values.get("backend") is not None:
+        backend_types.backend_class(values["backend"])
     return JobOptions(**values)
 
 

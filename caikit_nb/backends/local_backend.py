@@ -6,11 +6,12 @@ import dataclasses
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing import forkserver
 from typing import Any
 
-from caikit_nb.backends.base import Running, Task, TaskListener
+from caikit_nb.backends.backend_types import register_backend_type
+from caikit_nb.backends.base import BackendBase, Running, Task, TaskListener
 from caikit_nb.backends.local_thread import RunningThread
 from caikit_nb.execution.call import Call, SealedCall, seal
 from caikit_nb.execution.destroyable_process import DestroyableProcess
@@ -22,10 +23,28 @@ from caikit_nb.execution.transfer import open_memory_file
 from caikit_nb.execution.watcher import watcher
 
 
-class LocalBackend:
+class LocalBackend(BackendBase):
     """Runs tasks on this machine (contracts B7)."""
 
     backend_type = "LOCAL"
+    start_methods = ("fork", "forkserver", "spawn", "thread")
+    summary = "on this machine"
+
+    def register_config(self, config: Mapping[str, Any]) -> None:
+        """It has no settings.
+
+        Raises:
+            AssertionError: always (contracts B7).
+        """
+        raise AssertionError(f"{type(self).__name__} does not support this operation")
+
+    def start(self) -> None:
+        """Say that it is started (contracts B7)."""
+        self._started = True
+
+    def stop(self) -> None:
+        """Say that it is stopped (contracts B7)."""
+        self._started = False
 
     def submit(self, task: Task, listener: TaskListener, like: Running | None = None) -> Running:
         """Take a task. It runs once it is released.
@@ -214,6 +233,8 @@ class _RunningFresh:
         else:
             process.end(self._grace)
 
+
+register_backend_type(LocalBackend)
 
 # Starting an interpreter takes a while, and neither the kernel nor the watcher may wait for it.
 _launcher = SerialThread("caikit_nb launcher")

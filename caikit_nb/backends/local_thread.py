@@ -17,8 +17,11 @@ from caikit_nb.execution.thread_streams import routed
 from caikit_nb.execution.watcher import watcher
 
 
-class _JobThread(DestroyableThread):
+class JobThread(DestroyableThread):
+    """The thread of a task."""
+
     def run(self) -> None:
+        """Run the task."""
         # Cancelled as it started: `RunningThread` tells of it, the thread need not.
         with contextlib.suppress(ThreadDestroyedException):
             super().run()
@@ -34,7 +37,7 @@ class RunningThread:
         self._outcome: Outcome = Died(None, True, Usage())
         self._lock = threading.Lock()
         # The end is told where no exception can be raised inside the thread any more.
-        self._thread = _JobThread(self._run, work_done_event=self)
+        self._thread: JobThread = JobThread(self._run, work_done_event=self)
         self._thread.name = f"{JOB_THREAD}{task.name}"
 
     def release(self) -> None:

@@ -56,6 +56,12 @@ def routed(write: Write) -> Iterator[None]:
         _uninstall()
 
 
+def real_stream(name: str) -> Any:
+    """``stdout`` or ``stderr`` as it is outside routed contexts."""
+    stream = getattr(sys, name)
+    return stream.caikit_nb_real if isinstance(stream, _Routed) else stream
+
+
 def _install() -> None:
     global _users
     with _lock:

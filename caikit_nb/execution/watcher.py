@@ -105,8 +105,12 @@ class Watcher:
         """Run `callback` in the watcher's thread. Thread-safe."""
         self._calls.append(callback)
         self._ensure_thread()
-        if threading.current_thread() is not self._thread:
+        if not self.runs_here():
             self._wake()
+
+    def runs_here(self) -> bool:
+        """Whether this is the watcher's thread."""
+        return threading.current_thread() is self._thread
 
     def call_at(self, when: float, callback: Callback) -> Timer:
         """Run `callback` at ``time.monotonic() == when``. Thread-safe."""

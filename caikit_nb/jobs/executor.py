@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from caikit_nb.backends.base import Running, Task
-from caikit_nb.backends.local_backend import LocalBackend
+from caikit_nb.backends.base import BackendBase, Running, Task
+from caikit_nb.backends.started import StartedBackends
 from caikit_nb.execution import guard, memory
 from caikit_nb.execution.call import function_inputs
 from caikit_nb.execution.guardian import guardian
@@ -36,10 +36,12 @@ class JobExecutor(concurrent.futures.Executor):
     Args:
         max_workers: How many jobs run at once; the cores that this process may use if None.
         start_method: ``auto``, ``fork``, ``forkserver``, ``spawn`` or ``thread``.
-        policy: Settings that may change while it works, in the place of the two above.
+        backend: Where its jobs run unless their options say otherwise: a name, or a backend,
+            which is known by its own name here; the policy's if None.
+        policy: Settings that may change while it works, in the place of the first two above.
 
     Raises:
-        ValueError: a wrong start method or number of workers.
+        ValueError: a wrong start method or number of workers, or an unknown backend.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class JobExecutor(concurrent.futures.Executor):
         max_workers: int | None = None,
         start_method: str = "auto",
         *,
+        backend: BackendBase | str | None = None,
         policy: Policy | None = None,
         hooks: SessionHooks | None = None,
     ) -> None:
@@ -59,7 +62,7 @@ class JobExecutor(concurrent.futures.Executor):
         self.registry, self.events = JobRegistry(), Events()
         self.queue = JobQueue(lambda: self._policy.max_workers, self._why_wait)
         self.retention = Retention(self._limits)
-        self._backend = LocalBackend()
+        self._backends = StartedBackends(backend)
         self._directory: Path | None = None
         self._closed = False
 
@@ -81,6 +84,7 @@ class JobExecutor(concurrent.futures.Executor):
             ValueError: a wrong option.
             UnpicklableError: it can't be shipped to a fresh interpreter; says what stops it.
             ForkRefusedError: a fork was asked for where it isn't safe.
+            BackendError: the backend can't be started, or takes no jobs.
             RuntimeError: the executor was shut down.
         """
         if not callable(function):
@@ -105,13 +109,16 @@ class JobExecutor(concurrent.futures.Executor):
         """
         if self._closed:
             raise RuntimeError("cannot schedule new jobs after shutdown")
-        submission = Submission(work, options, self._policy, self._hooks, self.registry.next_name)
+        backend = self._backend_for(options)
+        submission = Submission(
+            work, options, self._policy, self._hooks, self.registry.next_name, backend
+        )
         spec, tasks = submission.spec, submission.tasks()
         job = Job(spec, paths.make_job_directory(self.directory, spec.id), self.events)
         future = JobFuture(job)
         self.retention.keep(job)
         try:
-            job.prepare(lambda attempt: self._make(job, attempt, tasks))
+            job.prepare(lambda attempt: self._make(job, backend, attempt, tasks))
         except BaseException:
             job.expire("it could not be submitted")
             raise
@@ -121,9 +128,15 @@ class JobExecutor(concurrent.futures.Executor):
         self.events.publish(job)
         return future
 
-    def _make(self, job: Job, attempt: Attempt, tasks: Callable[[int], Task]) -> Running:
+    def _backend_for(self, options: JobOptions) -> BackendBase:
+        names = (options.backend, self._backends.default, self._policy.backend)
+        return self._backends.get(next(name for name in names if name is not None))
+
+    def _make(
+        self, job: Job, backend: BackendBase, attempt: Attempt, tasks: Callable[[int], Task]
+    ) -> Running:
         first = job.attempts[0].running
-        running = self._backend.submit(tasks(attempt.number), attempt, like=first)
+        running = backend.submit(tasks(attempt.number), attempt, like=first)
         sealed = getattr(running, "sealed", None)
         if sealed is not None:
             job.spec = dataclasses.replace(job.spec, shipped=sealed.sizes)
@@ -169,12 +182,13 @@ class JobExecutor(concurrent.futures.Executor):
                 future.wait()
 
     def close(self) -> None:
-        """Cancel what has not ended, wait for that, and delete the session's directory."""
+        """Cancel what has not ended, wait for that, stop the backends, delete the directory."""
         self._closed = True
         futures = self.registry.all()
         for future in futures:
             future._job.cancel("the session was closed", at_once=True)
         for future in futures:
             future.wait(_CLOSE_S)
+        self._backends.stop()
         if self._directory is not None:
             guard.remove_marked_directory(str(self._directory))

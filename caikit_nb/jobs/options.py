@@ -20,6 +20,7 @@ class Policy(Protocol):
 
     max_workers: int
     start_method: str
+    backend: str
     retention_duration: Any
     cancel_grace_s: float
     allow_unsafe_fork: bool
@@ -42,6 +43,7 @@ class DefaultPolicy:
 
     max_workers: int = field(default_factory=usable_cores)
     start_method: str = "auto"
+    backend: str = "local"
     retention_duration: Any = "1d"
     cancel_grace_s: float = 2.0
     allow_unsafe_fork: bool = False
@@ -69,6 +71,8 @@ class JobOptions:
             ends in another way.
         seed: What ``random``, NumPy's global generator and torch begin with in the job, from 0
             to 2**32 - 1; derived from the state of these generators here if None.
+        backend: Where it runs: ``local``, ``inline`` or another backend's name; the setting's if
+            None.
     """
 
     name: str | None = None
@@ -80,6 +84,7 @@ class JobOptions:
     retries: int = 0
     after: Sequence[JobFuture] = ()
     seed: int | None = None
+    backend: str | None = None
 
 
 def check_retries(retries: object) -> int:

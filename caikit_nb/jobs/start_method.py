@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from caikit_nb.backends.base import BackendBase
 from caikit_nb.errors import ForkRefusedError
 from caikit_nb.execution.fork_rule import Refusal, why_not_fork
 
+LOCAL = "local"  # the backend that needs no mention
 START_METHODS = ("auto", "fork", "forkserver", "spawn", "thread")
 
 _REASONS = {
@@ -66,6 +68,38 @@ def choose_start_method(asked: str, *, allow_unsafe_fork: bool = False) -> Choic
     if allow_unsafe_fork:
         return Choice("fork", f"in a copy of the kernel, though {refusal.reason}")
     raise ForkRefusedError(refusal.reason)
+
+
+def choose_for_backend(
+    backend: BackendBase, asked: str | None, setting: str, *, allow_unsafe_fork: bool = False
+) -> Choice:
+    """Decide how a job starts on a backend.
+
+    Args:
+        backend: Where it will run.
+        asked: What the job's own options say; None for nothing.
+        setting: What the session says, where the backend takes that.
+        allow_unsafe_fork: See `choose_start_method`.
+
+    Raises:
+        ValueError: the backend doesn't take what was asked for; names what it takes.
+        ForkRefusedError: as `choose_start_method`.
+    """
+    takes, name = backend.start_methods, backend.backend_type.lower()
+    wanted = setting if asked is None else asked
+    if check_start_method(wanted) != "auto" and wanted not in takes:
+        if asked is not None:
+            raise ValueError(
+                f"backend {name!r} doesn't take start method {asked!r}: "
+                f"use one of {', '.join(('auto', *takes))}"
+            )
+        wanted = "auto"
+    if wanted == "auto" and not {"fork", "forkserver"} <= set(takes):
+        wanted = takes[0]
+    choice = choose_start_method(wanted, allow_unsafe_fork=allow_unsafe_fork)
+    if name == LOCAL:
+        return choice
+    return replace(choice, reason=backend.summary or f"on the backend {name}")
 
 
 def _automatic(refusal: Refusal | None) -> Choice:

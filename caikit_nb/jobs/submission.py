@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from caikit_nb.backends.base import Task
+from caikit_nb.backends.base import BackendBase, Task
 from caikit_nb.execution.call import Call, Runner
 from caikit_nb.execution.child import Surroundings
 from caikit_nb.execution.limits import Grace
@@ -21,7 +21,7 @@ from caikit_nb.jobs.inside import CurrentJob
 from caikit_nb.jobs.job_spec import JobSpec
 from caikit_nb.jobs.options import SESSION_DEFAULT, JobOptions, Policy, check_after, check_retries
 from caikit_nb.jobs.sizes import parse_size
-from caikit_nb.jobs.start_method import Choice, choose_start_method
+from caikit_nb.jobs.start_method import Choice, choose_for_backend
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,7 @@ class Submission:
         policy: The session's settings.
         hooks: What the session adds.
         next_name: Gives a name for a job without one.
+        backend: Where it will run.
 
     Raises:
         ValueError: a wrong option.
@@ -78,11 +79,15 @@ class Submission:
         policy: Policy,
         hooks: SessionHooks,
         next_name: Callable[[], str],
+        backend: BackendBase,
     ) -> None:
         self._work, self._policy, self._hooks = work, policy, hooks
         check_after(options.after)
-        self._choice = choose_start_method(
-            options.start_method or policy.start_method,
+        self._backend = backend
+        self._choice = choose_for_backend(
+            backend,
+            options.start_method,
+            policy.start_method,
             allow_unsafe_fork=policy.allow_unsafe_fork,
         )
         self.spec = self._make_spec(options, next_name)
@@ -103,6 +108,7 @@ class Submission:
             retention_s=None if retain is None else retain.total_seconds(),
             timeout_s=None if timeout is None else timeout.total_seconds(),
             memory_limit_bytes=None if limit is None else parse_size(limit),
+            backend=self._backend.backend_type.lower(),
             retries=check_retries(options.retries),
             after=tuple(job.name for job in options.after),
             seed=seeds.seed_of(options.seed, next(_ordinals)),

@@ -8,6 +8,7 @@ import contextlib
 import functools
 import getpass
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Mapping
@@ -197,7 +198,10 @@ def is_hushed(source: str) -> bool:
 
 
 def refuse_input_in_threads(kernel: Any) -> None:
-    """A job in a thread of the kernel must not ask, either: it would wait for ever."""
+    """A job in a thread of the kernel must not ask, either: it would wait for ever.
+
+    One in the main thread is an inline one: the cell that submitted it is still there to ask.
+    """
     for name in ("raw_input", "getpass"):
         setattr(kernel, name, _refusing_in_jobs(getattr(kernel, name)))
 
@@ -205,7 +209,8 @@ def refuse_input_in_threads(kernel: Any) -> None:
 def _refusing_in_jobs(ask: Any) -> Any:
     @functools.wraps(ask)
     def ask_unless_in_job(*args: Any, **kwargs: Any) -> Any:
-        return (ask if here() is None else _no_input)(*args, **kwargs)
+        may_ask = here() is None or threading.current_thread() is threading.main_thread()
+        return (ask if may_ask else _no_input)(*args, **kwargs)
 
     return ask_unless_in_job
 

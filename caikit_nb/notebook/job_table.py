@@ -53,4 +53,4 @@ def _row(future: JobFuture, queue: JobQueue) -> tuple[str, ...]:
     note = job.reason or ("the result is gone" if job.expired else "; ".join(job.notes[-2:]))
     if len(note) > _NOTE_CHARACTERS:
         note = note[: _NOTE_CHARACTERS - 1] + "…"
-    return job.spec.name, state, elapsed, done, job.spec.start_method, note
+    return job.spec.name, state, elapsed, done, job_view.way(job), note

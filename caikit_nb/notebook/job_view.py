@@ -13,6 +13,7 @@ from caikit_nb.jobs.durations import format_duration
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.progress import Bar
 from caikit_nb.jobs.sizes import format_size
+from caikit_nb.jobs.start_method import LOCAL
 from caikit_nb.jobs.states import JobStatus
 from caikit_nb.notebook import ansi
 from caikit_nb.notebook.chart import line_chart, text_chart
@@ -70,7 +71,7 @@ def card_html(job: Job) -> str:
 def card_text(job: Job) -> str:
     """The card in plain text."""
     spec = job.spec
-    lines = [f"job {spec.name}: {state_word(job)}{_after(job)} [{spec.start_method}]"]
+    lines = [f"job {spec.name}: {state_word(job)}{_after(job)} [{way(job)}]"]
     lines += [f"  {_bar_text(bar)}" for bar in job.attempt.bars.latest()]
     for name, points in job.attempt.metrics.items():
         values = [value for _, value in points]
@@ -119,7 +120,7 @@ def _remaining(job: Job) -> str:
 
 def _subtitle(job: Job) -> str:
     spec = job.spec
-    parts = [f"{spec.start_method}: {spec.reason}"]
+    parts = [f"{way(job)}: {spec.reason}"]
     if spec.params:
         parts.append(", ".join(f"{name}={value!r}" for name, value in spec.params.items()))
     if spec.shipped:
@@ -134,6 +135,11 @@ def _subtitle(job: Job) -> str:
         parts.append(f"CPU {format_duration(job.attempt.usage.cpu_time_s)}")
     text = html.escape(" · ".join(parts))
     return f'<div style="color:{_FAINT};font-size:0.9em">{text}</div>'
+
+
+def way(job: Job) -> str:
+    """Where it runs if that isn't this machine's processes and threads, else how it starts."""
+    return job.spec.start_method if job.spec.backend == LOCAL else job.spec.backend
 
 
 def _sizes(shipped: Mapping[str, int]) -> str:

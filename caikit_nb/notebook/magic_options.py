@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from IPython.core.error import UsageError
 
+from caikit_nb.backends import backend_types
 from caikit_nb.jobs.durations import parse_duration
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.options import check_retries
@@ -40,6 +41,7 @@ class CellOptions:
         after: The jobs it follows.
         retries: How many times it is run anew if it fails.
         seed: What its random numbers begin with; None for a seed derived from the kernel's.
+        backend: The backend's name; None for the setting's.
         wait: Block until the job ends.
         quiet: Show no card.
     """
@@ -55,6 +57,7 @@ class CellOptions:
     after: tuple[JobFuture, ...]
     retries: int
     seed: int | None
+    backend: str | None
     wait: bool
     quiet: bool
 
@@ -78,6 +81,7 @@ def _make_parser() -> _Parser:
     parser.add_argument("-o", "--out", type=_names, action="append")
     parser.add_argument("-i", "--in", dest="names_in", type=_names, action="append")
     parser.add_argument("-m", "--start-method", type=_start_method)
+    parser.add_argument("-b", "--backend", type=_backend)
     parser.add_argument("-p", "--param", type=_param, action="append", default=[])
     parser.add_argument("--retain", type=_duration, default=NOT_GIVEN)
     parser.add_argument("--timeout", type=_duration)
@@ -165,6 +169,7 @@ def _options(
         after=tuple(_job(name, jobs) for name in _flat(given.after)),
         retries=given.retries,
         seed=given.seed,
+        backend=given.backend,
         wait=given.wait,
         quiet=given.quiet,
     )
@@ -237,6 +242,14 @@ def _param(text: str) -> tuple[str, Any]:
 def _start_method(text: str) -> str:
     if text not in START_METHODS:
         raise argparse.ArgumentTypeError(f"{text!r} is not one of {', '.join(START_METHODS)}")
+    return text
+
+
+def _backend(text: str) -> str:
+    try:
+        backend_types.backend_class(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
     return text
 
 

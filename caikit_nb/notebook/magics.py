@@ -55,6 +55,7 @@ class CaikitMagics(Magics):
         -i, --in NAMES            variables shipped to a fresh interpreter (as shipped: those
                                   that the source needs)
         -m, --start-method WAY    auto, fork, forkserver, spawn or thread
+        -b, --backend NAME        where: local, inline (here and now, for debugging), or another
         -p, --param K=V           a hyperparameter, bound as a variable in the job (repeatable)
         --retain DURATION         how long the result is kept: 90s, 1h30m, 1d, forever
         --timeout DURATION        end the job when it has run that long
@@ -121,6 +122,7 @@ class CaikitMagics(Magics):
             "after": options.after,
             "retries": options.retries,
             "seed": options.seed,
+            "backend": options.backend,
         }
         if options.retain is not NOT_GIVEN:
             chosen["retain"] = options.retain

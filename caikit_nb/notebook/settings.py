@@ -8,6 +8,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Bool, Enum, Float, Int, List, TraitError, Unicode, default, observe, validate
 from traitlets.config import Configurable
 
+from caikit_nb.backends import backend_types
 from caikit_nb.jobs import job_future
 from caikit_nb.jobs.durations import parse_duration
 from caikit_nb.jobs.options import usable_cores
@@ -24,6 +25,9 @@ class CaikitJobs(Configurable):
     ).tag(config=True)
     start_method = Enum(
         START_METHODS, default_value="auto", help="How jobs start unless -m says otherwise."
+    ).tag(config=True)
+    backend = Unicode(
+        "local", help="Where jobs run unless -b says otherwise: local, inline, or another's name."
     ).tag(config=True)
     retention_duration = AnyTrait(
         "1d",
@@ -77,6 +81,14 @@ class CaikitJobs(Configurable):
     @default("max_workers")
     def _default_max_workers(self) -> int:
         return usable_cores()
+
+    @validate("backend")
+    def _check_backend(self, proposal: Any) -> Any:
+        try:
+            backend_types.backend_class(proposal["value"])
+        except ValueError as error:
+            raise TraitError(f"CaikitJobs.backend: {error}") from None
+        return proposal["value"]
 
     @validate("retention_duration")
     def _check_retention(self, proposal: Any) -> Any:

@@ -87,5 +87,16 @@ def _evaluate(tree: Any, name: str, mode: str, namespace: dict[str, Any]) -> obj
     code = compile(tree, name, mode, flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     value = eval(code, namespace)  # noqa: S307 - the user's own cell
     if code.co_flags & inspect.CO_COROUTINE:
-        return asyncio.run(value)
+        return _awaited(value)
     return value
+
+
+def _awaited(value: Any) -> object:
+    outer = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)  # an inline job has the kernel's loop stand still around it
+    try:
+        return asyncio.run(value)
+    finally:
+        asyncio._set_running_loop(outer)
+        if outer is not None:
+            asyncio.set_event_loop(outer)
