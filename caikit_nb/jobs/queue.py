@@ -77,6 +77,11 @@ class JobQueue:
         with self._lock:
             return list(self._waiting).index(job) + 1 if job in self._waiting else None
 
+    def positions(self) -> dict[Job, int]:
+        """`position` of every job that waits for a worker."""
+        with self._lock:
+            return {job: at for at, job in enumerate(self._waiting, start=1)}
+
     def follows(self, job: Job) -> list[Job]:
         """The jobs that it still waits for."""
         with self._lock:

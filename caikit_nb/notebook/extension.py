@@ -20,7 +20,7 @@ from caikit_nb.notebook.capture import TrackedClasses
 from caikit_nb.notebook.cards import Cards
 from caikit_nb.notebook.homecoming import Homecoming
 from caikit_nb.notebook.job_shell import refuse_input_in_threads
-from caikit_nb.notebook.job_table import JobTable
+from caikit_nb.notebook.job_table import job_table
 from caikit_nb.notebook.magics import CaikitMagics
 from caikit_nb.notebook.settings import CaikitJobs
 from caikit_nb.session import Session, open_session
@@ -64,7 +64,7 @@ class Extension:
         formatter.for_type(JobFuture, self.cards.show_as_value)
         executor = self.session.executor
         module: Any = sys.modules[jobs_room.__name__]
-        module.find_table = lambda: _display(JobTable(executor.registry.all(), executor.queue))
+        module.find_table = lambda: _display(job_table(executor.registry.all(), executor.queue))
 
     def close(self) -> None:
         """End the session's jobs and stop showing them."""

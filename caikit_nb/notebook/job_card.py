@@ -14,6 +14,7 @@ from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.queue import JobQueue
 from caikit_nb.jobs.states import JobStatus
 from caikit_nb.notebook import job_view
+from caikit_nb.notebook.kept import countdown, time_left
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ class JobCard:
         status = None
         while status is not job.status:  # head and body tell of one moment
             status = job.status
-            head = job_view.head_html(job, self._queue.position(job))
+            head = job_view.head_html(job, self._queue.position(job), countdown(job))
             body = job_view.body_html(job)
         # The state last: who sees it sees what belongs to it.
         self._show_displays()
@@ -100,9 +101,11 @@ class JobCard:
 
     def _tick(self) -> None:
         """The clock on the card goes on also when the job says nothing."""
-        if self._job.status is JobStatus.RUNNING and not self._ticking:
+        left = time_left(self._job)
+        wait_s = 1.0 if self._job.status is JobStatus.RUNNING else left and left[1]
+        if wait_s is not None and not self._ticking:
             self._ticking = True
-            watcher.call_later(1.0, self._tock)
+            watcher.call_later(wait_s, self._tock)
 
     def _tock(self) -> None:
         self._ticking = False

@@ -1,56 +1,77 @@
-"""The table of a session's jobs, as text and as HTML."""
+"""The tables of a session's jobs: how they stand, and what they hold."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable
 
 from caikit_nb.jobs.durations import format_duration
+from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.queue import JobQueue
+from caikit_nb.jobs.sizes import format_size
 from caikit_nb.notebook import job_view
+from caikit_nb.notebook.kept import time_left
+from caikit_nb.notebook.table import Row, Table
 
-_HEADINGS = ("job", "state", "time", "progress", "how", "note")
+_EMPTY = (
+    "no jobs yet: put %%caikit_job on a cell",
+    "<p>No jobs yet: put <code>%%caikit_job</code> on a cell.</p>",
+)
 _NOTE_CHARACTERS = 70
 
 
-class JobTable:
-    """The jobs at one moment; displays itself in notebooks and terminals."""
-
-    def __init__(self, futures: Iterable[JobFuture], queue: JobQueue) -> None:
-        self._rows = [_row(future, queue) for future in futures]
-
-    def __repr__(self) -> str:
-        if not self._rows:
-            return "no jobs yet: put %%caikit_job on a cell"
-        rows = [_HEADINGS, *self._rows]
-        widths = [max(len(row[at]) for row in rows) for at in range(len(_HEADINGS))]
-        return "\n".join(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        )
-
-    def _repr_html_(self) -> str:
-        if not self._rows:
-            return "<p>No jobs yet: put <code>%%caikit_job</code> on a cell.</p>"
-        style = 'style="text-align:left"'
-        head = "".join(f"<th {style}>{heading}</th>" for heading in _HEADINGS)
-        body = "".join(
-            "<tr>" + "".join(f"<td {style}>{html.escape(cell)}</td>" for cell in row) + "</tr>"
-            for row in self._rows
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+def job_table(futures: Iterable[JobFuture], queue: JobQueue) -> Table:
+    """How the jobs stand at this moment."""
+    positions = queue.positions()
+    rows = [_row(future._job, positions, queue) for future in futures]
+    return Table(("job", "state", "time", "progress", "how", "note"), rows, _EMPTY)
 
 
-def _row(future: JobFuture, queue: JobQueue) -> tuple[str, ...]:
-    job = future._job
-    position = queue.position(job)
-    state = job_view.state_word(job) + (f" ({position})" if position is not None else "")
-    elapsed = format_duration(job.times.elapsed_s) if job.times.elapsed_s else ""
+def _row(job: Job, positions: dict[Job, int], queue: JobQueue) -> Row:
+    state = job_view.state_word(job) + (f" ({positions[job]})" if job in positions else "")
+    elapsed_s = job.times.elapsed_s
     main = job.attempt.bars.main
     fraction = None if main is None else main.fraction
     done = "" if fraction is None else f"{100 * fraction:.0f} %"
-    note = job.reason or ("the result is gone" if job.expired else "; ".join(job.notes[-2:]))
+    note = _note(job, positions, queue)
     if len(note) > _NOTE_CHARACTERS:
         note = note[: _NOTE_CHARACTERS - 1] + "…"
+    elapsed = format_duration(elapsed_s) if elapsed_s else ""
     return job.spec.name, state, elapsed, done, job_view.way(job), note
+
+
+def _note(job: Job, positions: dict[Job, int], queue: JobQueue) -> str:
+    if job.reason:
+        return job.reason
+    if job.expired:
+        return "the result is gone"
+    if job in positions and queue.waits_because is not None:
+        return queue.waits_because
+    if not job.status.is_terminal and (before := queue.follows(job)):
+        return f"after {', '.join(other.spec.name for other in before)}"
+    return "; ".join(job.notes[-2:])
+
+
+def usage_table(futures: Iterable[JobFuture]) -> Table:
+    """What the jobs hold, in bytes, and when that goes."""
+    jobs = [future._job for future in futures]
+    rows = [_usage_row(job) for job in jobs]
+    if len(rows) > 1:
+        total = sum(sum(job.held_bytes.values()) for job in jobs)
+        rows.append(("all", "", "", "", format_size(total), ""))
+    return Table(("job", "result", "displays", "log", "in all", "goes"), rows, _EMPTY)
+
+
+def _usage_row(job: Job) -> Row:
+    held = job.held_bytes
+    sizes = [format_size(held[kind]) for kind in ("result", "displays", "log")]
+    return job.spec.name, *sizes, format_size(sum(held.values())), _goes(job)
+
+
+def _goes(job: Job) -> str:
+    if job.expired is not None:
+        return f"gone: {job.expired}"
+    if not job.ended.is_set():
+        return "not before it has ended"
+    left = time_left(job)
+    return "pinned" if job.pinned else "with the session" if left is None else f"in {left[0]}"

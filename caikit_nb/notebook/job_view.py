@@ -17,6 +17,7 @@ from caikit_nb.jobs.start_method import LOCAL
 from caikit_nb.jobs.states import JobStatus
 from caikit_nb.notebook import ansi
 from caikit_nb.notebook.chart import line_chart, text_chart
+from caikit_nb.notebook.kept import kept_until
 
 LOG_LINES = 12
 LINE_CHARACTERS = 400
@@ -44,12 +45,18 @@ def state_word(job: Job) -> str:
     return _LOOKS[job.status][0]
 
 
-def head_html(job: Job, position: int | None = None) -> str:
-    """Name, state, time, how it runs, and the bars."""
+def head_html(job: Job, position: int | None = None, kept: str = "") -> str:
+    """Name, state, time, how it runs, and the bars.
+
+    Args:
+        job: Which.
+        position: Its place in the queue.
+        kept: How long its result is kept.
+    """
     bars = "".join(_bar(bar) for bar in job.attempt.bars.latest())
     return (
         f'<div style="font-family:{_FONT};color:{_TEXT};line-height:1.5">'
-        f"{_title(job, position)}{_subtitle(job)}{bars}</div>"
+        f"{_title(job, position)}{_subtitle(job, kept)}{bars}</div>"
     )
 
 
@@ -64,7 +71,7 @@ def card_html(job: Job) -> str:
     shown = "".join(_static_display(display.data) for display in job.attempt.displays)
     return (
         f'<div style="border:1px solid {_BORDER};border-radius:6px;padding:8px 12px;'
-        f'max-width:900px">{head_html(job)}{body_html(job)}{shown}</div>'
+        f'max-width:900px">{head_html(job, kept=kept_until(job))}{body_html(job)}{shown}</div>'
     )
 
 
@@ -118,7 +125,7 @@ def _remaining(job: Job) -> str:
     return f", about {format_duration(float(int(main.remaining_s + 1)))} to go"
 
 
-def _subtitle(job: Job) -> str:
+def _subtitle(job: Job, kept: str) -> str:
     spec = job.spec
     parts = [f"{way(job)}: {spec.reason}"]
     if spec.params:
@@ -133,6 +140,8 @@ def _subtitle(job: Job) -> str:
         parts.append(f"brings back {', '.join(spec.outs)}")
     if job.ended.is_set() and job.attempt.usage.cpu_time_s is not None:
         parts.append(f"CPU {format_duration(job.attempt.usage.cpu_time_s)}")
+    if kept:
+        parts.append(kept)
     text = html.escape(" · ".join(parts))
     return f'<div style="color:{_FAINT};font-size:0.9em">{text}</div>'
 

@@ -11,7 +11,8 @@ from IPython.core.error import UsageError
 from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.notebook.cards import Cards
-from caikit_nb.notebook.job_table import JobTable
+from caikit_nb.notebook.job_table import job_table, usage_table
+from caikit_nb.notebook.table import Table
 
 
 class JobsCommand:
@@ -30,7 +31,10 @@ class JobsCommand:
             "logs": self._logs,
             "show": self._show,
             "wait": self._wait,
+            "pin": self._pin,
+            "unpin": self._unpin,
             "purge": self._purge,
+            "du": usage_table,
         }
 
     def run(self, line: str) -> Any:
@@ -51,13 +55,13 @@ class JobsCommand:
             raise UsageError(f"%caikit_jobs: unknown action {action!r}; the actions are {known}")
         return self._actions[action](self._named(action, names))
 
-    def table(self) -> JobTable:
+    def table(self) -> Table:
         """The jobs now."""
-        return JobTable(self._executor.registry.all(), self._executor.queue)
+        return job_table(self._executor.registry.all(), self._executor.queue)
 
     def _named(self, action: str, names: list[str]) -> list[JobFuture]:
         everyone = self._executor.registry.all()
-        if names == ["all"] or (not names and action in ("wait", "purge")):
+        if names == ["all"] or (not names and action in ("wait", "purge", "du")):
             # Who means all means those that it can be done to.
             can_be = {"cancel": _runs, "interrupt": _runs, "purge": _is_gone}.get(action)
             return [future for future in everyone if can_be is None or can_be(future)]
@@ -92,6 +96,17 @@ class JobsCommand:
     def _wait(self, futures: list[JobFuture]) -> None:
         for future in futures:
             future.wait()
+
+    def _pin(self, futures: list[JobFuture]) -> None:
+        for future in futures:
+            if future._job.expired is not None:
+                print(f"the result of {future.name} is gone: {future._job.expired}")
+            else:
+                future.pin()
+
+    def _unpin(self, futures: list[JobFuture]) -> None:
+        for future in futures:
+            future.unpin()
 
     def _purge(self, futures: list[JobFuture]) -> None:
         for future in futures:

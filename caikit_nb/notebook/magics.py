@@ -93,6 +93,9 @@ class CaikitMagics(Magics):
         %caikit_jobs logs NAME...          what they printed
         %caikit_jobs show NAME...          draw their cards here
         %caikit_jobs wait [NAME...]        block until they have ended
+        %caikit_jobs pin NAME...           keep results whatever their retention and the limits say
+        %caikit_jobs unpin NAME...         take that back
+        %caikit_jobs du [NAME...]          what each result holds, and when it will go
         %caikit_jobs purge [NAME...]       drop results and logs, of all that have ended if unnamed
         """
         return self._command.run(line)

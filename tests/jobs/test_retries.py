@@ -131,7 +131,8 @@ def test_a_cancelled_job_is_not_run_anew(
     executor: JobExecutor, tmp_path: Path, method: str
 ) -> None:
     future = submit(executor, method, count_and_spin, str(tmp_path / "count"), retries=3)
-    assert spin_until(lambda: (tmp_path / "count").exists())
+    count = tmp_path / "count"
+    assert spin_until(lambda: count.exists() and count.read_text() == "x")
     assert future.cancel()
     assert future.wait(30)
     assert future.status is JobStatus.CANCELED

@@ -1,0 +1,46 @@
+"""How long a job's result is still kept, in words that seldom change."""
+
+from __future__ import annotations
+
+import time
+
+from caikit_nb.jobs.job import Job
+
+_STEPS = ((86400.0, "days"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
+_MANY = 2  # as many of a unit are told in it
+
+
+def time_left(job: Job) -> tuple[str, float] | None:
+    """How long it is still kept, and in how many seconds that text changes.
+
+    None if nothing ends it.
+    """
+    due = None if job.kept_s is None else job.times.after_end(job.kept_s)
+    return None if due is None else in_words(due - time.monotonic())
+
+
+def in_words(left_s: float) -> tuple[str, float]:
+    """A time that is left, in one unit, and how long that text is right."""
+    for unit_s, name in _STEPS:
+        count = int(left_s // unit_s)
+        if count >= _MANY or unit_s == 1.0:
+            return f"{max(0, count)} {name}", max(0.05, left_s - count * unit_s + 0.01)
+    raise AssertionError("the last step takes all")
+
+
+def countdown(job: Job) -> str:
+    """For the live card."""
+    if not job.ended.is_set() or job.expired is not None:
+        return ""
+    if job.pinned:
+        return "pinned"
+    left = time_left(job)
+    return "" if left is None else f"kept for {left[0]} more"
+
+
+def kept_until(job: Job) -> str:
+    """For the saved card, which nobody brings up to date: a date."""
+    date = None if job.kept_s is None else job.times.date_after_end(job.kept_s)
+    if job.ended.is_set() and job.pinned:
+        return "pinned"
+    return "" if date is None else f"kept until {date.astimezone():%Y-%m-%d %H:%M}"
