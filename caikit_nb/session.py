@@ -131,6 +131,7 @@ def background(function: Callable[..., Any] | None = None, /, **values: Any) -> 
 
 def _checked(values: dict[str, Any]) -> JobOptions:
     from caikit_nb.jobs.durations import parse_duration
+    from caikit_nb.jobs.save_paths import check_save_path
     from caikit_nb.jobs.seeds import seed_of
     from caikit_nb.jobs.sizes import parse_size
     from caikit_nb.jobs.start_method import check_start_method
@@ -146,6 +147,7 @@ def _checked(values: dict[str, Any]) -> JobOptions:
             parse_duration(values[name])
     if values.get("memory_limit") is not None:
         parse_size(values["memory_limit"])
+    check_save_path(values.get("save_path"))
     check_retries(values.get("retries", 0))
     seed_of(values.get("seed"), 0)
     if values.get("start_method") is not None:

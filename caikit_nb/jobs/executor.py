@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 import concurrent.futures
-import dataclasses
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from caikit_nb.backends.base import Running, Task
-from caikit_nb.backends.local_backend import LocalBackend
-from caikit_nb.execution import guard, memory
+from caikit_nb.execution import memory
 from caikit_nb.execution.call import function_inputs
-from caikit_nb.execution.guardian import guardian
-from caikit_nb.jobs import paths
-from caikit_nb.jobs.attempt import Attempt
-from caikit_nb.jobs.events import Events
+from caikit_nb.jobs.durations import parse_duration
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_future import JobFuture
+from caikit_nb.jobs.local_job_base import LocalJobBase
 from caikit_nb.jobs.options import DefaultPolicy, JobOptions, Policy
-from caikit_nb.jobs.queue import JobQueue
-from caikit_nb.jobs.registry import JobRegistry
-from caikit_nb.jobs.retention import Limits, Retention
+from caikit_nb.jobs.retention import Limits
 from caikit_nb.jobs.sizes import format_size, parse_size
 from caikit_nb.jobs.start_method import check_start_method
 from caikit_nb.jobs.states import JobStatus
 from caikit_nb.jobs.submission import SessionHooks, Submission, Work
+from caikit_nb.jobs.workshop import Workshop
 
 _CLOSE_S = 2.0
 
 
-class JobExecutor(concurrent.futures.Executor):
+class JobExecutor(LocalJobBase, concurrent.futures.Executor):
     """A ``concurrent.futures.Executor`` whose futures are jobs.
 
     Args:
@@ -56,12 +51,11 @@ class JobExecutor(concurrent.futures.Executor):
         if max_workers is not None:
             self._policy.max_workers = max_workers
         self._hooks = hooks or SessionHooks()
-        self.registry, self.events = JobRegistry(), Events()
-        self.queue = JobQueue(lambda: self._policy.max_workers, self._why_wait)
-        self.retention = Retention(self._limits)
-        self._backend = LocalBackend()
-        self._directory: Path | None = None
         self._closed = False
+        shop = Workshop(lambda: self._policy.max_workers, self._why_wait, self._limits)
+        config = {"retention_duration": self._policy.retention_duration}
+        super().__init__(config, "executor", workshop=shop)
+        self.events, self.queue, self.retention = shop.events, shop.queue, shop.retention
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> JobFuture:
         """Run ``fn(*args, **kwargs)`` as a job (see `submit_function` for what it raises)."""
@@ -106,28 +100,23 @@ class JobExecutor(concurrent.futures.Executor):
         if self._closed:
             raise RuntimeError("cannot schedule new jobs after shutdown")
         submission = Submission(work, options, self._policy, self._hooks, self.registry.next_name)
-        spec, tasks = submission.spec, submission.tasks()
-        job = Job(spec, paths.make_job_directory(self.directory, spec.id), self.events)
+        tasks = submission.tasks()
+        job = self._workshop.make_job(submission.spec)
         future = JobFuture(job)
-        self.retention.keep(job)
-        try:
-            job.prepare(lambda attempt: self._make(job, attempt, tasks))
-        except BaseException:
-            job.expire("it could not be submitted")
-            raise
-        before_start(job)
-        self.registry.add(future)
-        self.queue.put(job, after=[future._job for future in options.after])
-        self.events.publish(job)
+
+        def admit(job: Job) -> None:
+            before_start(job)
+            self.registry.add(future)
+
+        follows = [future._job for future in options.after]
+        self._workshop.start(job, tasks, before_start=admit, after=follows)
         return future
 
-    def _make(self, job: Job, attempt: Attempt, tasks: Callable[[int], Task]) -> Running:
-        first = job.attempts[0].running
-        running = self._backend.submit(tasks(attempt.number), attempt, like=first)
-        sealed = getattr(running, "sealed", None)
-        if sealed is not None:
-            job.spec = dataclasses.replace(job.spec, shipped=sealed.sizes)
-        return running
+    def _forget_when_expired(self, future: JobFuture) -> None:
+        """It stays in the session's table, with its record."""
+
+    def _retain(self) -> timedelta | None:
+        return parse_duration(self._policy.retention_duration)
 
     def _limits(self) -> Limits:
         most_bytes = self._policy.max_result_bytes
@@ -146,10 +135,7 @@ class JobExecutor(concurrent.futures.Executor):
     @property
     def directory(self) -> Path:
         """Where the session keeps its jobs' files."""
-        if self._directory is None:
-            self._directory = paths.make_session_directory()
-            guardian.remove_at_end(str(self._directory))
-        return self._directory
+        return self._workshop.directory
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more jobs.
@@ -176,5 +162,4 @@ class JobExecutor(concurrent.futures.Executor):
             future._job.cancel("the session was closed", at_once=True)
         for future in futures:
             future.wait(_CLOSE_S)
-        if self._directory is not None:
-            guard.remove_marked_directory(str(self._directory))
+        self._workshop.close()

@@ -67,8 +67,8 @@ class JobFuture(concurrent.futures.Future[Any], JobFutureBase):
 
     @property
     def save_path(self) -> str | None:
-        """Where the job saves; None if it doesn't."""
-        return None
+        """Where the job saves; None if it doesn't (contracts J10)."""
+        return self._job.spec.save_path
 
     @property
     def completion_time(self) -> datetime.datetime | None:

@@ -69,6 +69,9 @@ class JobOptions:
             ends in another way.
         seed: What ``random``, NumPy's global generator and torch begin with in the job, from 0
             to 2**32 - 1; derived from the state of these generators here if None.
+        save_path: Where the job saves, for itself `CurrentJob.save_path`; None for nowhere.
+        save_with_id: Save in a directory of the job's own below `save_path`, named by its id. It
+            is deleted when the job's retention ends; nothing else that is saved is.
     """
 
     name: str | None = None
@@ -80,6 +83,8 @@ class JobOptions:
     retries: int = 0
     after: Sequence[JobFuture] = ()
     seed: int | None = None
+    save_path: str | os.PathLike[str] | None = None
+    save_with_id: bool = False
 
 
 def check_retries(retries: object) -> int:
