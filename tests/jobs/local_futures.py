@@ -70,5 +70,20 @@ def print_and_return() -> str:
     return "value"
 
 
+class Gate:
+    """Holds a job until the test lets it go; may be opened before anybody waits, unlike a Fifo."""
+
+    def __init__(self, path: Path) -> None:
+        self._fifo, self._event = Fifo(path), threading.Event()
+
+    def work(self, method: str) -> tuple[Any, ...]:
+        """What to call, with its arguments, in a job of that method."""
+        return (self._event.wait,) if method == "thread" else (hold, self._fifo)
+
+    def open(self) -> None:
+        """Let a job in a thread go."""
+        self._event.set()
+
+
 def hold(held: Fifo) -> str:
     return held.hear()

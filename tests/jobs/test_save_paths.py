@@ -120,8 +120,7 @@ def test_no_name_leads_out_of_the_path(
         place = plan_save(
             BASE, job_id, save_with_id=save_with_id, model_name=model_name, extra_path_args=extra
         )
-    except ValueError as error:
-        assert len(str(error).splitlines()) == 1
+    except ValueError:
         return
     assert place is not None
     assert os.path.normpath(place.path) == place.path
