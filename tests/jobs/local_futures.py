@@ -74,15 +74,20 @@ class Gate:
     """Holds a job until the test lets it go; may be opened before anybody waits, unlike a Fifo."""
 
     def __init__(self, path: Path) -> None:
-        self._fifo, self._event = Fifo(path), threading.Event()
+        self._fifo, self._is_open = Fifo(path), False
 
     def work(self, method: str) -> tuple[Any, ...]:
         """What to call, with its arguments, in a job of that method."""
-        return (self._event.wait,) if method == "thread" else (hold, self._fifo)
+        return (self._spin,) if method == "thread" else (hold, self._fifo)
 
     def open(self) -> None:
         """Let a job in a thread go."""
-        self._event.set()
+        self._is_open = True
+
+    def _spin(self) -> None:
+        # Not an Event: an exception raised inside its wait may leave its lock held.
+        while not self._is_open:
+            os.sched_yield()
 
 
 def hold(held: Fifo) -> str:
