@@ -82,6 +82,23 @@ class JobResultExpired(JobError):
         )
 
 
+class JobNotFoundError(CaikitNbError, KeyError):
+    """No job has that id, or its retention is over. Raised by `LocalJobBase.get_local_future`.
+
+    Attributes:
+        job_id: The id.
+        kind: What kind of id it is.
+    """
+
+    def __init__(self, job_id: str, kind: str = "background_id") -> None:
+        super().__init__(job_id, kind)
+        self.job_id = job_id
+        self.kind = kind
+
+    def __str__(self) -> str:
+        return f"Unknown {self.kind}: {self.job_id}"
+
+
 class UnpicklableError(CaikitNbError):
     """A value can't cross to or from the job's process. Raised by submission and by `result`.
 

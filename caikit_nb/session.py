@@ -16,7 +16,7 @@ from caikit_nb.jobs import journal, paths
 from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.options import DefaultPolicy, Duration, JobOptions, Policy, check_retries
-from caikit_nb.jobs.submission import SessionHooks
+from caikit_nb.jobs.submission import SessionHooks, set_session_hooks
 
 
 class Session:
@@ -58,6 +58,7 @@ def open_session(policy: Policy, hooks: SessionHooks) -> Session:
     """Give this process a session of these settings and hooks."""
     global _current
     guardian.ensure_running()
+    set_session_hooks(hooks)
     _housekeeping.put(lambda: paths.remove_dead_sessions(paths.sessions_directory()))
     _current = Session(policy, hooks)
     return _current
@@ -132,6 +133,7 @@ def background(function: Callable[..., Any] | None = None, /, **values: Any) -> 
 def _checked(values: dict[str, Any]) -> JobOptions:
     from caikit_nb.backends import backend_types
     from caikit_nb.jobs.durations import parse_duration
+    from caikit_nb.jobs.save_paths import check_save_path
     from caikit_nb.jobs.seeds import seed_of
     from caikit_nb.jobs.sizes import parse_size
     from caikit_nb.jobs.start_method import check_start_method
@@ -147,6 +149,7 @@ def _checked(values: dict[str, Any]) -> JobOptions:
             parse_duration(values[name])
     if values.get("memory_limit") is not None:
         parse_size(values["memory_limit"])
+    check_save_path(values.get("save_path"))
     check_retries(values.get("retries", 0))
     seed_of(values.get("seed"), 0)
     if values.get("start_method") is not None:

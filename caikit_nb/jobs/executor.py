@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import concurrent.futures
-import dataclasses
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from caikit_nb.backends.base import BackendBase, Running, Task
+from caikit_nb.backends.base import BackendBase
 from caikit_nb.backends.started import StartedBackends
-from caikit_nb.execution import guard, memory
+from caikit_nb.execution import memory
 from caikit_nb.execution.call import function_inputs
-from caikit_nb.execution.guardian import guardian
-from caikit_nb.jobs import paths
-from caikit_nb.jobs.attempt import Attempt
-from caikit_nb.jobs.events import Events
+from caikit_nb.jobs.durations import parse_duration
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_future import JobFuture
+from caikit_nb.jobs.local_job_base import LocalJobBase
 from caikit_nb.jobs.options import DefaultPolicy, JobOptions, Policy
-from caikit_nb.jobs.queue import JobQueue
-from caikit_nb.jobs.registry import JobRegistry
-from caikit_nb.jobs.retention import Limits, Retention
+from caikit_nb.jobs.retention import Limits
 from caikit_nb.jobs.sizes import format_size, parse_size
 from caikit_nb.jobs.start_method import check_start_method
 from caikit_nb.jobs.states import JobStatus
-from caikit_nb.jobs.submission import SessionHooks, Submission, Work
+from caikit_nb.jobs.submission import SessionHooks, Submission, Work, session_hooks
+from caikit_nb.jobs.workshop import Workshop
 
 _CLOSE_S = 2.0
 
 
-class JobExecutor(concurrent.futures.Executor):
+class JobExecutor(LocalJobBase, concurrent.futures.Executor):
     """A ``concurrent.futures.Executor`` whose futures are jobs.
 
     Args:
@@ -58,13 +55,13 @@ class JobExecutor(concurrent.futures.Executor):
         self._policy = policy or DefaultPolicy(start_method=check_start_method(start_method))
         if max_workers is not None:
             self._policy.max_workers = max_workers
-        self._hooks = hooks or SessionHooks()
-        self.registry, self.events = JobRegistry(), Events()
-        self.queue = JobQueue(lambda: self._policy.max_workers, self._why_wait)
-        self.retention = Retention(self._limits)
+        self._hooks = hooks or session_hooks()
         self._backends = StartedBackends(backend)
-        self._directory: Path | None = None
         self._closed = False
+        shop = Workshop(lambda: self._policy.max_workers, self._why_wait, self._limits)
+        config = {"retention_duration": self._policy.retention_duration}
+        super().__init__(config, "executor", workshop=shop)
+        self.events, self.queue, self.retention = shop.events, shop.queue, shop.retention
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> JobFuture:
         """Run ``fn(*args, **kwargs)`` as a job (see `submit_function` for what it raises)."""
@@ -113,34 +110,27 @@ class JobExecutor(concurrent.futures.Executor):
         submission = Submission(
             work, options, self._policy, self._hooks, self.registry.next_name, backend
         )
-        spec, tasks = submission.spec, submission.tasks()
-        job = Job(spec, paths.make_job_directory(self.directory, spec.id), self.events)
+        tasks = submission.tasks()
+        job = self._workshop.make_job(submission.spec)
         future = JobFuture(job)
-        self.retention.keep(job)
-        try:
-            job.prepare(lambda attempt: self._make(job, backend, attempt, tasks))
-        except BaseException:
-            job.expire("it could not be submitted")
-            raise
-        before_start(job)
-        self.registry.add(future)
-        self.queue.put(job, after=[future._job for future in options.after])
-        self.events.publish(job)
+
+        def admit(job: Job) -> None:
+            before_start(job)
+            self.registry.add(future)
+
+        follows = [future._job for future in options.after]
+        self._workshop.start(job, tasks, backend=backend, before_start=admit, after=follows)
         return future
 
     def _backend_for(self, options: JobOptions) -> BackendBase:
         names = (options.backend, self._backends.default, self._policy.backend)
         return self._backends.get(next(name for name in names if name is not None))
 
-    def _make(
-        self, job: Job, backend: BackendBase, attempt: Attempt, tasks: Callable[[int], Task]
-    ) -> Running:
-        first = job.attempts[0].running
-        running = backend.submit(tasks(attempt.number), attempt, like=first)
-        sealed = getattr(running, "sealed", None)
-        if sealed is not None:
-            job.spec = dataclasses.replace(job.spec, shipped=sealed.sizes)
-        return running
+    def _forget_when_expired(self, future: JobFuture) -> None:
+        """It stays in the session's table, with its record."""
+
+    def _retain(self) -> timedelta | None:
+        return parse_duration(self._policy.retention_duration)
 
     def _limits(self) -> Limits:
         most_bytes = self._policy.max_result_bytes
@@ -159,10 +149,7 @@ class JobExecutor(concurrent.futures.Executor):
     @property
     def directory(self) -> Path:
         """Where the session keeps its jobs' files."""
-        if self._directory is None:
-            self._directory = paths.make_session_directory()
-            guardian.remove_at_end(str(self._directory))
-        return self._directory
+        return self._workshop.directory
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more jobs.
@@ -190,5 +177,4 @@ class JobExecutor(concurrent.futures.Executor):
         for future in futures:
             future.wait(_CLOSE_S)
         self._backends.stop()
-        if self._directory is not None:
-            guard.remove_marked_directory(str(self._directory))
+        self._workshop.close()

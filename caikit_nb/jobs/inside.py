@@ -33,6 +33,7 @@ class CurrentJob:
         params: Its hyperparameters, as given with ``-p`` or ``params=``.
         attempt: Which attempt this is, from 1.
         seed: What its random numbers began with.
+        save_path: Where it saves; None if it wasn't given a path.
     """
 
     id: str
@@ -40,6 +41,7 @@ class CurrentJob:
     params: Mapping[str, Any] = field(default_factory=dict)
     attempt: int = 1
     seed: int | None = None
+    save_path: str | None = None
 
 
 class _FlushTimer(threading.Timer):
@@ -175,7 +177,7 @@ def _own_tqdm_lock() -> None:
 
 
 def current_job() -> CurrentJob | None:
-    """The job that runs this code: its id, name, params and attempt; None outside jobs."""
+    """The job that runs this code: its id, name, params, save_path…; None outside jobs."""
     inside = here()
     return None if inside is None else inside.job
 

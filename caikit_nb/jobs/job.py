@@ -6,7 +6,6 @@ The backend tells a job what happens, in the watcher's thread, which alone moves
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from caikit_nb.execution.messages import Message
 from caikit_nb.execution.outcome import Died, Outcome, PlainValues, Returned, Values
 from caikit_nb.execution.watcher import Timer, watcher
 from caikit_nb.jobs.attempt import Attempt
+from caikit_nb.jobs.callbacks import call_all
 from caikit_nb.jobs.events import Events
 from caikit_nb.jobs.job_base import JobInfo
 from caikit_nb.jobs.job_spec import JobSpec
@@ -29,8 +29,6 @@ from caikit_nb.jobs.logs import LogSpool
 from caikit_nb.jobs.states import JobStatus, StateMachine
 from caikit_nb.jobs.times import Times
 from caikit_nb.jobs.verdict import Failure, failure_of, is_interrupt
-
-logger = logging.getLogger(__name__)
 
 
 class Job:
@@ -131,7 +129,7 @@ class Job:
         if not self._states.move(JobStatus.RUNNING):
             return False
         self.times.start()
-        _call_all(self.on_start, self)
+        call_all(self.on_start, self)
         self._begin(self.attempt)
         return True
 
@@ -153,7 +151,7 @@ class Job:
             return False
         self.reason = reason
         self._end_attempts(at_once=at_once)
-        _call_all(self.on_decided, self)
+        call_all(self.on_decided, self)
         self.changed()
         return True
 
@@ -185,7 +183,7 @@ class Job:
             self._on_end_of_current(attempt, outcome)
         if not self._alive:
             self.ended.set()
-            _call_all(self.on_gone, self)
+            call_all(self.on_gone, self)
             self.on_start, self.on_decided, self.on_gone = [], [], []
             self.changed()
 
@@ -206,7 +204,7 @@ class Job:
             return
         self.times.end()
         if self._decide(attempt, outcome, failure):
-            _call_all(self.on_decided, self)
+            call_all(self.on_decided, self)
         for spare in self.attempts[attempt.number :]:
             spare.end(at_once=True)
 
@@ -285,13 +283,13 @@ class Job:
     def pin(self, pinned: bool) -> None:
         """Keep its result whatever the limits say, or let them hold for it again."""
         self.pinned = pinned
-        _call_all(self.on_pin, self)
+        call_all(self.on_pin, self)
         self.changed()
 
     def expire(self, why: str) -> None:
         """Drop everything that it holds but its record."""
         self.expired = why
-        _call_all(self.on_expired, self)
+        call_all(self.on_expired, self)
         self.values, self._rebuilt = None, {}
         if isinstance(self.packed_error, PackedError):
             self.packed_error = self.packed_error.short()
@@ -300,11 +298,3 @@ class Job:
         self.attempts = [self.attempt]
         self.on_expired, self.on_pin = [], []
         self.changed()
-
-
-def _call_all(callbacks: list[Callable[[Job], object]], job: Job) -> None:
-    for callback in callbacks:
-        try:
-            callback(job)
-        except Exception:
-            logger.exception("a callback failed for %r", job)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import abc
 import datetime
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from caikit_nb.jobs import job_ids
 from caikit_nb.jobs.states import JobStatus
 
-__all__ = ["JobFutureBase", "JobInfo", "JobStatus"]
+__all__ = ["JobBase", "JobFutureBase", "JobInfo", "JobStatus"]
 
 
 @dataclass(slots=True)
@@ -64,3 +66,32 @@ class JobFutureBase(abc.ABC):
     @abc.abstractmethod
     def result(self, timeout: float | None = None) -> Any:
         """What the job returned; raises its error."""
+
+
+class JobBase(abc.ABC):  # noqa: B024 - what it asks of its subclasses differs with their jobs
+    """What runs jobs for somebody else, such as a trainer (contracts J9, J16).
+
+    Args:
+        config: Its settings; kept as it is.
+        instance_name: What it is called. The ids of its jobs carry it.
+    """
+
+    ID_DELIMITER = job_ids.ID_DELIMITER
+
+    def __init__(self, config: Mapping[str, Any], instance_name: str) -> None:
+        self._config, self._instance_name = config, instance_name
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The settings it was made with."""
+        return self._config
+
+    @property
+    def instance_name(self) -> str:
+        """What it is called."""
+        return self._instance_name
+
+    @classmethod
+    def get_job_name(cls, id: str) -> str:
+        """The name of whose job that is, read from an id that was made here (contracts J9)."""
+        return job_ids.owner_of(id)

@@ -6,7 +6,7 @@ import asyncio
 import concurrent.futures
 import datetime
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures._base import PENDING
 from concurrent.futures._base import RUNNING as FUTURE_RUNNING
 from typing import Any
@@ -17,6 +17,7 @@ from caikit_nb.execution.serial_thread import SerialThread
 from caikit_nb.jobs.displays import Displays
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_base import JobFutureBase, JobInfo
+from caikit_nb.jobs.outputs import Outputs
 from caikit_nb.jobs.progress import Bar, Metrics
 from caikit_nb.jobs.states import JobStatus
 
@@ -67,8 +68,8 @@ class JobFuture(concurrent.futures.Future[Any], JobFutureBase):
 
     @property
     def save_path(self) -> str | None:
-        """Where the job saves; None if it doesn't."""
-        return None
+        """Where the job saves; None if it doesn't (contracts J10)."""
+        return self._job.spec.save_path
 
     @property
     def completion_time(self) -> datetime.datetime | None:
@@ -161,7 +162,7 @@ class JobFuture(concurrent.futures.Future[Any], JobFutureBase):
         """
         if self._job.expired is not None:
             raise JobResultExpired(self.name, self._job.expired)
-        return _Outputs(self._job)
+        return Outputs(self._job)
 
     def cancel(self) -> bool:
         """End the job and everything it started; returns at once.
@@ -267,30 +268,6 @@ class JobFuture(concurrent.futures.Future[Any], JobFutureBase):
     def _invoke_callbacks(self) -> None:
         if self._done_callbacks:  # type: ignore[attr-defined]
             _callbacks.put(super()._invoke_callbacks)  # type: ignore[misc]
-
-
-class _Outputs(Mapping[str, Any]):
-    """The ``--out`` variables of a job, each rebuilt when it is asked for, once."""
-
-    def __init__(self, job: Job) -> None:
-        self._job = job
-        self._loaded: dict[str, Any] = {}
-
-    def __getitem__(self, name: str) -> Any:
-        if name not in self._loaded:
-            if name not in self._job.value_names():
-                raise KeyError(name)
-            self._loaded[name] = self._job.value(name)
-        return self._loaded[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._job.value_names())
-
-    def __len__(self) -> int:
-        return len(self._job.value_names())
-
-    def __repr__(self) -> str:
-        return f"<outputs {', '.join(self) or 'none'}>"
 
 
 NestedWait = Callable[[JobFuture, float | None], bool]

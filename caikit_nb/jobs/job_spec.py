@@ -27,6 +27,8 @@ class JobSpec:
         retries: How many times it is run anew if it fails.
         after: The names of the jobs it follows.
         seed: What its random numbers begin with; None for what they had.
+        save_path: Where it saves; None if it doesn't.
+        id_directory: The directory of its own on the way there; None if there is none.
     """
 
     id: str
@@ -44,3 +46,5 @@ class JobSpec:
     retries: int = 0
     after: tuple[str, ...] = ()
     seed: int | None = None
+    save_path: str | None = None
+    id_directory: str | None = None

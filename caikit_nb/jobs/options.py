@@ -73,6 +73,9 @@ class JobOptions:
             to 2**32 - 1; derived from the state of these generators here if None.
         backend: Where it runs: ``local``, ``inline`` or another backend's name; the setting's if
             None.
+        save_path: Where the job saves, for itself `CurrentJob.save_path`; None for nowhere.
+        save_with_id: Save in a directory of the job's own below `save_path`, named by its id. It
+            is deleted when the job's retention ends; nothing else that is saved is.
     """
 
     name: str | None = None
@@ -85,6 +88,8 @@ class JobOptions:
     after: Sequence[JobFuture] = ()
     seed: int | None = None
     backend: str | None = None
+    save_path: str | os.PathLike[str] | None = None
+    save_with_id: bool = False
 
 
 def check_retries(retries: object) -> int:

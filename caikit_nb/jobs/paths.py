@@ -47,7 +47,7 @@ def make_session_directory() -> Path:
     me = psutil.Process()
     path = Path(tempfile.mkdtemp(prefix=f"{me.pid}-", dir=parent))
     owner = {"pid": me.pid, "started": _started(me), "host": _host(), "boot": _boot()}
-    _write_private(path / MARKER_FILE, json.dumps(owner))
+    write_private(path / MARKER_FILE, json.dumps(owner))
     return path
 
 
@@ -55,7 +55,7 @@ def make_job_directory(session: Path, job_id: str) -> Path:
     """A new directory for one job."""
     path = session / job_id
     path.mkdir(mode=0o700)
-    _write_private(path / MARKER_FILE, "")
+    write_private(path / MARKER_FILE, "")
     return path
 
 
@@ -135,7 +135,8 @@ def _boot() -> str:
         return ""
 
 
-def _write_private(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> None:
+    """Make a new file that only this user can read."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(fd, "w", encoding="utf-8") as file:
         file.write(text)

@@ -35,6 +35,18 @@ class JobRegistry(Mapping[str, JobFuture]):
                 pass
             return name
 
+    def by_id(self, job_id: str) -> JobFuture | None:
+        """The job of that id."""
+        with self._lock:
+            return self._by_id.get(job_id)
+
+    def discard(self, future: JobFuture) -> None:
+        """Forget a job, if it is still the one of its id."""
+        with self._lock:
+            for futures, key in ((self._by_id, future.id), (self._by_name, future.name)):
+                if futures.get(key) is future:
+                    del futures[key]
+
     def all(self) -> list[JobFuture]:
         """Every job, oldest first, also those whose name was used again."""
         with self._lock:

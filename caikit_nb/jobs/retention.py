@@ -111,7 +111,7 @@ class Retention:
     def _plan(self, job: Job) -> None:
         if job.kept_s is None or (due := job.times.after_end(job.kept_s)) is None:
             return
-        timer = watcher.call_at(due, lambda: _expiries.put(lambda: _expire_if_due(job)))
+        timer = watcher.call_at(due, lambda: _expiries.put(lambda: expire_if_due(job)))
         with self._lock:
             self._timers[job] = timer
 
@@ -134,7 +134,8 @@ class Retention:
             self._limit()
 
 
-def _expire_if_due(job: Job) -> None:
+def expire_if_due(job: Job) -> None:
+    """Drop what a job holds if its time is over."""
     kept_s = job.kept_s
     due = None if kept_s is None else job.times.after_end(kept_s)
     if kept_s is not None and due is not None and due <= time.monotonic():

@@ -20,6 +20,7 @@ from caikit_nb.jobs.durations import parse_duration
 from caikit_nb.jobs.inside import CurrentJob
 from caikit_nb.jobs.job_spec import JobSpec
 from caikit_nb.jobs.options import SESSION_DEFAULT, JobOptions, Policy, check_after, check_retries
+from caikit_nb.jobs.save_paths import SavePlace, plan_save
 from caikit_nb.jobs.sizes import parse_size
 from caikit_nb.jobs.start_method import Choice, choose_for_backend
 
@@ -53,6 +54,36 @@ class SessionHooks:
     closed_fds: Callable[[], tuple[int, ...]] = lambda: ()
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A job's id, and where it saves."""
+
+    id: str
+    place: SavePlace | None = None
+
+
+def _identity(options: JobOptions) -> Identity:
+    if options.save_with_id and options.save_path is None:
+        raise ValueError("save_with_id needs a save_path, e.g. save_path='models'")
+    job_id = uuid.uuid4().hex[:12]
+    place = plan_save(options.save_path, job_id, save_with_id=options.save_with_id)
+    return Identity(job_id, place)
+
+
+_session_hooks = SessionHooks()
+
+
+def session_hooks() -> SessionHooks:
+    """What this process's session adds: a copy of a kernel must not keep the kernel's sockets."""
+    return _session_hooks
+
+
+def set_session_hooks(hooks: SessionHooks) -> None:
+    """Have executors of the user's own use these, too."""
+    global _session_hooks
+    _session_hooks = hooks
+
+
 _ordinals = itertools.count(1)
 
 
@@ -66,6 +97,7 @@ class Submission:
         hooks: What the session adds.
         next_name: Gives a name for a job without one.
         backend: Where it will run.
+        identity: The id, and where it saves; made of the options if None.
 
     Raises:
         ValueError: a wrong option.
@@ -80,6 +112,7 @@ class Submission:
         hooks: SessionHooks,
         next_name: Callable[[], str],
         backend: BackendBase,
+        identity: Identity | None = None,
     ) -> None:
         self._work, self._policy, self._hooks = work, policy, hooks
         check_after(options.after)
@@ -90,16 +123,18 @@ class Submission:
             policy.start_method,
             allow_unsafe_fork=policy.allow_unsafe_fork,
         )
-        self.spec = self._make_spec(options, next_name)
+        self.spec = self._make_spec(options, next_name, identity or _identity(options))
 
-    def _make_spec(self, options: JobOptions, next_name: Callable[[], str]) -> JobSpec:
+    def _make_spec(
+        self, options: JobOptions, next_name: Callable[[], str], identity: Identity
+    ) -> JobSpec:
         policy, work = self._policy, self._work
         unset = options.retain is SESSION_DEFAULT
         retain = parse_duration(policy.retention_duration if unset else options.retain)
         timeout = parse_duration(options.timeout)
         limit = policy.memory_limit if options.memory_limit is None else options.memory_limit
         return JobSpec(
-            id=uuid.uuid4().hex[:12],
+            id=identity.id,
             start_method=self._choice.method,
             reason=self._choice.reason,
             source=work.source,
@@ -113,6 +148,8 @@ class Submission:
             after=tuple(job.name for job in options.after),
             seed=seeds.seed_of(options.seed, next(_ordinals)),
             name=options.name or next_name(),
+            save_path=None if identity.place is None else identity.place.path,
+            id_directory=None if identity.place is None else identity.place.id_directory,
         )
 
     def tasks(self) -> Callable[[int], Task]:
@@ -140,7 +177,7 @@ class Submission:
     def _own(self, attempt: int, choice: Choice) -> Mapping[str, Any]:
         spec = self.spec
         return {
-            "job": CurrentJob(spec.id, spec.name, spec.params, attempt, spec.seed),
+            "job": CurrentJob(spec.id, spec.name, spec.params, attempt, spec.seed, spec.save_path),
             "own_process": choice.method != "thread",
             "seeded": seeds.loaded_libraries(),
         }

@@ -31,6 +31,18 @@ class Times:
         """It has ended now."""
         self._ended, self.completed_at = time.monotonic(), _utc_now()
 
+    def end_at(self, when: datetime.datetime) -> None:
+        """It has ended at another time than was recorded (contracts J15).
+
+        Raises:
+            ValueError: it has not ended.
+        """
+        if self.completed_at is None:
+            raise ValueError("a job that has not ended has no completion time to change")
+        when = when.astimezone(datetime.UTC)
+        self._ended += (when - self.completed_at).total_seconds()
+        self.completed_at = when
+
     @property
     def elapsed_s(self) -> float:
         """Seconds it has run so far, or ran in all; 0 before it started."""

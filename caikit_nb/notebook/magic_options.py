@@ -10,6 +10,7 @@ import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 from IPython.core.error import UsageError
@@ -18,6 +19,7 @@ from caikit_nb.backends import backend_types
 from caikit_nb.jobs.durations import parse_duration
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.options import check_retries
+from caikit_nb.jobs.save_paths import check_save_path
 from caikit_nb.jobs.seeds import seed_of
 from caikit_nb.jobs.sizes import parse_size
 from caikit_nb.jobs.start_method import START_METHODS
@@ -42,6 +44,8 @@ class CellOptions:
         retries: How many times it is run anew if it fails.
         seed: What its random numbers begin with; None for a seed derived from the kernel's.
         backend: The backend's name; None for the setting's.
+        save_path: Where the job saves; None for nowhere.
+        save_with_id: Save in a directory of the job's own there.
         wait: Block until the job ends.
         quiet: Show no card.
     """
@@ -58,6 +62,8 @@ class CellOptions:
     retries: int
     seed: int | None
     backend: str | None
+    save_path: str | None
+    save_with_id: bool
     wait: bool
     quiet: bool
 
@@ -89,6 +95,8 @@ def _make_parser() -> _Parser:
     parser.add_argument("--after", type=_job_names, action="append", default=[])
     parser.add_argument("--retries", type=_retries, default=0)
     parser.add_argument("--seed", type=_seed)
+    parser.add_argument("--save-path", type=_save_path)
+    parser.add_argument("--save-with-id", action="store_true")
     parser.add_argument("--wait", action="store_true")
     parser.add_argument("--quiet", action="store_true")
     return parser
@@ -157,6 +165,8 @@ def _options(
     for name in names_in or ():
         if name not in namespace:
             raise UsageError(f"%%caikit_job: -i/--in: there is no variable {name!r}")
+    if given.save_with_id and given.save_path is None:
+        raise UsageError("%%caikit_job: --save-with-id needs --save-path PATH")
     return CellOptions(
         name=_check_name(given.name, namespace),
         out=_flat(given.out or []),
@@ -170,6 +180,8 @@ def _options(
         retries=given.retries,
         seed=given.seed,
         backend=given.backend,
+        save_path=given.save_path,
+        save_with_id=given.save_with_id,
         wait=given.wait,
         quiet=given.quiet,
     )
@@ -211,6 +223,11 @@ def _retries(text: str) -> Any:
 
 def _seed(text: str) -> Any:
     return _parsed(text, lambda given: seed_of(_whole(given), 0))
+
+
+def _save_path(text: str) -> Any:
+    checked = _parsed(text, check_save_path)
+    return None if checked is None else str(Path(checked).expanduser())
 
 
 def _whole(text: object) -> object:

@@ -63,6 +63,8 @@ class CaikitMagics(Magics):
         --after NAMES             start when these jobs have completed
         --retries N               run it anew if it fails, at most so many times
         --seed N                  what its random numbers begin with
+        --save-path PATH          where the job saves: caikit_nb.current_job().save_path in it
+        --save-with-id            save in a directory of its own there; it goes with the result
         --wait                    block until the job ends
         --quiet                   show no card
         """
@@ -126,6 +128,8 @@ class CaikitMagics(Magics):
             "retries": options.retries,
             "seed": options.seed,
             "backend": options.backend,
+            "save_path": options.save_path,
+            "save_with_id": options.save_with_id,
         }
         if options.retain is not NOT_GIVEN:
             chosen["retain"] = options.retain

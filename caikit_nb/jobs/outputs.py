@@ -1,0 +1,32 @@
+"""The variables that a job gave back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from caikit_nb.jobs.job import Job
+
+
+class Outputs(Mapping[str, Any]):
+    """The ``--out`` variables of a job, each rebuilt when it is asked for, once."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._loaded: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._loaded:
+            if name not in self._job.value_names():
+                raise KeyError(name)
+            self._loaded[name] = self._job.value(name)
+        return self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._job.value_names())
+
+    def __len__(self) -> int:
+        return len(self._job.value_names())
+
+    def __repr__(self) -> str:
+        return f"<outputs {', '.join(self) or 'none'}>"
