@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from caikit_nb.jobs.durations import format_duration
 from caikit_nb.jobs.job import Job
@@ -18,13 +18,28 @@ _EMPTY = (
     "<p>No jobs yet: put <code>%%caikit_job</code> on a cell.</p>",
 )
 _NOTE_CHARACTERS = 70
+_MOST_ROWS = 200
 
 
-def job_table(futures: Iterable[JobFuture], queue: JobQueue) -> Table:
-    """How the jobs stand at this moment."""
+def job_table(futures: Sequence[JobFuture], queue: JobQueue) -> Table:
+    """How the jobs stand at this moment; of very many that have ended the newest."""
     positions = queue.positions()
-    rows = [_row(future._job, positions, queue) for future in futures]
+    jobs = [future._job for future in futures]
+    shown = _shown(jobs)
+    rows = [_row(job, positions, queue) for job in shown]
+    if len(shown) < len(jobs):
+        rows.insert(0, (f"… {len(jobs) - len(shown)} more", "", "", "", "", ""))
     return Table(("job", "state", "time", "progress", "how", "note"), rows, _EMPTY)
+
+
+def _shown(jobs: Sequence[Job]) -> list[Job]:
+    """As many as one can read: first of all those that have not ended, then the newest."""
+    if len(jobs) <= _MOST_ROWS:
+        return list(jobs)
+    active = [job for job in jobs if not job.status.is_terminal][:_MOST_ROWS]
+    rest = _MOST_ROWS - len(active)
+    ended = [job for job in jobs if job.status.is_terminal]
+    return [*(ended[-rest:] if rest else []), *active]
 
 
 def _row(job: Job, positions: dict[Job, int], queue: JobQueue) -> Row:
@@ -52,12 +67,19 @@ def _note(job: Job, positions: dict[Job, int], queue: JobQueue) -> str:
     return "; ".join(job.notes[-2:])
 
 
-def usage_table(futures: Iterable[JobFuture]) -> Table:
-    """What the jobs hold, in bytes, and when that goes."""
-    jobs = [future._job for future in futures]
+def usage_table(futures: Sequence[JobFuture]) -> Table:
+    """What the jobs hold, in bytes, and when that goes; of very many those that hold most."""
+    held = {future._job: sum(future._job.held_bytes.values()) for future in futures}
+    jobs = list(held)
+    if len(jobs) > _MOST_ROWS:
+        jobs = sorted(jobs, key=lambda job: -held[job])[:_MOST_ROWS]
     rows = [_usage_row(job) for job in jobs]
-    if len(rows) > 1:
-        total = sum(sum(job.held_bytes.values()) for job in jobs)
+    if len(jobs) < len(held):
+        left_out = sum(held.values()) - sum(held[job] for job in jobs)
+        more = f"… {len(held) - len(jobs)} more"
+        rows.append((more, "", "", "", format_size(left_out), ""))
+    if len(held) > 1:
+        total = sum(held.values())
         rows.append(("all", "", "", "", format_size(total), ""))
     return Table(("job", "result", "displays", "log", "in all", "goes"), rows, _EMPTY)
 

@@ -19,7 +19,7 @@ def test_du_says_what_results_hold_and_when_they_go(kernel: Kernel) -> None:
     lines = text_of_table(kernel, "du big ever short").splitlines()
     assert lines[0].split("  ")[0] == "job"
     assert re.fullmatch(r"big +2\.0 MB +\d+ B +2\.0 kB +2\.0 MB +in 2 h", lines[1])
-    assert re.fullmatch(r"ever +\d+ B +0 B +0 B +\d+ B +with the session", lines[2])
+    assert re.fullmatch(r"ever +\d+ B +\d+ B +0 B +\d+ B +with the session", lines[2])
     assert re.fullmatch(r"short +0 B +0 B +0 B +0 B +gone: it was kept for 0 s .*", lines[3])
     assert re.match(r"all .* 2\.0 MB", lines[4])
 
@@ -46,6 +46,20 @@ def test_the_card_counts_down(kernel: Kernel) -> None:
     card.wait_for("kept for 99 s more")
     card.wait_for("kept for 97 s more")
     assert re.search(r"kept until \d{4}-\d\d-\d\d \d\d:\d\d", card.saved["text/html"])
+
+
+def test_of_very_many_jobs_the_table_shows_the_newest(kernel: Kernel) -> None:
+    kernel.do("%caikit_jobs purge")
+    kernel.do(
+        "many = [caikit_nb.options(start_method='thread').submit(int) for n in range(250)]\n"
+        "[job.wait(30) for job in many]",
+        timeout=60,
+    )
+    lines = text_of_table(kernel, "").splitlines()
+    assert len(lines) == 202
+    assert re.match(r"… \d+ more", lines[1])
+    assert lines[-1].startswith(kernel.value("many[-1].name"))
+    kernel.do("%caikit_jobs purge")
 
 
 def test_the_oldest_results_go_first(kernel: Kernel) -> None:
