@@ -60,6 +60,23 @@ class JobLost(JobError):
     """Nobody can say how the job ended. Raised by `JobFuture.result`."""
 
 
+class ReplayError(JobError):
+    """A job can't be run again as it was. Raised by `JobFuture.replay`, and nothing was started.
+
+    Attributes:
+        job_name: The job.
+        why: What is missing.
+    """
+
+    def __init__(self, job_name: str, why: str) -> None:
+        super().__init__(job_name, why)
+        self.job_name = job_name
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"job {self.job_name!r} can't be replayed: {self.why}"
+
+
 class JobResultExpired(JobError):
     """The job's result is gone: its retention ended, or it was purged.
 

@@ -77,13 +77,22 @@ class Writer:
         fd: The file.
         shared: Whether what two values have in common stays common: then all of them are read
             together by `Store.load_all`. Else each is read on its own by `Store.load`.
+        limit_bytes: How large the file may become; a value that doesn't fit gives an entry that
+            says so. None for as large as it will.
         main_globals: Whether functions of ``__main__`` find their globals in the reader's
             ``__main__``. Else they carry a copy.
     """
 
-    def __init__(self, fd: int, *, shared: bool = False, main_globals: bool = False) -> None:
+    def __init__(
+        self,
+        fd: int,
+        *,
+        shared: bool = False,
+        main_globals: bool = False,
+        limit_bytes: int | None = None,
+    ) -> None:
         self._fd, self._shared, self._main_globals = fd, shared, main_globals
-        self._file = _File(fd)
+        self._file = _File(fd, limit_bytes)
         self._group = 0
         self._pickler: cloudpickle.Pickler | None = None
         self._buffers: list[pickle.PickleBuffer] = []
@@ -96,16 +105,20 @@ class Writer:
             self._pickler = self._new_pickler()
         try:
             self._pickler.dump(value)
+            spans = [(start, self._file.end - start)]
+            spans += [self._add_buffer(buffer) for buffer in self._buffers]
+        except _FileFull as full:
+            return self._left_out(name, value, start, f"{name!r} is too large: {full}")
         except Exception as error:  # noqa: BLE001 - pickling runs the user's own code
-            # What it has remembered of the half-written value must not be referred to.
-            self._pickler = None
-            self._group += 1
-            self._file.cut(start)
-            text = explain_unpicklable(name, value, error)
-            return Entry(name, (), _type_name(value), text, self._group)
-        spans = [(start, self._file.end - start)]
-        spans += [self._add_buffer(buffer) for buffer in self._buffers]
+            return self._left_out(name, value, start, explain_unpicklable(name, value, error))
         return Entry(name, tuple(spans), _type_name(value), None, self._group)
+
+    def _left_out(self, name: str, value: object, start: int, why: str) -> Entry:
+        # What the pickler has remembered of the half-written value must not be referred to.
+        self._pickler = None
+        self._group += 1
+        self._file.cut(start)
+        return Entry(name, (), _type_name(value), why, self._group)
 
     def _new_pickler(self) -> cloudpickle.Pickler:
         pickler = cloudpickle.Pickler(self._file, protocol=5, buffer_callback=self._buffers.append)
@@ -117,6 +130,7 @@ class Writer:
     def _add_buffer(self, buffer: pickle.PickleBuffer) -> tuple[int, int]:
         start = -(-self._file.end // _ALIGNMENT) * _ALIGNMENT
         with buffer.raw() as view:
+            self._file.check(start + view.nbytes)
             self._file.end = _write_all(self._fd, view, start)
         return start, self._file.end - start
 
@@ -132,15 +146,25 @@ def _main_globals() -> dict[str, Any]:
     return sys.modules["__main__"].__dict__
 
 
+class _FileFull(Exception):
+    """The file has reached its limit."""
+
+
 class _File:
     """A pickler's file: writes at the end of the memory file."""
 
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
+    def __init__(self, fd: int, limit_bytes: int | None) -> None:
+        self._fd, self._limit_bytes = fd, limit_bytes
         self.end = os.fstat(fd).st_size
+
+    def check(self, end: int) -> None:
+        """See that the file may become so large."""
+        if self._limit_bytes is not None and end > self._limit_bytes:
+            raise _FileFull(f"together they may have {self._limit_bytes} bytes")
 
     def write(self, data: Any) -> int:
         with memoryview(data).cast("B") as view:
+            self.check(self.end + view.nbytes)
             self.end = _write_all(self._fd, view, self.end)
             return view.nbytes
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import dataclasses
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from caikit_nb.backends.base import BackendBase
 from caikit_nb.backends.started import StartedBackends
 from caikit_nb.execution import memory
 from caikit_nb.execution.call import function_inputs
+from caikit_nb.jobs import kept_inputs
 from caikit_nb.jobs.durations import parse_duration
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_future import JobFuture
@@ -110,9 +112,11 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
         submission = Submission(
             work, options, self._policy, self._hooks, self.registry.next_name, backend
         )
-        tasks = submission.tasks()
         job = self._workshop.make_job(submission.spec)
+        submission.keep_inputs(job.directory)
+        tasks = submission.tasks()
         future = JobFuture(job)
+        job.replay = self._replay_of(job, work, options, before_start)
 
         def admit(job: Job) -> None:
             before_start(job)
@@ -121,6 +125,25 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
         follows = [future._job for future in options.after]
         self._workshop.start(job, tasks, backend=backend, before_start=admit, after=follows)
         return future
+
+    def _replay_of(
+        self, job: Job, work: Work, options: JobOptions, before_start: Callable[[Job], None]
+    ) -> Callable[[], JobFuture]:
+        # Not the work itself, or its inputs would stay as long as the job's record.
+        runner, plain, source, outs = work.runner, work.options, work.source, work.outs
+        method = "spawn" if job.spec.start_method == "spawn" else "forkserver"
+        options = dataclasses.replace(
+            options, name=None, start_method=method, seed=job.spec.seed, after=()
+        )
+
+        def replay() -> JobFuture:
+            inputs = kept_inputs.read(job.spec.name, job.directory)
+            again = Work(runner, lambda _: inputs, plain, source, outs)
+            future = self.submit_work(again, options, before_start)
+            future._job.notes.append(f"it replays {job.spec.name}")
+            return future
+
+        return replay
 
     def _backend_for(self, options: JobOptions) -> BackendBase:
         names = (options.backend, self._backends.default, self._policy.backend)

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from caikit_nb.execution import call as calls
 from caikit_nb.execution.call import Call, Port
 from caikit_nb.execution.messages import Message
-from caikit_nb.jobs import seeds
+from caikit_nb.jobs import kept_inputs, seeds
 
 T = TypeVar("T")
 
@@ -161,6 +161,7 @@ def run_function(call: Call, port: Port) -> Mapping[str, object]:
 
     tqdm_bars.install()
     own, seeded = call.options["own_process"], call.options["seeded"]
+    kept_inputs.keep(call.options["keeping"], lambda: call.inputs)
     with entered(call.options["job"], port, own_process=own, seeded=seeded):
         return calls.run_function(call, port)
 

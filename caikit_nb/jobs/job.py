@@ -19,6 +19,7 @@ from caikit_nb.execution.latch import Latch
 from caikit_nb.execution.messages import Message
 from caikit_nb.execution.outcome import Died, Outcome, PlainValues, Returned, Values
 from caikit_nb.execution.watcher import Timer, watcher
+from caikit_nb.jobs import kept_inputs
 from caikit_nb.jobs.attempt import Attempt
 from caikit_nb.jobs.callbacks import call_all
 from caikit_nb.jobs.events import Events
@@ -49,6 +50,7 @@ class Job:
         self._rebuilt: dict[str, BaseException] = {}
         self.ended = Latch()
         self.expired: str | None = None
+        self.replay: Callable[[], Any] | None = None
         self.pinned = False
         self._timed_out = False
         self._timeout: Timer | None = None
@@ -266,15 +268,6 @@ class Job:
         return [] if self.values is None else [n for n in self.values.entries if n != RESULT]
 
     @property
-    def held_bytes(self) -> dict[str, int]:
-        """What it holds, in bytes: ``result``, ``displays`` and ``log``."""
-        return {
-            "result": 0 if self.values is None else self.values.size_bytes,
-            "displays": sum(attempt.displays.size_bytes for attempt in self.attempts),
-            "log": sum(attempt.log.held_bytes for attempt in self.attempts),
-        }
-
-    @property
     def kept_s(self) -> float | None:
         """For how many seconds after its end its result is kept; None if that isn't limited."""
         kept = self.ended.is_set() and self.expired is None and not self.pinned
@@ -295,6 +288,7 @@ class Job:
             self.packed_error = self.packed_error.short()
         for attempt in self.attempts:
             attempt.drop()
-        self.attempts = [self.attempt]
+        self.attempts, self.replay = [self.attempt], None
+        kept_inputs.drop(self.directory)
         self.on_expired, self.on_pin = [], []
         self.changed()

@@ -11,7 +11,7 @@ from concurrent.futures._base import PENDING
 from concurrent.futures._base import RUNNING as FUTURE_RUNNING
 from typing import Any
 
-from caikit_nb.errors import JobError, JobResultExpired, UnpicklableError
+from caikit_nb.errors import JobError, JobResultExpired, ReplayError, UnpicklableError
 from caikit_nb.execution.call import RESULT
 from caikit_nb.execution.serial_thread import SerialThread
 from caikit_nb.jobs.displays import Displays
@@ -211,6 +211,21 @@ class JobFuture(concurrent.futures.Future[Any], JobFutureBase):
     def metrics(self) -> Metrics:
         """The series of `log_metric`, by name; `to_pandas()` gives a DataFrame."""
         return self._job.attempt.metrics
+
+    def replay(self) -> JobFuture:
+        """Run the same source with the same inputs and seed again, as a new job.
+
+        It runs in a fresh interpreter, with the inputs as they were: of a forked job those that
+        its source reads.
+
+        Raises:
+            ReplayError: its inputs are not there: they were not kept, are too large
+                (``max_replay_bytes``) or can't be pickled, or its retention is over.
+        """
+        if self._job.replay is None:
+            raise ReplayError(self.name, self._job.expired or "its inputs were not kept")
+        future: JobFuture = self._job.replay()
+        return future
 
     def pin(self) -> None:
         """Keep the result for the session, whatever its retention and the limits say."""

@@ -28,6 +28,7 @@ class Policy(Protocol):
     min_free_memory: Any
     max_results: int | None
     max_result_bytes: Any
+    max_replay_bytes: Any
 
 
 def usable_cores() -> int:
@@ -51,6 +52,7 @@ class DefaultPolicy:
     min_free_memory: Any = None
     max_results: int | None = None
     max_result_bytes: Any = None
+    max_replay_bytes: Any = "10MB"
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,15 @@ class _Result:
         return self.job.pinned
 
 
+def held_bytes(job: Job) -> dict[str, int]:
+    """What a job holds, in bytes: ``result``, ``displays`` and ``log``."""
+    return {
+        "result": 0 if job.values is None else job.values.size_bytes,
+        "displays": sum(attempt.displays.size_bytes for attempt in job.attempts),
+        "log": sum(attempt.log.held_bytes for attempt in job.attempts),
+    }
+
+
 class Retention:
     """Keeps the results of a session's jobs, and drops them.
 
@@ -97,7 +106,7 @@ class Retention:
 
     def _ended(self, job: Job) -> None:
         with self._lock:
-            self._kept[job] = _Result(job, sum(job.held_bytes.values()))
+            self._kept[job] = _Result(job, sum(held_bytes(job).values()))
         self._plan(job)
         self._limit()
 

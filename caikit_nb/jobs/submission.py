@@ -19,6 +19,7 @@ from caikit_nb.jobs import inside, seeds
 from caikit_nb.jobs.durations import parse_duration
 from caikit_nb.jobs.inside import CurrentJob
 from caikit_nb.jobs.job_spec import JobSpec
+from caikit_nb.jobs.kept_inputs import Keeping
 from caikit_nb.jobs.options import SESSION_DEFAULT, JobOptions, Policy, check_after, check_retries
 from caikit_nb.jobs.save_paths import SavePlace, plan_save
 from caikit_nb.jobs.sizes import parse_size
@@ -123,6 +124,7 @@ class Submission:
             policy.start_method,
             allow_unsafe_fork=policy.allow_unsafe_fork,
         )
+        self.keeping: Keeping | None = None
         self.spec = self._make_spec(options, next_name, identity or _identity(options))
 
     def _make_spec(
@@ -152,6 +154,11 @@ class Submission:
             id_directory=None if identity.place is None else identity.place.id_directory,
         )
 
+    def keep_inputs(self, directory: Path) -> None:
+        """Have the job keep its inputs there for a replay; one in a thread shares the kernel's."""
+        if self._choice.method != "thread":
+            self.keeping = Keeping(str(directory), parse_size(self._policy.max_replay_bytes))
+
     def tasks(self) -> Callable[[int], Task]:
         """Makes the task of an attempt, of inputs that are looked up now."""
         if self._choice.method == "fork":
@@ -180,6 +187,7 @@ class Submission:
             "job": CurrentJob(spec.id, spec.name, spec.params, attempt, spec.seed, spec.save_path),
             "own_process": choice.method != "thread",
             "seeded": seeds.loaded_libraries(),
+            "keeping": self.keeping if attempt == 1 else None,
         }
 
     def _surroundings(self, choice: Choice) -> Surroundings:

@@ -15,8 +15,10 @@ from traitlets import TraitError
 
 from caikit_nb.execution import call as calls
 from caikit_nb.execution.call import Call, FormattedError, Port
-from caikit_nb.jobs import tqdm_bars
+from caikit_nb.jobs import kept_inputs, tqdm_bars
 from caikit_nb.jobs.inside import entered
+from caikit_nb.jobs.start_method import Choice
+from caikit_nb.notebook.capture import Capture
 from caikit_nb.notebook.job_shell import cell_values, rendered, shell_in_process
 from caikit_nb.notebook.thread_cell import run_cell_in_thread, run_function_in_thread
 
@@ -60,7 +62,17 @@ def _prepared(call: Call, port: Port) -> InteractiveShell:
     if "source" in call.options:
         shell.user_ns.update(call.inputs)
         shell.user_ns.update(call.options["params"])
+    kept_inputs.keep(call.options["keeping"], lambda: _inputs(call, shell))
     return shell
+
+
+def _inputs(call: Call, shell: InteractiveShell) -> Mapping[str, Any]:
+    """What the call reads: of a forked cell, which shares all, as if it were shipped."""
+    options = call.options
+    if call.inputs or "source" not in options:
+        return call.inputs
+    capture = Capture(shell, options["source"], options["names_in"], tuple(options["params"]))
+    return capture.inputs(Choice("forkserver", ""))
 
 
 def _know_sources(shell: InteractiveShell, seen: Any) -> None:

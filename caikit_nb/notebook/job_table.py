@@ -8,6 +8,7 @@ from caikit_nb.jobs.durations import format_duration
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.queue import JobQueue
+from caikit_nb.jobs.retention import held_bytes
 from caikit_nb.jobs.sizes import format_size
 from caikit_nb.notebook import job_view
 from caikit_nb.notebook.kept import time_left
@@ -69,7 +70,7 @@ def _note(job: Job, positions: dict[Job, int], queue: JobQueue) -> str:
 
 def usage_table(futures: Sequence[JobFuture]) -> Table:
     """What the jobs hold, in bytes, and when that goes; of very many those that hold most."""
-    held = {future._job: sum(future._job.held_bytes.values()) for future in futures}
+    held = {future._job: sum(held_bytes(future._job).values()) for future in futures}
     jobs = list(held)
     if len(jobs) > _MOST_ROWS:
         jobs = sorted(jobs, key=lambda job: -held[job])[:_MOST_ROWS]
@@ -85,7 +86,7 @@ def usage_table(futures: Sequence[JobFuture]) -> Table:
 
 
 def _usage_row(job: Job) -> Row:
-    held = job.held_bytes
+    held = held_bytes(job)
     sizes = [format_size(held[kind]) for kind in ("result", "displays", "log")]
     return job.spec.name, *sizes, format_size(sum(held.values())), _goes(job)
 

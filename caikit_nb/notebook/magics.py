@@ -116,6 +116,7 @@ class CaikitMagics(Magics):
             "source": comment + source,
             "outs": options.out,
             "params": dict(options.params),
+            "names_in": options.names_in,
             "imports": capture.submodules(),
             "seen_sources": cell_runner.seen_sources(self._shell),
         }

@@ -61,6 +61,11 @@ class CaikitJobs(Configurable):
         help="How much ended jobs' results may hold together: 4GB, 512MiB, a number of bytes; "
         "None for no limit. The oldest go first; the newest and pinned ones stay.",
     ).tag(config=True)
+    max_replay_bytes = AnyTrait(
+        "10MB",
+        help="How much a job keeps of its inputs on disk, so that it can be replayed: 100MB, a "
+        "number of bytes; 0 to keep none.",
+    ).tag(config=True)
     min_free_memory = AnyTrait(
         None,
         allow_none=True,
@@ -98,7 +103,7 @@ class CaikitJobs(Configurable):
             raise TraitError(f"CaikitJobs.retention_duration: {error}") from None
         return proposal["value"]
 
-    @validate("memory_limit", "min_free_memory", "max_result_bytes")
+    @validate("memory_limit", "min_free_memory", "max_result_bytes", "max_replay_bytes")
     def _check_size(self, proposal: Any) -> Any:
         try:
             if proposal["value"] is not None:
