@@ -38,6 +38,11 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
         backend: Where its jobs run unless their options say otherwise: a name, or a backend,
             which is known by its own name here; the policy's if None.
         policy: Settings that may change while it works, in the place of the first two above.
+        initializer: Called before each call, in the job.
+        initargs: Its arguments.
+
+    A program that ends ends its jobs: leave the ``with`` block, or call `shutdown`, to wait for
+    them.
 
     Raises:
         ValueError: a wrong start method or number of workers, or an unknown backend.
@@ -51,6 +56,8 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
         backend: BackendBase | str | None = None,
         policy: Policy | None = None,
         hooks: SessionHooks | None = None,
+        initializer: Callable[..., object] | None = None,
+        initargs: tuple[Any, ...] = (),
     ) -> None:
         if max_workers is not None and max_workers < 1:
             raise ValueError(f"max_workers must be at least 1, not {max_workers}")
@@ -59,11 +66,17 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
             self._policy.max_workers = max_workers
         self._hooks = hooks or session_hooks()
         self._backends = StartedBackends(backend)
+        self._initializer, self._initargs = initializer, initargs
         self._closed = False
         shop = Workshop(lambda: self._policy.max_workers, self._why_wait, self._limits)
         config = {"retention_duration": self._policy.retention_duration}
         super().__init__(config, "executor", workshop=shop)
         self.events, self.queue, self.retention = shop.events, shop.queue, shop.retention
+
+    @property
+    def _max_workers(self) -> int:
+        """Dask and others ask the executors of the standard library so."""
+        return self._policy.max_workers
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> JobFuture:
         """Run ``fn(*args, **kwargs)`` as a job (see `submit_function` for what it raises)."""
@@ -88,6 +101,9 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
         """
         if not callable(function):
             raise TypeError(f"a job needs a function to call, not {type(function).__name__}")
+        if self._initializer is not None:
+            args = (self._initializer, self._initargs, function, *args)
+            function = _initialized
         inputs = function_inputs(function, args, kwargs)
         extra = self._hooks.function_options()
         work = Work(self._hooks.function_runner, lambda _: inputs, extra)
@@ -201,3 +217,14 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
             future.wait(_CLOSE_S)
         self._backends.stop()
         self._workshop.close()
+
+
+def _initialized(
+    initializer: Callable[..., object],
+    initargs: tuple[Any, ...],
+    function: Callable[..., Any],
+    *args: Any,
+    **kwargs: Any,
+) -> Any:
+    initializer(*initargs)
+    return function(*args, **kwargs)
