@@ -21,6 +21,7 @@ from caikit_nb.execution.channel import Channel
 from caikit_nb.execution.child import Start, Surroundings, main
 from caikit_nb.execution.destroyable import Destroyable
 from caikit_nb.execution.exception_pickler import unpack
+from caikit_nb.execution.exit_fd import READY, close_with, open_exit_fd
 from caikit_nb.execution.guardian import guardian
 from caikit_nb.execution.limits import Grace
 from caikit_nb.execution.outcome import Died, Outcome, Raised, Returned
@@ -78,6 +79,7 @@ class ProcessBody(Destroyable):
         self._channel: Channel | None = None
         self._reader: ProcessReader | None = None
         self._answer: tuple[Any, BaseException | None] | None = None
+        self._sentinel: int | None = None
 
     def start(self) -> None:
         """Start the process; after `destroy`, record that it was refused (contracts P11).
@@ -141,7 +143,9 @@ class ProcessBody(Destroyable):
 
     def _settle(self, outcome: Outcome) -> None:
         # In this order: whoever waits for the event or joins can ask for everything then.
-        self._outcome = outcome
+        with self._state_lock:
+            self._outcome = outcome
+            self._popen.close()  # type: ignore[attr-defined]
         if not isinstance(outcome, Died):
             self._complete()
         multiprocessing.process._children.discard(self)  # type: ignore[attr-defined]
@@ -229,8 +233,14 @@ class ProcessBody(Destroyable):
 
     @property
     def sentinel(self) -> int:
-        """A descriptor that is ready once it has ended; its own number may be reused by then."""
-        return _READY if self.ran else int(super().sentinel)  # type: ignore[misc]
+        """A descriptor that is ready once it has ended, the same one at every call."""
+        with self._state_lock:
+            if self._sentinel is None and self.is_alive():
+                self._sentinel = open_exit_fd(self._popen)  # type: ignore[attr-defined]
+                close_with(self, self._sentinel)
+            elif self._sentinel is None:
+                self._sentinel = READY if self.ran else int(super().sentinel)  # type: ignore[misc]
+            return self._sentinel
 
     @property
     def ran(self) -> bool:
@@ -283,8 +293,3 @@ class ProcessBody(Destroyable):
 
 def _nothing() -> None:
     """The call of a process without a target."""
-
-
-# Always ready to be read, as its other end is closed.
-_READY, _unused = os.pipe()
-os.close(_unused)

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from caikit_nb.execution import guard, memory
 from caikit_nb.execution.channel import Channel
+from caikit_nb.execution.exit_fd import open_exit_fd
 from caikit_nb.execution.memory import MemoryWatch
 from caikit_nb.execution.messages import Decoder, Message
 from caikit_nb.execution.outcome import Died, Outcome, Raised, Returned, Usage, Values
@@ -98,7 +99,7 @@ class ProcessReader:
         self._oom_kills = memory.oom_kills()
         self._memory = MemoryWatch(popen.pid, mark, memory_limit_bytes, kill)
         # Here and not in `attach`: before anybody else can wait for it and free its number.
-        self._exit_fd = self._open_exit_fd()
+        self._exit_fd = open_exit_fd(popen)
 
     def attach(self) -> None:
         """Start to read."""
@@ -118,17 +119,6 @@ class ProcessReader:
             return
         self._gave_up = True
         self._kill()
-
-    def _open_exit_fd(self) -> int:
-        """Readable once the process has exited."""
-        if self._popen.method != "forkserver" and hasattr(os, "pidfd_open"):
-            try:
-                return os.pidfd_open(self._popen.pid)
-            except ProcessLookupError:  # somebody has waited for it already
-                readable, write = os.pipe()
-                os.close(write)
-                return readable
-        return os.dup(self._popen.sentinel)
 
     def _on_output(self, stream: str, fd: int) -> None:
         if self._read_output(stream, fd) and self._channel.is_open(fd):
@@ -197,7 +187,6 @@ class ProcessReader:
         except Exception as error:  # noqa: BLE001 - its file or its report was damaged
             outcome = Raised(error, Usage(leftover_processes=leftover))
         self._channel.close()
-        self._popen.close()
         self._settle(outcome)
         listener = self._listener
         # The process holds us: not in a circle, or what it returned would outlive its retention.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -76,9 +77,25 @@ def test_the_sentinel_of_a_running_one_tells_its_end(method: str, tmp_path: Path
     assert connection.wait([process.sentinel], 0) == []
     told = threading.Thread(target=held.say)
     told.start()
-    assert connection.wait([process.sentinel], 60) == [process.sentinel]
+    running_sentinel = process.sentinel
+    assert connection.wait([running_sentinel], 60) == [running_sentinel]
     told.join()
     process.join(60)
+    assert process.sentinel == running_sentinel  # `p.sentinel in ready` is how it is used
+    assert connection.wait([process.sentinel], 0) == [running_sentinel]
+
+
+@every_method
+def test_a_sentinel_is_given_back_with_its_process(method: str, tmp_path: Path) -> None:
+    ended(method, len, b"")  # what a first process opens
+    before = fds()
+    process, held = running(method, tmp_path)
+    assert process.sentinel in {int(fd) for fd in os.listdir("/proc/self/fd")}
+    held.say()
+    process.join(60)
+    del process
+    gc.collect()
+    assert fds() == before
 
 
 @every_method
