@@ -62,7 +62,8 @@ class Attempt:
         self.number = number
         suffix = "" if number == 1 else f"-{number}"
         self.log = LogSpool(directory / f"output{suffix}.log")
-        self.bars, self.metrics, self.displays = Bars(), Metrics(), Displays()
+        self.bars, self.metrics = Bars(), Metrics()
+        self.displays = Displays(directory / f"displays{suffix}")
         self.running: Running | None = None
         self.pid: int | None = None
         self.usage = _NO_USAGE
@@ -92,6 +93,7 @@ class Attempt:
 
     def on_output(self, stream: str, data: bytes) -> None:
         """It printed something."""
+        self.displays.make_room()
         self.log.append(data)
         self._on_change()
 

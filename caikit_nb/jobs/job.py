@@ -51,6 +51,7 @@ class Job:
         self.ended = Latch()
         self.expired: str | None = None
         self.replay: Callable[[], Any] | None = None
+        self.again: Callable[[], Any] | None = None
         self.pinned = False
         self._timed_out = False
         self._timeout: Timer | None = None
@@ -288,7 +289,7 @@ class Job:
             self.packed_error = self.packed_error.short()
         for attempt in self.attempts:
             attempt.drop()
-        self.attempts, self.replay = [self.attempt], None
+        self.attempts, self.replay, self.again = [self.attempt], None, None
         kept_inputs.drop(self.directory)
         self.on_expired, self.on_pin = [], []
         self.changed()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections import deque
@@ -82,6 +83,11 @@ class LogSpool:
             self._fd = None
 
     @property
+    def path(self) -> Path | None:
+        """The file, if it holds all of the output."""
+        return self._path if self._file_size == self.size_bytes else None
+
+    @property
     def held_bytes(self) -> int:
         """Bytes on disk and in memory."""
         return self._file_size + len(self._head) + self._tail_size
@@ -117,6 +123,19 @@ class LogSpool:
         if tail is None:
             return text
         return "".join(text.splitlines(keepends=True)[-tail:]) if tail > 0 else ""
+
+    def read(self, start: int, end: int) -> bytes:
+        """The output from byte `start` to `end`, without what is not kept of it."""
+        with self._lock:
+            if end <= len(self._head):
+                return self._head[start:end]
+            tail_start = self.size_bytes - self._tail_size
+            if start < tail_start and self._file_size >= end and self._path is not None:
+                with contextlib.suppress(OSError), self._path.open("rb") as file:
+                    file.seek(start)
+                    return file.read(end - start)
+            tail = b"".join(self._tail)
+            return self._head[start:] + tail[max(0, start - tail_start) : max(0, end - tail_start)]
 
     def _remembered(self) -> bytes:
         tail = b"".join(tuple(self._tail))

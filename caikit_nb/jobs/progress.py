@@ -108,18 +108,23 @@ class Metrics(Mapping[str, list[tuple[float, float]]]):
     """A job's metric series: lists of ``(step, value)`` by name.
 
     A series of more than 20,000 points keeps the smallest and largest of every few.
+
+    Attributes:
+        count: How many points have come in all.
     """
 
-    __slots__ = ("_series",)
+    __slots__ = ("_series", "count")
 
     def __init__(self) -> None:
         self._series: dict[str, list[tuple[float, float]]] = {}
+        self.count = 0
 
     def take(self, message: Message) -> None:
         """Take a ``metrics`` message."""
         for name, step, value in message["points"]:
             points = self._series.setdefault(name, [])
             points.append((step, value))
+            self.count += 1
             if len(points) > MAX_POINTS:
                 points[:] = _halved(points)
 

@@ -80,7 +80,7 @@ def held_bytes(job: Job) -> dict[str, int]:
     """What a job holds, in bytes: ``result``, ``displays`` and ``log``."""
     return {
         "result": 0 if job.values is None else job.values.size_bytes,
-        "displays": sum(attempt.displays.size_bytes for attempt in job.attempts),
+        "displays": sum(attempt.displays.held_bytes for attempt in job.attempts),
         "log": sum(attempt.log.held_bytes for attempt in job.attempts),
     }
 

@@ -3,32 +3,51 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
+from caikit_nb.execution.watcher import watcher
 from caikit_nb.jobs.events import Events
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.queue import JobQueue
-from caikit_nb.notebook import job_view
+from caikit_nb.notebook.job_view import card_text
+from caikit_nb.notebook.pace import Pace
 
 MIN_INTERVAL_S = 0.2
 
 
 class Cards:
-    """The cards of a session; plain text where there are no widgets."""
+    """The cards of a session; plain text where there are no widgets.
 
-    def __init__(self, shell: InteractiveShell, events: Events, queue: JobQueue) -> None:
+    Args:
+        shell: Where they are shown.
+        events: Tells which jobs have changed.
+        queue: Where jobs wait.
+        run_when_idle: Hands a call to the kernel's main thread; None where there is no such way.
+    """
+
+    def __init__(
+        self,
+        shell: InteractiveShell,
+        events: Events,
+        queue: JobQueue,
+        run_when_idle: Callable[[Callable[[], None]], None] | None,
+    ) -> None:
         self._shell, self._events, self._queue = shell, events, queue
+        self._run_when_idle = run_when_idle
         self._cards: weakref.WeakKeyDictionary[Job, list[Any]] = weakref.WeakKeyDictionary()
         self._shown_in: dict[str, int] = {}
+        self._pace, self._waits = Pace(), False
+        self._pending: dict[Job, None] = {}
         if self.has_widgets:
             # Before the first fork: what the kernel has imported, its copies have.
             from caikit_nb.notebook.job_card import JobCard
 
             self._card_class = JobCard
-        self._subscription = events.subscribe(self._draw, MIN_INTERVAL_S)
+        self._subscription = events.subscribe(self._on_change, MIN_INTERVAL_S)
 
     @property
     def has_widgets(self) -> bool:
@@ -40,9 +59,9 @@ class Cards:
         job = future._job
         self.show_nothing(future)  # more than this one
         if not self.has_widgets:
-            print(job_view.card_text(job))
+            print(card_text(job))
             return
-        card = self._card_class(job, self._queue, self._shell)
+        card = self._card_class(job, self._queue, self._shell, self._run_again)
         self._cards.setdefault(job, []).append(card)
         card.show()
         job.changed()
@@ -60,6 +79,53 @@ class Cards:
         """Draw no more."""
         self._events.unsubscribe(self._subscription)
 
-    def _draw(self, source: Any) -> None:
-        for card in list(self._cards.get(source, ())):
-            card.draw()
+    def _on_change(self, source: Any) -> None:
+        """In the updates thread: a job has changed, or (the cards themselves) there is room."""
+        if source is not self and self._cards.get(source):
+            self._pending[source] = None
+        while self._pending:
+            wait_s = self._pace.wait_s()
+            if wait_s > 0:
+                self._go_on_later(wait_s)
+                return
+            job = self._next_to_draw()
+            del self._pending[job]
+            for card in list(self._cards.get(job, ())):
+                self._pace.spend(card.draw())
+
+    def _next_to_draw(self) -> Job:
+        """Who waits longest, but first of all who shows a state that is no more."""
+        for job in self._pending:
+            if any(card.shown_status is not job.status for card in self._cards.get(job, ())):
+                return job
+        return next(iter(self._pending))
+
+    def _go_on_later(self, wait_s: float) -> None:
+        if not self._waits:
+            self._waits = True
+            watcher.call_later(wait_s, self._go_on)
+
+    def _go_on(self) -> None:
+        self._waits = False
+        self._events.publish(self)
+
+    def _run_again(self, job: Job, card: Any) -> None:
+        if self._run_when_idle is not None:
+            self._run_when_idle(lambda: self._submit_again(job, card))
+
+    def _submit_again(self, job: Job, card: Any) -> None:
+        submit = job.again or job.replay
+        if submit is None:  # its retention has ended meanwhile
+            return
+        try:
+            again: Job = submit()._job
+        except Exception as error:  # noqa: BLE001 - whatever it is, who clicked must be told
+            job.notes.append(f"it was not run again: {error}")
+            card.follow(job)
+            job.changed()
+            return
+        self._cards.setdefault(again, []).append(card)
+        card.follow(again)
+        again.changed()
+        if card in self._cards.get(job, ()):
+            self._cards[job].remove(card)

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from caikit_nb.notebook.chart_axis import Axis, bounded, compact, step_axis, widened
+from caikit_nb.notebook.chart_hover import STYLE
 from caikit_nb.notebook.chart_panel import TEXT_COLOUR, Legend, Line, Panel, coordinate
 from caikit_nb.notebook.chart_series import Series, panels
 
@@ -23,26 +24,34 @@ _GAP = 18  # between panels
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
 
-def line_chart(series: Mapping[str, Series]) -> str:
+def line_chart(series: Mapping[str, Series], *, log_scale: bool = False) -> str:
     """Draw series as one inline SVG; those of very different scales get panels of their own.
 
     Args:
         series: Points ``(step, value)`` by name. A value that isn't finite breaks the line; a
             point whose step isn't finite is left out.
+        log_scale: Whether the axis of values is logarithmic; a value that isn't positive then
+            breaks the line.
 
     Returns:
         The SVG element, as wide as its surroundings up to about 600 px; "" without any series.
     """
     if not series:
         return ""
-    lines = {name: Line.of(i, name, points) for i, (name, points) in enumerate(series.items())}
-    groups = [[lines[name] for name in group] for group in panels(series)]
+    lines = {
+        name: Line.of(i, name, points, log_scale=log_scale)
+        for i, (name, points) in enumerate(series.items())
+    }
+    grouped = [list(series)] if log_scale else panels(series)
+    groups = [[lines[name] for name in group] for group in grouped]
     width = _WIDTHS[len(groups) - 1]
     panel_width = (width - _GAP * (len(groups) - 1)) / len(groups)
     steps = _shared_steps(list(lines.values()), panel_width)
     legends = [Legend.of(group, panel_width) for group in groups]
     top = max(legend.height for legend in legends)
-    drawn = [Panel(legend.lines, steps, panel_width, top) for legend in legends]
+    drawn = [
+        Panel(legend.lines, steps, panel_width, top, log_scale=log_scale) for legend in legends
+    ]
     body = "".join(
         f'<g transform="translate({coordinate(i * (panel_width + _GAP))} 0)">'
         f"{legend.svg()}{panel.svg()}</g>"
@@ -55,7 +64,7 @@ def line_chart(series: Mapping[str, Series]) -> str:
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {drawn[0].height}" '
-        f'role="img" aria-label="{label}" style="{style}">{body}</svg>'
+        f'role="img" aria-label="{label}" style="{style}">{STYLE}{body}</svg>'
     )
 
 

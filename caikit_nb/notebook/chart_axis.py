@@ -20,15 +20,21 @@ class Axis:
         high: The value at its end; more than `low`.
         ticks: Round values within, ascending.
         labels: A text for each tick.
+        is_log: Whether equal ratios of values, all positive, take equal space.
     """
 
     low: float
     high: float
     ticks: tuple[float, ...]
     labels: tuple[str, ...]
+    is_log: bool = False
 
     def fraction(self, value: float) -> float:
         """Where a value lies: 0 at the axis' start, 1 at its end."""
+        if self.is_log:
+            low, high = math.log10(self.low), math.log10(self.high)
+            at = math.log10(max(value, _SMALLEST))
+            return min(1.0, max(0.0, (at - low) / (high - low)))
         # Values too large or too small to compute with lie at the ends.
         return min(1.0, max(0.0, (value - self.low) / (self.high - self.low)))
 
@@ -44,6 +50,23 @@ def value_axis(low: float, high: float, count: int = 4) -> Axis:
         last * step if last * step - high <= step / 2 else high + margin,
     )
     return Axis(low, high, *_ticks_within(low, high, step))
+
+
+def log_axis(low: float, high: float, count: int = 4) -> Axis:
+    """A logarithmic axis that holds the positive values from `low` to `high`."""
+    low, high = max(low, _SMALLEST), min(high, _LARGEST)
+    if high < low * 1.5:
+        middle = math.sqrt(low * high)
+        low, high = middle / 1.5, middle * 1.5
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    every = max(1, math.ceil((last - first) / count))
+    ticks = [10.0**power for power in range(first, last + 1, every)]
+    if len([tick for tick in ticks if low <= tick <= high]) < 3:
+        ticks = [f * 10.0**power for power in range(first, last + 1) for f in (1, 2, 5)]
+    margin = (high / low) ** 0.04
+    low, high = low / margin, high * margin
+    within = tuple(tick for tick in ticks if low <= tick <= high) or (math.sqrt(low * high),)
+    return Axis(low, high, within, tuple(compact(tick) for tick in within), is_log=True)
 
 
 def step_axis(low: float, high: float, count: int = 6, *, is_whole: bool = True) -> Axis:

@@ -8,7 +8,8 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from caikit_nb.notebook.chart_axis import Axis, compact, value_axis
+from caikit_nb.notebook.chart_axis import Axis, compact, log_axis, value_axis
+from caikit_nb.notebook.chart_hover import Place, Shown, strips
 from caikit_nb.notebook.chart_series import Point, Series, finite_values, thin
 
 # Chosen to differ for the colour-blind too, with a contrast of at least 3 on white and on #111.
@@ -26,6 +27,7 @@ _TICKS_HEIGHT = 20
 _RIGHT_MARGIN = 10
 _LEGEND_LINE = 17
 _CHARACTER = 6.1  # the mean width of one
+_MAX_POINTS = 1000  # of a series
 _NAME_LIMIT = 26  # characters
 
 
@@ -46,8 +48,10 @@ class Line:
     dash: str
 
     @classmethod
-    def of(cls, index: int, name: str, points: Series) -> Line:
+    def of(cls, index: int, name: str, points: Series, *, log_scale: bool = False) -> Line:
         """The line of the chart's series number `index`."""
+        if log_scale:  # what has no logarithm breaks the line
+            points = [(step, value if value > 0 else math.nan) for step, value in points]
         colour = _COLOURS[index % len(_COLOURS)]
         dash = _DASHES[index // 4 % len(_DASHES)]
         kept = [(step, value) for step, value in points if math.isfinite(step)]
@@ -114,13 +118,19 @@ class Panel:
         x_axis: The steps.
         width: Pixels.
         top: Where the plot begins below the legend, in pixels.
+        log_scale: Whether its axis of values is logarithmic; then all values are positive.
     """
 
-    def __init__(self, lines: list[Line], x_axis: Axis, width: float, top: int) -> None:
+    def __init__(
+        self, lines: list[Line], x_axis: Axis, width: float, top: int, *, log_scale: bool
+    ) -> None:
         values = [value for line in lines for value in finite_values(line.points)]
         self._lines = lines
         self._x_axis = x_axis
-        self._y_axis = value_axis(min(values, default=0), max(values, default=1))
+        make_axis = log_axis if log_scale else value_axis
+        self._y_axis = make_axis(
+            min(values, default=0.1 if log_scale else 0), max(values, default=1)
+        )
         self._left = 8 + max(_text_width(label) for label in self._y_axis.labels)
         self._right = width - _RIGHT_MARGIN
         self._top = top
@@ -132,9 +142,12 @@ class Panel:
 
     def svg(self) -> str:
         """The SVG elements, from the panel's upper left corner."""
-        limit = max(5, int(2 * (self._right - self._left)))
-        drawn = [self._line(line, thin(line.points, limit)) for line in self._lines]
-        return f"{self._grid()}{''.join(drawn)}"
+        limit = min(_MAX_POINTS, max(5, int(2 * (self._right - self._left))))
+        thinned = [(line, thin(line.points, limit)) for line in self._lines]
+        drawn = "".join(self._line(line, points) for line, points in thinned)
+        place = Place(self._left, self._right, self._top, _PLOT_HEIGHT, self._x, self._y)
+        shown = [Shown(line.name, line.colour, points) for line, points in thinned]
+        return f"{self._grid()}{drawn}{strips(shown, place)}"
 
     def _x(self, step: float) -> float:
         return self._left + self._x_axis.fraction(step) * (self._right - self._left)

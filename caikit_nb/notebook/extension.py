@@ -43,8 +43,9 @@ class Extension:
         )
         self.session: Session = open_session(self.settings, hooks)
         executor = self.session.executor
-        self.cards = Cards(shell, executor.events, executor.queue)
-        self.homecoming = Homecoming(shell, _run_when_idle(shell))
+        run_when_idle = _run_when_idle(shell)
+        self.cards = Cards(shell, executor.events, executor.queue, run_when_idle)
+        self.homecoming = Homecoming(shell, run_when_idle)
         self.settings.observe(lambda _: executor.queue.start_next(), "max_workers")
         if self.cards.has_widgets:
             refuse_input_in_threads(shell.kernel)  # type: ignore[attr-defined]

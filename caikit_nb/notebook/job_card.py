@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import ipywidgets as widgets
@@ -13,38 +15,81 @@ from caikit_nb.execution.watcher import watcher
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.queue import JobQueue
 from caikit_nb.jobs.states import JobStatus
-from caikit_nb.notebook import job_view
+from caikit_nb.notebook import card_output, card_parts
+from caikit_nb.notebook.card_buttons import CardButtons, small_button
+from caikit_nb.notebook.job_view import card_html, card_text
 from caikit_nb.notebook.kept import countdown, time_left
+from caikit_nb.notebook.output_area import OutputArea
+from caikit_nb.notebook.sent import Sender
 
 logger = logging.getLogger(__name__)
 
 _WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+_CHART_INTERVAL_S = 0.45
 
 
 class JobCard:
-    """One card. `draw` is called from the updates thread alone."""
+    """One card. `draw` is called from the updates thread alone.
 
-    def __init__(self, job: Job, queue: JobQueue, shell: InteractiveShell) -> None:
-        self._job, self._queue, self._shell = job, queue, shell
+    Args:
+        job: Whose.
+        queue: Where it may wait.
+        shell: Where it is displayed.
+        run_again: Submits the job anew and has the card `follow` it.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        queue: JobQueue,
+        shell: InteractiveShell,
+        run_again: Callable[[Job, JobCard], None],
+    ) -> None:
+        self.job, self._queue, self._shell = job, queue, shell
+        self._next_job: Job | None = None
         self._display_id = uuid.uuid4().hex
-        self._head = widgets.HTML(layout=widgets.Layout(flex="1 1 auto", min_width="0"))
-        self._body = widgets.HTML()
-        self._displays = widgets.Output()
-        self._shown_displays: Any = ()
+        self._sender = Sender()
         self._ticking = False
-        self._cancel = _button("Cancel", "stop", "End this job and everything it started")
-        self._interrupt = _button("Interrupt", "pause", "Raise KeyboardInterrupt in this job")
-        self._cancel.on_click(lambda _: job.cancel("cancelled from the card"))
-        self._interrupt.on_click(lambda _: job.interrupt())
-        self._buttons = widgets.HBox(
-            [self._interrupt, self._cancel], layout=widgets.Layout(flex="0 0 auto")
-        )
+        self._bar_rows = 0
+        self._chart_at = 0.0
+        self._chart_drawn: Any = None
+        self._full_log = False
+        self.shown_status: JobStatus | None = None
+        self._buttons = CardButtons(self, run_again)
+        self._make()
+        self._saved = ""
+        self._fill()
+
+    def _make(self) -> None:
+        self._head = widgets.HTML(layout=widgets.Layout(flex="1 1 300px", min_width="0"))
         top = widgets.HBox(
-            [self._head, self._buttons],
-            layout=widgets.Layout(justify_content="space-between", align_items="flex-start"),
+            [self._head, self._buttons.box],
+            layout=widgets.Layout(
+                justify_content="space-between", align_items="flex-start", flex_flow="row wrap"
+            ),
         )
+        self._chart = widgets.HTML(layout=widgets.Layout(flex="1 1 260px", min_width="0"))
+        self._log_scale = widgets.ToggleButton(
+            description="log scale",
+            tooltip="Draw the values on a logarithmic scale",
+            layout=widgets.Layout(width="auto", height="22px", flex="0 0 auto"),
+        )
+        self._log_scale.observe(lambda _: self._redraw_chart(), "value")
+        self._chart_row = widgets.HBox(
+            [self._chart, self._log_scale],
+            layout=widgets.Layout(display="none", flex_flow="row wrap", align_items="flex-start"),
+        )
+        self._output = OutputArea(self._sender)
+        self._full = widgets.HTML(layout=widgets.Layout(display="none"))
+        self._open_log = small_button("Full log", "align-left", "Show all that the job printed")
+        self._open_log.layout.display = "none"
+        self._open_log.on_click(lambda _: self._toggle_log())
+        self._ending, self._source = widgets.HTML(), widgets.HTML()
         self._box = widgets.VBox(
-            [top, self._body, self._displays],
+            [
+                *(top, self._chart_row, self._output.box, self._full, self._open_log),
+                *(self._ending, self._source),
+            ],
             layout=widgets.Layout(
                 border="1px solid var(--jp-border-color2, #d0d5dd)",
                 padding="6px 12px 8px 12px",
@@ -52,67 +97,109 @@ class JobCard:
                 max_width="900px",
             ),
         )
-        self._saved = ""
-        self._fill()
+        self._box.add_class("caikit-card")
 
     def show(self) -> None:
         """Display the card in the running cell."""
         self._publish(update=False)
 
-    def draw(self) -> None:
-        """Bring the card up to date."""
-        status, ended = self._job.status, self._job.ended.is_set()
+    def draw(self) -> int:
+        """Bring the card up to date; says how many messages that took."""
+        self._turn_to_next()
+        status, ended = self.job.status, self.job.ended.is_set()
         if status.is_terminal and status is not JobStatus.CANCELED and not ended:
-            return  # the rest of its end is a moment away, and is told as well
-        if ended and job_view.card_html(self._job) != self._saved:
+            return 0  # the rest of its end is a moment away, and is told as well
+        if ended and card_html(self.job) != self._saved:
             # What a saved notebook keeps is the last state, not the first. It goes ahead of the
             # card, so that who saves what the card shows has it.
             self._publish(update=True)
         self._fill()
         self._tick()
+        return self._sender.take_count()
+
+    def follow(self, job: Job) -> None:
+        """Show this job from the next drawing on: the same cell, run again."""
+        self._next_job = job
+
+    def _turn_to_next(self) -> None:
+        job, self._next_job = self._next_job, None
+        if job is not None:
+            self._buttons.has_run_again()
+            self.job, self._bar_rows, self._chart_drawn, self._full_log = job, 0, None, False
 
     def _fill(self) -> None:
-        job = self._job
+        job, send = self.job, self._sender
         status = None
-        while status is not job.status:  # head and body tell of one moment
+        while status is not job.status:  # all parts tell of one moment
             status = job.status
-            head = job_view.head_html(job, self._queue.position(job), countdown(job))
-            body = job_view.body_html(job)
-        # The state last: who sees it sees what belongs to it.
-        self._show_displays()
-        self._body.value = body
-        self._head.value = head
-        running = job.status is JobStatus.RUNNING
-        self._interrupt.layout.display = None if running else "none"
-        self._cancel.layout.display = "none" if job.status.is_terminal else None
-
-    def _show_displays(self) -> None:
-        shown = tuple(self._job.attempt.displays)
-        if shown != self._shown_displays:
-            self._shown_displays = shown
-            self._displays.outputs = tuple(
-                {
-                    "output_type": "display_data",
-                    "data": dict(display.data),
-                    "metadata": dict(display.metadata),
-                }
-                for display in shown
+            ended = job.ended.is_set()
+            self._bar_rows = 0 if ended else max(self._bar_rows, len(job.attempt.bars.latest()))
+            head = card_parts.head_html(
+                job, self._queue.position(job), countdown(job), self._bar_rows
             )
+            ending = card_parts.ending_html(job)
+        # The state last: who sees it sees what belongs to it.
+        self._draw_chart(ended)
+        self._output.update(card_output.pieces(job.attempt))
+        self._draw_log()
+        send.set(self._ending, value=ending)
+        send.set(self._source, value=card_parts.source_html(job))
+        self._buttons.update(send)
+        send.set(self._head, value=head)
+        self.shown_status = status
+
+    def _draw_chart(self, ended: bool) -> None:
+        metrics = self.job.attempt.metrics
+        state = (metrics.count, self._log_scale.value)
+        now = time.monotonic()
+        wait_s = self._chart_at + _CHART_INTERVAL_S - now
+        if state == self._chart_drawn:
+            return
+        if wait_s > 0 and not ended:
+            watcher.call_later(wait_s, self.job.changed)
+            return
+        self._chart_at, self._chart_drawn = now, state
+        self._sender.set(
+            self._chart,
+            value=card_parts.chart_html(self.job, log_scale=self._log_scale.value),
+        )
+        self._sender.show(self._chart_row, bool(metrics))
+
+    def _redraw_chart(self) -> None:
+        self._chart_at = 0.0
+        self.job.changed()
+
+    def _draw_log(self) -> None:
+        is_cut = card_output.is_cut(self.job.attempt)
+        self._sender.show(self._open_log, is_cut or self._full_log)
+        words = "Close the log" if self._full_log else "Full log"
+        self._sender.set(self._open_log, description=words)
+        if not self._full_log:
+            self._sender.set(self._full, value="")
+        self._sender.show(self._full, self._full_log)
+
+    def _toggle_log(self) -> None:
+        """The log as it is now: it does not scroll away from who reads it."""
+        self._full_log = not self._full_log
+        if self._full_log:
+            self._full.value = card_output.full_log_html(self.job.attempt)
+        self.job.changed()
 
     def _tick(self) -> None:
         """The clock on the card goes on also when the job says nothing."""
-        left = time_left(self._job)
-        wait_s = 1.0 if self._job.status is JobStatus.RUNNING else left and left[1]
+        left = time_left(self.job)
+        wait_s = 1.0 if self.job.status is JobStatus.RUNNING else left and left[1]
         if wait_s is not None and not self._ticking:
             self._ticking = True
             watcher.call_later(wait_s, self._tock)
 
     def _tock(self) -> None:
         self._ticking = False
-        self._job.changed()
+        self.job.changed()
 
     def _publish(self, update: bool) -> None:
-        self._saved = job_view.card_html(self._job)
+        self._saved = card_html(self.job)
+        self._sender.sent(1)
         data = {
             _WIDGET_VIEW: {
                 "version_major": 2,
@@ -120,17 +207,8 @@ class JobCard:
                 "model_id": self._box.model_id,
             },
             "text/html": self._saved,
-            "text/plain": job_view.card_text(self._job),
+            "text/plain": card_text(self.job),
         }
         self._shell.display_pub.publish(
             data, transient={"display_id": self._display_id}, update=update
         )
-
-
-def _button(description: str, icon: str, tooltip: str) -> widgets.Button:
-    return widgets.Button(
-        description=description,
-        icon=icon,
-        tooltip=tooltip,
-        layout=widgets.Layout(width="auto", height="26px"),
-    )

@@ -10,7 +10,7 @@ from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.queue import JobQueue
 from caikit_nb.jobs.retention import held_bytes
 from caikit_nb.jobs.sizes import format_size
-from caikit_nb.notebook import job_view
+from caikit_nb.notebook.card_parts import state_word, way
 from caikit_nb.notebook.kept import time_left
 from caikit_nb.notebook.table import Row, Table
 
@@ -44,7 +44,7 @@ def _shown(jobs: Sequence[Job]) -> list[Job]:
 
 
 def _row(job: Job, positions: dict[Job, int], queue: JobQueue) -> Row:
-    state = job_view.state_word(job) + (f" ({positions[job]})" if job in positions else "")
+    state = state_word(job) + (f" ({positions[job]})" if job in positions else "")
     elapsed_s = job.times.elapsed_s
     main = job.attempt.bars.main
     fraction = None if main is None else main.fraction
@@ -53,7 +53,7 @@ def _row(job: Job, positions: dict[Job, int], queue: JobQueue) -> Row:
     if len(note) > _NOTE_CHARACTERS:
         note = note[: _NOTE_CHARACTERS - 1] + "…"
     elapsed = format_duration(elapsed_s) if elapsed_s else ""
-    return job.spec.name, state, elapsed, done, job_view.way(job), note
+    return job.spec.name, state, elapsed, done, way(job), note
 
 
 def _note(job: Job, positions: dict[Job, int], queue: JobQueue) -> str:

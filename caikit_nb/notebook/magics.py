@@ -75,11 +75,9 @@ class CaikitMagics(Magics):
             else:
                 options = parse_cell_line(line, namespace, self._executor.registry)
                 source = cell
-            future = self._submit(options, source, line if cell is not None else None)
+            future = self._submit_and_bind(options, source, line if cell is not None else None)
         except UsageError as error:
             raise UsageError(_named(str(error), is_cell=cell is not None)) from None
-        if options.name is not None:
-            namespace[options.name] = future
         self._show(future, quiet=options.quiet, is_value=cell is None)
         if options.wait:
             future.wait()
@@ -107,6 +105,15 @@ class CaikitMagics(Magics):
             self._cards.show_nothing(future)
         elif self._cards.has_widgets or not is_value:
             self._cards.show(future)  # a terminal prints the value that the magic returns
+
+    def _submit_and_bind(self, options: CellOptions, source: str, line: str | None) -> JobFuture:
+        future = self._submit(options, source, line)
+        namespace = self._shell.user_ns
+        # When it is run again its name may be something else's.
+        if options.name is not None and isinstance(namespace.get(options.name, future), JobFuture):
+            namespace[options.name] = future
+        future._job.again = lambda: self._submit_and_bind(options, source, line)
+        return future
 
     def _submit(self, options: CellOptions, source: str, line: str | None) -> JobFuture:
         comment = "" if line is None or source.lstrip().startswith("%%") else _comment(line)

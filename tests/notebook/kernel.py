@@ -8,6 +8,7 @@ import ast
 import json
 import os
 import queue
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -64,6 +65,9 @@ class Cell:
             self.traceback = "\n".join(content["traceback"])
 
 
+_CODE = re.compile(r"<details[^>]*><summary[^>]*>Code</summary>.*?</details>", re.DOTALL)
+
+
 class Card:
     """A job's card as a front end holds it: a tree of widgets and a saved form."""
 
@@ -82,9 +86,10 @@ class Card:
 
     @property
     def html(self) -> str:
-        """What its HTML widgets show."""
+        """What its HTML widgets show, but for the folded code."""
         states = [self._kernel.widgets[model_id] for model_id in self.model_ids]
-        return "\n".join(s["value"] for s in states if s["_model_name"] == "HTMLModel")
+        html = "\n".join(s["value"] for s in states if s["_model_name"] == "HTMLModel")
+        return _CODE.sub("", html)
 
     def button(self, description: str) -> str:
         """The model of the visible button of that name; the test fails if there is none."""

@@ -30,7 +30,7 @@ def state(card: Card) -> str:
 def bars(card: Card) -> list[tuple[str, int, int]]:
     """The bars that the card shows: label, indentation in pixels, percent."""
     found = re.findall(
-        r"margin:3px 0 3px (\d+)px.*?"
+        r"margin-left:(\d+)px.*?"
         r'role="progressbar" aria-label="(.*?)".*?aria-valuenow="(\d+)"',
         card.html,
         re.DOTALL,
@@ -55,7 +55,7 @@ def test_a_failed_job_shows_its_error_and_where_it_was(kernel: Kernel) -> None:
     html = card.wait_for("failed")  # the state comes last
     assert state(card) == "failed"
     assert "ZeroDivisionError: division by zero" in html
-    assert "<summary>Traceback</summary>" in html
+    assert ">Traceback</summary>" in html
     plain = re.sub("<[^>]*>", "", html)
     assert "share[0] / 0" in plain
     assert "caikit_nb" not in plain
@@ -110,13 +110,15 @@ def test_a_bar_without_a_total_shows_its_count(kernel: Kernel, gate: Gate) -> No
 
 
 @pytest.mark.parametrize("method", KINDS)
-def test_the_log_shows_its_last_lines(kernel: Kernel, gate: Gate, method: str) -> None:
+def test_the_log_shows_its_first_and_last_lines(kernel: Kernel, gate: Gate, method: str) -> None:
     kernel.do(
         f"%%caikit_job talking -m {method}\nfor n in range(50): print(f'line {{n}}.')\n{gate.wait}"
     )
     card = card_of(kernel, "talking")
     html = card.wait_for("line 49.")
-    assert [int(n) for n in re.findall(r"line (\d+)\.", html)] == list(range(38, 50))
+    shown = [int(n) for n in re.findall(r"line (\d+)\.", html)]
+    assert shown == [0, 1, 2, *range(38, 50)]
+    assert "… 35 lines …" in html
     gate.open()
     card.wait_for("completed")
     assert "line 49." in card.html
@@ -240,7 +242,7 @@ def test_a_flood_of_lines_updates_the_card_a_few_times_a_second(
         is_update = message["msg_type"] == "comm_msg" and comm_id in card.model_ids
         if is_update and kernel.widgets[comm_id]["_model_name"] == "HTMLModel":
             times.setdefault(comm_id, []).append(message["header"]["date"])
-    assert len(times) == 2, "the head and the body"
+    assert len(times) >= 2, "at least the head and the text"
     span = (max(map(max, times.values())) - min(map(min, times.values()))).total_seconds()
     assert span > 1, "the card is drawn while the lines come"
     for updates in times.values():

@@ -1,0 +1,91 @@
+"""What one can do to a job on its card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as widgets
+
+from caikit_nb.execution.watcher import watcher
+from caikit_nb.jobs.job import Job
+from caikit_nb.jobs.states import JobStatus
+from caikit_nb.notebook.sent import Sender
+
+if TYPE_CHECKING:
+    from caikit_nb.notebook.job_card import JobCard
+
+
+class CardButtons:
+    """The buttons of a card. A click only enqueues: it may come in a thread of the kernel's own.
+
+    Args:
+        card: Whose job they act on.
+        run_again: Submits it anew, and has the card follow that job.
+    """
+
+    def __init__(self, card: JobCard, run_again: Callable[[Job, JobCard], None]) -> None:
+        self._card, self._run_again = card, run_again
+        self._interrupt = small_button(
+            "Interrupt", "pause", "Raise KeyboardInterrupt in this job, which may go on after it"
+        )
+        self._cancel = small_button("Cancel", "stop", "End this job and everything it started")
+        self._again = small_button(
+            "Run again", "repeat", "Submit it again, with the variables as they are now"
+        )
+        self._pin = small_button("Pin", "thumb-tack", "")
+        self._interrupt.on_click(lambda _: self._soon(lambda job: job.interrupt()))
+        self._cancel.on_click(lambda _: self._soon(lambda job: job.cancel("cancelled from the card")))
+        self._pin.on_click(lambda _: self._soon(lambda job: job.pin(not job.pinned)))
+        self._again.on_click(lambda _: self._submit_again())
+        self._is_waiting = False
+        self.box = widgets.HBox(
+            [self._interrupt, self._cancel, self._pin, self._again],
+            layout=widgets.Layout(flex="0 0 auto", min_height="28px"),
+        )
+
+    def update(self, send: Sender) -> None:
+        """Show those that have an effect now."""
+        job = self._card.job
+        has_result = job.ended.is_set() and job.expired is None
+        can_run_again = job.again is not None or job.replay is not None
+        send.show(self._interrupt, job.status is JobStatus.RUNNING)
+        send.show(self._cancel, not job.status.is_terminal)
+        send.show(self._pin, has_result and (job.pinned or job.kept_s is not None))
+        send.set(
+            self._pin,
+            description="Unpin" if job.pinned else "Pin",
+            tooltip="Let the result go when its time is over"
+            if job.pinned
+            else "Keep the result whatever its retention and the limits say",
+        )
+        send.show(self._again, job.ended.is_set() and (can_run_again or self._is_waiting))
+        send.set(
+            self._again,
+            disabled=self._is_waiting,
+            description="Runs when the kernel is free" if self._is_waiting else "Run again",
+        )
+
+    def has_run_again(self) -> None:
+        """It was submitted anew."""
+        self._is_waiting = False
+
+    def _submit_again(self) -> None:
+        if not self._is_waiting:
+            self._is_waiting = True
+            self._card.job.changed()
+            self._run_again(self._card.job, self._card)
+
+    def _soon(self, act: Callable[[Job], Any]) -> None:
+        job = self._card.job
+        watcher.call_soon(lambda: act(job))
+
+
+def small_button(description: str, icon: str, tooltip: str) -> widgets.Button:
+    """A button that is as wide as its words."""
+    return widgets.Button(
+        description=description,
+        icon=icon,
+        tooltip=tooltip,
+        layout=widgets.Layout(width="auto", height="24px", flex="0 0 auto"),
+    )

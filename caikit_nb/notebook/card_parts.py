@@ -1,0 +1,246 @@
+"""The parts of a job's card: pure functions from a job to HTML."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+
+from caikit_nb.execution.exception_pickler import PackedError
+from caikit_nb.jobs.durations import format_duration
+from caikit_nb.jobs.job import Job
+from caikit_nb.jobs.progress import Bar
+from caikit_nb.jobs.sizes import format_size
+from caikit_nb.jobs.start_method import LOCAL
+from caikit_nb.jobs.states import JobStatus
+from caikit_nb.notebook import ansi
+from caikit_nb.notebook.chart import line_chart
+from caikit_nb.notebook.looks import CODE_FONT, FAINT, FONT, LOOKS, TEXT, TRACK
+
+BAR_HEIGHT = 21
+TRACEBACK_LINES = 60
+TRACEBACK_CHARACTERS = 1000
+SOURCE_CHARACTERS = 20_000
+_PARAM_CHARACTERS = 60
+
+
+def state_word(job: Job) -> str:
+    """The state in a word."""
+    return LOOKS[job.status].word
+
+
+def head_html(job: Job, position: int | None = None, kept: str = "", bar_rows: int = 0) -> str:
+    """Name, state, time, how it runs, and the bars.
+
+    Args:
+        job: Which.
+        position: Its place in the queue.
+        kept: How long its result is kept.
+        bar_rows: For how many bars there is to be room, so that what is below stays in place.
+    """
+    bars = job.attempt.bars.latest()
+    room = max(bar_rows, len(bars)) * BAR_HEIGHT
+    drawn = "".join(_bar(bar) for bar in bars)
+    return (
+        f'<div style="font-family:{FONT};color:{TEXT};line-height:1.5">'
+        f'{_title(job, position)}{_facts(job, kept)}<div style="min-height:{room}px">{drawn}</div>'
+        "</div>"
+    )
+
+
+def _title(job: Job, position: int | None) -> str:
+    look = LOOKS[job.status]
+    word = look.word
+    if position is not None and job.status is JobStatus.QUEUED:
+        word = f"queued, number {position} in the queue"
+    return (
+        '<div style="display:flex;flex-wrap:wrap;gap:0 10px;align-items:baseline">'
+        f'<span style="color:{look.colour};font-weight:600" role="status">'
+        f'<span aria-hidden="true">{look.sign}</span> {word}</span>'
+        f'<span style="font-weight:600;font-family:{CODE_FONT};overflow-wrap:anywhere">'
+        f"{html.escape(job.spec.name)}</span>"
+        f'<span style="color:{FAINT};font-variant-numeric:tabular-nums">{after(job)}'
+        f"{_remaining(job)}</span></div>"
+    )
+
+
+def after(job: Job) -> str:
+    """For how long it has run, or ran."""
+    if not job.times.elapsed_s:
+        return ""
+    preposition = " after" if job.status.is_terminal else " for"
+    return f"{preposition} {format_duration(_whole(job, job.times.elapsed_s))}"
+
+
+def _whole(job: Job, seconds: float) -> float:
+    """While it runs the seconds are whole, so that the card changes once a second."""
+    return seconds if job.status.is_terminal else float(int(seconds))
+
+
+def _remaining(job: Job) -> str:
+    main = job.attempt.bars.main
+    if job.status is not JobStatus.RUNNING or main is None or main.remaining_s is None:
+        return ""
+    return f", about {format_duration(float(int(main.remaining_s + 1)))} to go"
+
+
+def _facts(job: Job, kept: str) -> str:
+    spec = job.spec
+    parts = [f"{way(job)}: {spec.reason}"]
+    if spec.params:
+        parts.append(", ".join(_param(name, value) for name, value in spec.params.items()))
+    if spec.shipped:
+        parts.append(f"shipped {_sizes(spec.shipped)}")
+    if spec.retries and job.attempt.number > 1:
+        parts.append(f"attempt {job.attempt.number} of {spec.retries + 1}")
+    if spec.after and job.status is JobStatus.QUEUED:
+        parts.append(f"after {', '.join(spec.after)}")
+    if spec.outs:
+        parts.append(f"brings back {', '.join(spec.outs)}")
+    parts += _costs(job)
+    if kept:
+        parts.append(kept)
+    text = html.escape(" · ".join(parts))
+    return f'<div style="color:{FAINT};font-size:0.9em;overflow-wrap:anywhere">{text}</div>'
+
+
+def _param(name: str, value: object) -> str:
+    text = f"{name}={value!r}"
+    return text if len(text) <= _PARAM_CHARACTERS else f"{text[: _PARAM_CHARACTERS - 1]}…"
+
+
+def _costs(job: Job) -> list[str]:
+    """What it used, once it has ended."""
+    usage = job.attempt.usage
+    costs = []
+    if job.ended.is_set() and usage.cpu_time_s is not None:
+        costs.append(f"CPU {format_duration(usage.cpu_time_s)}")
+    if job.ended.is_set() and usage.peak_memory_bytes:
+        costs.append(f"peak memory {format_size(usage.peak_memory_bytes)}")
+    return costs
+
+
+def way(job: Job) -> str:
+    """Where it runs if that isn't this machine's processes and threads, else how it starts."""
+    return job.spec.start_method if job.spec.backend == LOCAL else job.spec.backend
+
+
+def _sizes(shipped: Mapping[str, int]) -> str:
+    largest = sorted(shipped.items(), key=lambda item: -item[1])
+    shown = ", ".join(f"{name} {format_size(size)}" for name, size in largest[:6])
+    more = f" and {len(largest) - 6} more" if len(largest) > 6 else ""
+    return shown + more
+
+
+def _bar(bar: Bar) -> str:
+    look = LOOKS[JobStatus.COMPLETED if bar.closed else JobStatus.RUNNING]
+    label = html.escape(bar.desc.rstrip(": ")) or "progress"
+    return (
+        f'<div style="display:flex;gap:8px;align-items:center;height:{BAR_HEIGHT}px;'
+        f'margin-left:{12 * min(bar.position, 6)}px;font-size:0.9em;white-space:nowrap">'
+        f'<span style="min-width:70px;max-width:40%;overflow:hidden;text-overflow:ellipsis" '
+        f'title="{label}">{label}</span>'
+        f"{bar_html(bar, label, look.colour)}"
+        f'<span style="color:{FAINT};font-variant-numeric:tabular-nums;overflow:hidden;'
+        f'text-overflow:ellipsis">{html.escape(bar_numbers(bar))}</span></div>'
+    )
+
+
+def bar_html(bar: Bar, label: str, colour: str) -> str:
+    """The bar itself; pale all along where the total is unknown."""
+    fraction = bar.fraction
+    percent = 0.0 if fraction is None else 100 * fraction
+    width = 100.0 if fraction is None else percent
+    now = "" if fraction is None else f'aria-valuenow="{percent:.0f}" '
+    return (
+        f'<div role="progressbar" aria-label="{label}" aria-valuemin="0" aria-valuemax="100" '
+        f'{now}style="flex:1 1 60px;max-width:360px;min-width:40px;height:8px;'
+        f'border-radius:4px;overflow:hidden;background:{TRACK}">'
+        f'<div style="width:{width:.1f}%;height:100%;background:{colour};'
+        f'{"opacity:.35" if fraction is None else ""}"></div></div>'
+    )
+
+
+def bar_numbers(bar: Bar) -> str:
+    """Count, rate and the words after the bar."""
+    total = "" if bar.total is None else f"/{bar.total:g}"
+    parts = [f"{bar.n:g}{total}"]
+    rate = bar.rate or (bar.n / bar.elapsed_s if bar.elapsed_s and bar.n else None)
+    if rate:
+        parts.append(f"{rate:.3g} {bar.unit}/s" if rate >= 1 else f"{1 / rate:.3g} s/{bar.unit}")
+    if bar.postfix:
+        parts.append(bar.postfix)
+    return " · ".join(parts)
+
+
+def chart_html(job: Job, *, log_scale: bool = False) -> str:
+    """The metrics; empty if there are none."""
+    if not len(job.attempt.metrics):
+        return ""
+    chart = line_chart(dict(job.attempt.metrics), log_scale=log_scale)
+    return f'<div style="max-width:620px;margin:4px 0">{chart}</div>'
+
+
+def traceback_text(job: Job) -> str:
+    """The error's traceback with terminal colours; empty if there is no error."""
+    error = job.packed_error
+    if error is None:
+        return ""
+    if isinstance(error, PackedError):
+        return "\n".join(error.rendered) or error.traceback
+    rendered = getattr(error, "_render_traceback_", None)
+    return "\n".join(rendered()) if rendered is not None else ""
+
+
+def ending_html(job: Job) -> str:
+    """Error and notes; empty if there are none."""
+    return _error(job) + _notes(job)
+
+
+def _error(job: Job) -> str:
+    if job.status is not JobStatus.ERRORED:
+        return ""
+    reason = html.escape(ansi.plain(job.reason))
+    colour = LOOKS[JobStatus.ERRORED].colour
+    headline = (
+        f'<div role="alert" style="color:{colour};font-weight:600;margin:4px 0;'
+        f'overflow-wrap:anywhere;font-family:{FONT};line-height:1.5">{reason}</div>'
+    )
+    trace = traceback_text(job)
+    if not trace:
+        return headline
+    cut = [line[:TRACEBACK_CHARACTERS] for line in trace.split("\n")[-TRACEBACK_LINES:]]
+    return headline + folded("Traceback", ansi.to_html("\n".join(cut)))
+
+
+def source_html(job: Job) -> str:
+    """Its code, folded; empty for a function."""
+    source = job.spec.source
+    if not source:
+        return ""
+    cut = "" if len(source) <= SOURCE_CHARACTERS else "\n…"
+    return folded("Code", html.escape(source[:SOURCE_CHARACTERS] + cut))
+
+
+def folded(title: str, text: str) -> str:
+    """Preformatted text, given as HTML, behind a title that opens it."""
+    return (
+        f'<details style="margin:2px 0;font-family:{FONT};color:{TEXT};line-height:1.5">'
+        f'<summary style="cursor:pointer;color:{FAINT};font-size:0.9em">{title}</summary>'
+        f'<pre style="font-size:0.85em;line-height:1.35;overflow-x:auto;margin:4px 0;'
+        f'font-family:{CODE_FONT};color:{TEXT};background:none">{text}</pre></details>'
+    )
+
+
+def _notes(job: Job) -> str:
+    notes = list(job.notes)
+    if job.status is JobStatus.CANCELED and job.reason != "cancelled":
+        notes.insert(0, job.reason)
+    if job.expired:
+        notes.append(f"The result is gone: {job.expired}.")
+    if job.attempt.displays.left_out:
+        notes.append(job.attempt.displays.left_out_words)
+    return "".join(
+        f'<div style="color:{FAINT};font-size:0.9em;line-height:1.5;font-family:{FONT};'
+        f'overflow-wrap:anywhere">{html.escape(note)}</div>'
+        for note in notes
+    )
