@@ -1,5 +1,7 @@
 """What can be done on a card in a real JupyterLab: its buttons, its chart, its log, its code."""
 
+import re
+
 import pytest
 
 LOAD = "%load_ext caikit_nb\nimport pathlib, time"
@@ -48,15 +50,17 @@ def test_text_and_rich_outputs_are_in_order(lab):
     card = page.cell_output(1)
     card.get_by_text("completed").wait_for()
     card.get_by_text("{'rows': 40}").wait_for()
-    order = [
-        card.get_by_text("the rows that are missing").bounding_box()["y"],
-        card.locator("table").bounding_box()["y"],
-        card.get_by_text("cleaned row 39").bounding_box()["y"],
-        card.locator("img").bounding_box()["y"],
-        card.get_by_text("this is the end").bounding_box()["y"],
-        card.get_by_text("{'rows': 40}").bounding_box()["y"],
+    printed = card.get_by_label("output of the job")
+    shown = [
+        printed.filter(has_text="the rows that are missing"),
+        card.locator("table"),
+        printed.filter(has_text="cleaned row 39"),
+        card.locator("img"),
+        printed.filter(has_text="this is the end"),
+        card.get_by_text("{'rows': 40}"),
     ]
-    assert order == sorted(order)
+    heights = [part.bounding_box()["y"] for part in shown]
+    assert heights == sorted(heights)
     page.screenshot("card-mixed")
 
 
@@ -65,17 +69,17 @@ def test_the_chart_has_a_log_scale_and_tells_values_under_the_pointer(lab):
     card = page.cell_output(1)
     chart = card.get_by_role("img").first
     chart.wait_for()
-    assert card.get_by_text("step 59").count() == 1
-    assert not card.get_by_text("step 59").is_visible()
+    told = card.locator(".caikit-strip text", has_text="step 59")
+    assert not told.is_visible()
     card.locator(".caikit-strip rect").last.hover(force=True)
-    card.get_by_text("step 59").wait_for(state="visible")
+    told.wait_for(state="visible")
     page.screenshot("chart-hover")
     linear = chart.inner_html()
     card.get_by_role("button", name="log scale").click()
     page.page.wait_for_function(
         "before => document.querySelector('.caikit-card svg').innerHTML !== before", arg=linear
     )
-    assert "1.0e−3" in chart.inner_text() or "0.01" in chart.inner_text()
+    assert {"0.01", "0.1", "1"} <= set(chart.locator("text").all_text_contents())
     page.screenshot("chart-log")
 
 
@@ -108,7 +112,7 @@ def test_a_result_is_pinned_on_its_card(lab):
     page = lab("%%caikit_job kept --wait --retain 1h\n1")
     card = page.cell_output(1)
     card.get_by_text("kept for 59 min more").wait_for()
-    card.get_by_role("button", name="Pin", exact=True).click()
+    card.get_by_role("button", name=re.compile(r"^\W*Pin")).click()
     card.get_by_text("pinned").wait_for()
     card.get_by_role("button", name="Unpin").click()
     card.get_by_text("kept for").wait_for()
