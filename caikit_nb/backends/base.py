@@ -43,7 +43,10 @@ class Task:
 
 
 class Running(Protocol):
-    """A task that a backend has taken. Every method returns at once."""
+    """A task that a backend has taken. Every method returns at once.
+
+    One that can also ``tell(message)`` hands the running task what a user does to its widgets.
+    """
 
     def release(self) -> None:
         """Its turn has come: run it. Called once at most; may come after `end`."""

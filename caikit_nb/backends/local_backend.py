@@ -109,6 +109,11 @@ class _RunningFork:
         elif process is not None:
             process.open_gate()
 
+    def tell(self, message: Message) -> None:
+        process = self._fresh or self._process
+        if process is not None:
+            process.tell(message)
+
     def interrupt(self) -> None:
         process = self._fresh or self._process
         if process is not None:
@@ -213,6 +218,10 @@ class _RunningFresh:
             self._process, ended = process, self._ended
         if ended:
             process.kill_soon()
+
+    def tell(self, message: Message) -> None:
+        if self._process is not None:
+            self._process.tell(message)
 
     def interrupt(self) -> None:
         if self._process is not None:

@@ -10,8 +10,11 @@ from multiprocessing import reduction
 from typing import Any
 
 from caikit_nb.execution.transfer import open_memory_file
+from caikit_nb.execution.watcher import watcher
 
 _PIPE_BYTES = 1 << 20
+_MAX_UNTOLD_BYTES = 1 << 20
+_TELL_AGAIN_S = 0.05
 
 
 class SharedFd:
@@ -34,7 +37,8 @@ class ChildEnd:
 
     Attributes:
         messages: Where frames are written.
-        gate: Read once before the call runs: a byte lets it go, end of file ends the child.
+        gate: Read before the call runs: a byte lets it go, end of file ends the child. Frames
+            for the call may follow.
         results: The memory file for what the call gives back.
         inputs: The memory file with the call's inputs.
         stdout: Takes the place of descriptor 1.
@@ -61,6 +65,8 @@ class Channel:
         """Open a channel; `inputs` is a memory file that the channel takes over."""
         messages_r, messages_w = os.pipe()
         gate_r, self.gate = os.pipe()
+        os.set_blocking(self.gate, False)
+        self._is_gate_open, self._untold = False, bytearray()
         results = open_memory_file()
         self.messages, self.results = messages_r, os.dup(results)
         self.outputs: dict[str, int] = {}
@@ -94,7 +100,23 @@ class Channel:
         if self.gate in self._open:
             with contextlib.suppress(BrokenPipeError):
                 os.write(self.gate, b"g")
-            self.close_fd(self.gate)
+            self._is_gate_open = True
+
+    def tell(self, frame: bytes) -> None:
+        """Send the child a frame; in the watcher's thread. Dropped if it listens to none."""
+        if self._is_gate_open and len(self._untold) < _MAX_UNTOLD_BYTES:
+            self._untold += frame
+            self._go_on_telling()
+
+    def _go_on_telling(self) -> None:
+        while self._untold and self.gate in self._open:
+            try:
+                del self._untold[: os.write(self.gate, self._untold)]
+            except BlockingIOError:
+                watcher.call_later(_TELL_AGAIN_S, self._go_on_telling)
+                return
+            except BrokenPipeError:
+                self._untold.clear()
 
     def is_open(self, fd: int) -> bool:
         """Whether `fd` is one of the parent's descriptors and not closed yet."""

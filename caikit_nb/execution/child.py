@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from caikit_nb.errors import JobOutOfMemoryError
@@ -27,7 +27,7 @@ from caikit_nb.execution import channel, guard, memory, streams
 from caikit_nb.execution.call import Call, FormattedError, SealedCall
 from caikit_nb.execution.channel import ChildEnd
 from caikit_nb.execution.exception_pickler import pack
-from caikit_nb.execution.messages import Message, encode
+from caikit_nb.execution.messages import Decoder, Message, encode
 from caikit_nb.execution.transfer import Writer
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -71,8 +71,8 @@ class Start:
 class ChildPort:
     """Writes messages to the parent; thread-safe, and silent in processes forked off the child."""
 
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
+    def __init__(self, fd: int, inbox: int) -> None:
+        self._fd, self._inbox = fd, inbox
         self._pid = os.getpid()
         self._lock = threading.Lock()
 
@@ -92,6 +92,19 @@ class ChildPort:
             while view:
                 view = view[os.write(self._fd, view) :]
 
+    def listen(self, take: Callable[[Message], None]) -> None:
+        """Have a thread hand the parent's messages to `take`; once at most."""
+        threading.Thread(
+            target=self._listen, args=(take,), name="caikit_nb inbox", daemon=True
+        ).start()
+
+    def _listen(self, take: Callable[[Message], None]) -> None:
+        decoder = Decoder()
+        with contextlib.suppress(OSError, ValueError):
+            while data := os.read(self._inbox, 1 << 16):
+                for message in decoder.feed(data):
+                    take(message)
+
 
 def main(start: Start) -> None:
     """Run a call and report how it ended. The target of every process we start."""
@@ -99,7 +112,7 @@ def main(start: Start) -> None:
         _become_a_job(start.surroundings)
         channel.close_parent_fds()
         streams.redirect(start.end)
-        port = ChildPort(start.end.messages.fd)
+        port = ChildPort(start.end.messages.fd, start.end.gate.fd)
         port.send({"kind": "hello", "pid": os.getpid()})
         _wait_for_gate(start.end.gate.fd)
         _take_over(start.surroundings)
@@ -143,7 +156,6 @@ def _adopt_orphans() -> None:
 
 def _wait_for_gate(fd: int) -> None:
     opened = os.read(fd, 1)
-    os.close(fd)
     if not opened:
         os._exit(0)
 

@@ -24,6 +24,7 @@ from caikit_nb.execution.exception_pickler import unpack
 from caikit_nb.execution.exit_fd import READY, close_with, open_exit_fd
 from caikit_nb.execution.guardian import guardian
 from caikit_nb.execution.limits import Grace
+from caikit_nb.execution.messages import Message, encode
 from caikit_nb.execution.outcome import Died, Outcome, Raised, Returned
 from caikit_nb.execution.process_reader import ProcessListener, ProcessReader, Silent
 from caikit_nb.execution.program_end import living
@@ -140,6 +141,12 @@ class ProcessBody(Destroyable):
         """Let a gated process run its call."""
         if self._channel is not None:
             self._channel.open_gate()
+
+    def tell(self, message: Message) -> None:
+        """Send the call a message, if it listens; returns at once."""
+        channel, frame = self._channel, encode(message)
+        if channel is not None:
+            watcher.call_soon(lambda: channel.tell(frame))
 
     def _settle(self, outcome: Outcome) -> None:
         # In this order: whoever waits for the event or joins can ask for everything then.

@@ -91,6 +91,12 @@ class Attempt:
         if self.running is not None:
             self.running.end(at_once=at_once)
 
+    def tell(self, message: Message) -> None:
+        """Hand the running job a message, where its backend can."""
+        tell = getattr(self.running, "tell", None)
+        if tell is not None:
+            tell(message)
+
     def on_output(self, stream: str, data: bytes) -> None:
         """It printed something."""
         self.displays.make_room()

@@ -129,6 +129,8 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
             work, options, self._policy, self._hooks, self.registry.next_name, backend
         )
         job = self._workshop.make_job(submission.spec)
+        if self._hooks.on_message is not None:
+            job.on_message = self._hooks.on_message
         submission.keep_inputs(job.directory)
         tasks = submission.tasks()
         future = JobFuture(job)

@@ -56,6 +56,7 @@ class Job:
         self._timed_out = False
         self._timeout: Timer | None = None
         # Called in the watcher's thread (or the canceller's) as the job moves: be quick.
+        self.on_message: Callable[[Job, Message], object] = _ignore
         self.on_start: list[Callable[[Job], object]] = []
         self.on_decided: list[Callable[[Job], object]] = []
         self.on_expired: list[Callable[[Job], object]] = []
@@ -172,6 +173,8 @@ class Job:
             self.notes.append(str(message["text"]))
         elif kind == "moved":
             self._move(message["method"], message["shipped"])
+        else:
+            self.on_message(self, message)
 
     def _move(self, method: str, shipped: Mapping[str, int]) -> None:
         """Its forked process hung at its start, and it begins anew in a fresh interpreter."""
@@ -293,3 +296,7 @@ class Job:
         kept_inputs.drop(self.directory)
         self.on_expired, self.on_pin = [], []
         self.changed()
+
+
+def _ignore(job: Job, message: Message) -> None:
+    """A message that nobody here understands."""

@@ -15,9 +15,11 @@ from caikit_nb.backends.base import BackendBase, Task
 from caikit_nb.execution.call import Call, Runner
 from caikit_nb.execution.child import Surroundings
 from caikit_nb.execution.limits import Grace
+from caikit_nb.execution.messages import Message
 from caikit_nb.jobs import inside, seeds
 from caikit_nb.jobs.durations import parse_duration
 from caikit_nb.jobs.inside import CurrentJob
+from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_spec import JobSpec
 from caikit_nb.jobs.kept_inputs import Keeping
 from caikit_nb.jobs.options import SESSION_DEFAULT, JobOptions, Policy, check_after, check_retries
@@ -53,6 +55,7 @@ class SessionHooks:
     function_options: Callable[[], Mapping[str, Any]] = dict
     before_fork: Callable[[], None] = lambda: None
     closed_fds: Callable[[], tuple[int, ...]] = lambda: ()
+    on_message: Callable[[Job, Message], object] | None = None
 
 
 @dataclass(frozen=True, slots=True)

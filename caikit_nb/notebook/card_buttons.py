@@ -35,7 +35,7 @@ class CardButtons:
         )
         self._pin = small_button("Pin", "thumb-tack", "")
         self._interrupt.on_click(lambda _: self._soon(lambda job: job.interrupt()))
-        self._cancel.on_click(lambda _: self._soon(lambda job: job.cancel("cancelled from the card")))
+        self._cancel.on_click(lambda _: self._soon(_cancel))
         self._pin.on_click(lambda _: self._soon(lambda job: job.pin(not job.pinned)))
         self._again.on_click(lambda _: self._submit_again())
         self._is_waiting = False
@@ -79,6 +79,10 @@ class CardButtons:
     def _soon(self, act: Callable[[Job], Any]) -> None:
         job = self._card.job
         watcher.call_soon(lambda: act(job))
+
+
+def _cancel(job: Job) -> None:
+    job.cancel("cancelled from the card")
 
 
 def small_button(description: str, icon: str, tooltip: str) -> widgets.Button:

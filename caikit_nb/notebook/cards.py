@@ -42,11 +42,13 @@ class Cards:
         self._shown_in: dict[str, int] = {}
         self._pace, self._waits = Pace(), False
         self._pending: dict[Job, None] = {}
+        self.job_widgets: Any = None
         if self.has_widgets:
             # Before the first fork: what the kernel has imported, its copies have.
             from caikit_nb.notebook.job_card import JobCard
+            from caikit_nb.notebook.job_widgets import JobWidgets
 
-            self._card_class = JobCard
+            self._card_class, self.job_widgets = JobCard, JobWidgets()
         self._subscription = events.subscribe(self._on_change, MIN_INTERVAL_S)
 
     @property
@@ -81,7 +83,7 @@ class Cards:
 
     def _on_change(self, source: Any) -> None:
         """In the updates thread: a job has changed, or (the cards themselves) there is room."""
-        if source is not self and self._cards.get(source):
+        if source is not self and (self._cards.get(source) or self._has_news(source)):
             self._pending[source] = None
         while self._pending:
             wait_s = self._pace.wait_s()
@@ -90,8 +92,13 @@ class Cards:
                 return
             job = self._next_to_draw()
             del self._pending[job]
+            if self.job_widgets is not None:
+                self._pace.spend(self.job_widgets.flush(job))
             for card in list(self._cards.get(job, ())):
                 self._pace.spend(card.draw())
+
+    def _has_news(self, source: Any) -> bool:
+        return self.job_widgets is not None and self.job_widgets.has_news(source)
 
     def _next_to_draw(self) -> Job:
         """Who waits longest, but first of all who shows a state that is no more."""

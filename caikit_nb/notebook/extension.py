@@ -45,6 +45,8 @@ class Extension:
         executor = self.session.executor
         run_when_idle = _run_when_idle(shell)
         self.cards = Cards(shell, executor.events, executor.queue, run_when_idle)
+        if self.cards.job_widgets is not None:
+            hooks.on_message = self.cards.job_widgets.on_message
         self.homecoming = Homecoming(shell, run_when_idle)
         self.settings.observe(lambda _: executor.queue.start_next(), "max_workers")
         if self.cards.has_widgets:

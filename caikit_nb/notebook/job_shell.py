@@ -23,6 +23,7 @@ from traitlets.config import Config
 
 from caikit_nb.execution.call import RESULT, Port
 from caikit_nb.jobs.inside import here
+from caikit_nb.notebook import job_comms
 
 
 class JobDisplayPublisher(DisplayPublisher):
@@ -133,6 +134,7 @@ def _show_in_card(shell: InteractiveShell, port: Port) -> None:
     sys.displayhook = hook
     shell.history_manager.enabled = False  # type: ignore[union-attr]
     _keep_no_copies(shell)
+    job_comms.connect(port)
     _forget_kernel(shell)
 
 
@@ -147,12 +149,6 @@ def _forget_kernel(shell: InteractiveShell) -> None:
     kernel = getattr(shell, "kernel", None)
     if kernel is None:
         return
-    import comm
-
-    def no_front_end(*args: Any, **kwargs: Any) -> comm.DummyComm:
-        return comm.DummyComm(*args, **kwargs)
-
-    comm.create_comm = no_front_end
     kernel.raw_input = kernel.getpass = _no_input
 
 

@@ -265,7 +265,10 @@ class Kernel:
 
     def click(self, model_id: str) -> None:
         """Click a button as a browser does."""
-        data = {"method": "custom", "content": {"event": "click"}}
+        self.say_to_widget(model_id, {"method": "custom", "content": {"event": "click"}})
+
+    def say_to_widget(self, model_id: str, data: dict[str, Any]) -> None:
+        """Send what the front end's side of a widget sends."""
         message = self.client.session.msg("comm_msg", {"comm_id": model_id, "data": data})
         self.client.shell_channel.send(message)
 
