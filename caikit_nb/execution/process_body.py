@@ -193,11 +193,10 @@ class ProcessBody(Destroyable):
     def destroy(self) -> None:
         """End the process: SIGTERM, and SIGKILL after the grace period. Blocks (contracts P10)."""
         with self._state_lock:
-            started = self._popen is not None  # type: ignore[attr-defined]
             if not self._destroyed:
                 self._canceled = not self.ran
             self._destroyed = True
-        if not started:
+        if self._popen is None:  # type: ignore[attr-defined]
             return
         grace = Timer(0.0, lambda: None)
         if not self._settled.is_set():
@@ -263,8 +262,7 @@ class ProcessBody(Destroyable):
         """The result, None without ``return_result``; raises the error (contracts P14, P17)."""
         if self.is_alive() or self._destroyed:
             logger.error("get_or_throw on a process that runs or was destroyed")
-        error = self.error
-        if error is not None:
+        if (error := self.error) is not None:
             raise error
         return self._answered()[0]
 

@@ -56,7 +56,7 @@ class Job:
         self._timed_out = False
         self._timeout: Timer | None = None
         # Called in the watcher's thread (or the canceller's) as the job moves: be quick.
-        self.on_message: Callable[[Job, Message], object] = _ignore
+        self.on_message: Callable[[Job, Message], object] = lambda job, message: None
         self.on_start: list[Callable[[Job], object]] = []
         self.on_decided: list[Callable[[Job], object]] = []
         self.on_expired: list[Callable[[Job], object]] = []
@@ -296,7 +296,3 @@ class Job:
         kept_inputs.drop(self.directory)
         self.on_expired, self.on_pin = [], []
         self.changed()
-
-
-def _ignore(job: Job, message: Message) -> None:
-    """A message that nobody here understands."""

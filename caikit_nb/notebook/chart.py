@@ -38,15 +38,11 @@ def line_chart(series: Mapping[str, Series], *, log_scale: bool = False) -> str:
     """
     if not series:
         return ""
-    lines = {
-        name: Line.of(i, name, points, log_scale=log_scale)
-        for i, (name, points) in enumerate(series.items())
-    }
-    grouped = [list(series)] if log_scale else panels(series)
-    groups = [[lines[name] for name in group] for group in grouped]
+    groups = _grouped(series, log_scale=log_scale)
+    lines = [line for group in groups for line in group]
     width = _WIDTHS[len(groups) - 1]
     panel_width = (width - _GAP * (len(groups) - 1)) / len(groups)
-    steps = _shared_steps(list(lines.values()), panel_width)
+    steps = _shared_steps(lines, panel_width)
     legends = [Legend.of(group, panel_width) for group in groups]
     top = max(legend.height for legend in legends)
     drawn = [
@@ -57,7 +53,7 @@ def line_chart(series: Mapping[str, Series], *, log_scale: bool = False) -> str:
         f"{legend.svg()}{panel.svg()}</g>"
         for i, (legend, panel) in enumerate(zip(legends, drawn, strict=True))
     )
-    label = html.escape(_description(list(lines.values())), quote=True)
+    label = html.escape(_description(lines), quote=True)
     style = (
         f"display:block;width:100%;max-width:{width}px;height:auto;font:11px {_FONT};"
         f"font-variant-numeric:tabular-nums;fill:{TEXT_COLOUR}"
@@ -66,6 +62,16 @@ def line_chart(series: Mapping[str, Series], *, log_scale: bool = False) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {drawn[0].height}" '
         f'role="img" aria-label="{label}" style="{style}">{STYLE}{body}</svg>'
     )
+
+
+def _grouped(series: Mapping[str, Series], *, log_scale: bool) -> list[list[Line]]:
+    """The lines by panel."""
+    lines = {
+        name: Line.of(i, name, points, log_scale=log_scale)
+        for i, (name, points) in enumerate(series.items())
+    }
+    names = [list(series)] if log_scale else panels(series)
+    return [[lines[name] for name in group] for group in names]
 
 
 def text_chart(values: Sequence[float], width: int = 40) -> str:
