@@ -45,6 +45,9 @@ def _in_job(call: Call, port: Port, shell: InteractiveShell) -> Iterator[None]:
 
     def to_card(message: Mapping[str, Any]) -> None:
         content = message["content"]
+        if message["header"]["msg_type"] == "clear_output":
+            port.send({"kind": "clear_output", "wait": content["wait"]})
+            return
         port.send(
             {
                 "kind": "display",
