@@ -33,33 +33,32 @@ class CardButtons:
         self._again = small_button(
             "Run again", "repeat", "Submit it again, with the variables as they are now"
         )
-        self._pin = small_button("Pin", "thumb-tack", "")
+        self._pin = small_button(
+            "Pin", "thumb-tack", "Keep the result whatever its retention and the limits say"
+        )
+        self._unpin = small_button("Unpin", "thumb-tack", "Let the result go when its time is over")
         self._interrupt.on_click(lambda _: self._soon(lambda job: job.interrupt()))
         self._cancel.on_click(lambda _: self._soon(_cancel))
-        self._pin.on_click(lambda _: self._soon(lambda job: job.pin(not job.pinned)))
+        self._pin.on_click(lambda _: self._soon(lambda job: job.pin(True)))
+        self._unpin.on_click(lambda _: self._soon(lambda job: job.pin(False)))
         self._again.on_click(lambda _: self._submit_again())
         self._is_waiting = False
-        self.box = widgets.HBox(
-            [self._interrupt, self._cancel, self._pin, self._again],
-            layout=widgets.Layout(flex="0 0 auto", min_height="28px"),
-        )
+        self.box = widgets.HBox(layout=widgets.Layout(flex="0 0 auto", min_height="28px"))
 
     def update(self, send: Sender) -> None:
         """Show those that have an effect now."""
         job = self._card.job
         has_result = job.ended.is_set() and job.expired is None
-        can_run_again = job.again is not None or job.replay is not None
-        send.show(self._interrupt, job.status is JobStatus.RUNNING)
-        send.show(self._cancel, not job.status.is_terminal)
-        send.show(self._pin, has_result and (job.pinned or job.kept_s is not None))
-        send.set(
-            self._pin,
-            description="Unpin" if job.pinned else "Pin",
-            tooltip="Let the result go when its time is over"
-            if job.pinned
-            else "Keep the result whatever its retention and the limits say",
-        )
-        send.show(self._again, job.ended.is_set() and (can_run_again or self._is_waiting))
+        can_run_again = self._is_waiting or job.again is not None or job.replay is not None
+        wanted = {
+            self._interrupt: job.status is JobStatus.RUNNING,
+            self._cancel: not job.status.is_terminal,
+            self._pin: has_result and not job.pinned and job.kept_s is not None,
+            self._unpin: has_result and job.pinned,
+            self._again: job.ended.is_set() and can_run_again,
+        }
+        # In one message, which hiding each of them by its layout would not be.
+        send.set(self.box, children=tuple(button for button, shown in wanted.items() if shown))
         send.set(
             self._again,
             disabled=self._is_waiting,

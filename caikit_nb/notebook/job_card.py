@@ -102,6 +102,7 @@ class JobCard:
     def show(self) -> None:
         """Display the card in the running cell."""
         self._publish(update=False)
+        self._sender.take_count()  # what a cell shows is no update
 
     def draw(self) -> int:
         """Bring the card up to date; says how many messages that took."""

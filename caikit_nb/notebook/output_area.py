@@ -11,7 +11,7 @@ from caikit_nb.jobs.displays import Display
 from caikit_nb.notebook.card_output import Piece, Text
 from caikit_nb.notebook.sent import Sender
 
-_WIDGET_MESSAGES = 2  # to make a widget, and to give it its content
+_WIDGET_MESSAGES = 2  # to make a widget and its style
 _Key = tuple[str, int]
 
 
@@ -39,7 +39,7 @@ class OutputArea:
         if isinstance(piece, Text):
             key = ("text", piece.after)
             if key not in self._widgets:
-                self._add(key, widgets.HTML(layout=self._layout))
+                self._add(key, widgets.HTML(piece.html, layout=self._layout))
             self._sender.set(self._widgets[key], value=piece.html)
             return key
         key = ("display", piece.number)

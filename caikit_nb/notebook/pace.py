@@ -13,7 +13,7 @@ class Pace:
         burst: How many at once, after a quiet time.
     """
 
-    def __init__(self, per_s: float = 32.0, burst: float = 24.0) -> None:
+    def __init__(self, per_s: float = 36.0, burst: float = 24.0) -> None:
         self._per_s, self._burst = per_s, burst
         self._left, self._at = burst, 0.0
 
