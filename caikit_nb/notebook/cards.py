@@ -56,6 +56,18 @@ class Cards:
         if self._shown_in.get(future.id) != self._shell.execution_count:
             self.show(future)
 
+    def embed(self, job: Job) -> Any:
+        """A card of the job as a widget that the caller shows, live until it is removed."""
+        card = self._card_class(job, self._queue, self._shell)
+        self._cards.setdefault(job, []).append(card)
+        job.changed()
+        return card._box
+
+    def remove(self, job: Job, widget: Any) -> None:
+        """Draw an embedded card no more."""
+        cards = self._cards.get(job, [])
+        cards[:] = [card for card in cards if card._box is not widget]
+
     def close(self) -> None:
         """Draw no more."""
         self._events.unsubscribe(self._subscription)

@@ -20,7 +20,7 @@ from caikit_nb.notebook.capture import TrackedClasses
 from caikit_nb.notebook.cards import Cards
 from caikit_nb.notebook.homecoming import Homecoming
 from caikit_nb.notebook.job_shell import refuse_input_in_threads
-from caikit_nb.notebook.job_table import job_table
+from caikit_nb.notebook.live_tables import LiveTables
 from caikit_nb.notebook.magics import CaikitMagics
 from caikit_nb.notebook.settings import CaikitJobs
 from caikit_nb.session import Session, open_session
@@ -44,11 +44,13 @@ class Extension:
         self.session: Session = open_session(self.settings, hooks)
         executor = self.session.executor
         self.cards = Cards(shell, executor.events, executor.queue)
+        self.tables = LiveTables(shell, executor, self.cards)
         self.homecoming = Homecoming(shell, _run_when_idle(shell))
         self.settings.observe(lambda _: executor.queue.start_next(), "max_workers")
         if self.cards.has_widgets:
             refuse_input_in_threads(shell.kernel)  # type: ignore[attr-defined]
-        shell.register_magics(CaikitMagics(shell, executor, self.cards, self.homecoming))
+        magics = CaikitMagics(shell, executor, self.cards, self.tables, self.homecoming)
+        shell.register_magics(magics)
         self._configurables().append(self.settings)
         # Cells write caikit_nb.progress(…) without an import of their own.
         if "caikit_nb" not in shell.user_ns:
@@ -62,15 +64,15 @@ class Extension:
         """A future or ``caikit_nb.jobs`` that is the value of a cell shows its card or table."""
         formatter = self.shell.display_formatter.ipython_display_formatter  # type: ignore[union-attr]
         formatter.for_type(JobFuture, self.cards.show_as_value)
-        executor = self.session.executor
         module: Any = sys.modules[jobs_room.__name__]
-        module.find_table = lambda: _display(job_table(executor.registry.all(), executor.queue))
+        module.find_table = self.tables.show
 
     def close(self) -> None:
         """End the session's jobs and stop showing them."""
         atexit.unregister(self.close)
         self.session.close()
         self.cards.close()
+        self.tables.close()
         self.homecoming.close()
         if self.settings in self._configurables():
             self._configurables().remove(self.settings)
@@ -98,12 +100,6 @@ def unload(shell: InteractiveShell) -> None:
         for kind, names in (("line", ("caikit_job", "caikit_jobs")), ("cell", ("caikit_job",))):
             for name in names:
                 shell.magics_manager.magics[kind].pop(name, None)
-
-
-def _display(value: object) -> None:
-    from IPython.display import display
-
-    display(value)
 
 
 def _run_when_idle(shell: InteractiveShell) -> Callable[[Callable[[], None]], None] | None:

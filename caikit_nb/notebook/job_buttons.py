@@ -1,0 +1,72 @@
+"""The buttons of the jobs on a table's page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ipywidgets import Button
+
+from caikit_nb.jobs.job import Job
+from caikit_nb.jobs.states import JobStatus
+from caikit_nb.notebook.table_widgets import TableWidgets
+from caikit_nb.notebook.trait_changes import TraitChanges
+
+_INTERRUPT, _CANCEL, _SHOW = "interrupt", "cancel", "show"
+
+
+class JobButtons:
+    """One column for each action, one row for each job.
+
+    A button belongs to one job for good and moves with it. Were the buttons those of the rows,
+    a click that waits behind a long cell could reach the job that is in the row by then.
+
+    Args:
+        make: Makes them.
+        toggle: Shows or hides a job's card.
+    """
+
+    def __init__(self, make: TableWidgets, toggle: Callable[[Job], None]) -> None:
+        self._make, self._toggle = make, toggle
+        self._buttons: dict[tuple[Job, str], Button] = {}
+        self.box = make.box("buttons")
+
+    def draw(self, changes: TraitChanges, jobs: Sequence[Job], opened: Job | None) -> None:
+        """Show the buttons of these jobs, in this order."""
+        wanted = [(job, action) for job in jobs for action in _actions(job)]
+        for job, action in wanted:
+            if (job, action) not in self._buttons:
+                self._buttons[job, action] = self._button(job, action)
+        for job in jobs:
+            is_open = job is opened
+            changes.set(
+                self._buttons[job, _SHOW],
+                icon="chevron-up" if is_open else "chevron-down",
+                tooltip=f"{'Hide' if is_open else 'Show'} the card of {job.spec.name}",
+            )
+        changes.set(self.box, children=tuple(self._buttons[key] for key in wanted))
+        for key in self._buttons.keys() - set(wanted):
+            self._buttons.pop(key).close()
+
+    def _button(self, job: Job, action: str) -> Button:
+        name = job.spec.name
+        looks = {
+            _INTERRUPT: ("pause", f"Raise KeyboardInterrupt in {name}"),
+            _CANCEL: ("stop", f"Cancel {name} and everything it started"),
+            _SHOW: ("chevron-down", f"Show the card of {name}"),
+        }
+        does: dict[str, Callable[[], object]] = {
+            _INTERRUPT: job.interrupt,
+            _CANCEL: lambda: job.cancel("cancelled from the table"),
+            _SHOW: lambda: self._toggle(job),
+        }
+        icon, tooltip = looks[action]
+        button = self._make.icon_button(action, icon, tooltip)
+        button.on_click(lambda _: does[action]())
+        return button
+
+
+def _actions(job: Job) -> tuple[str, ...]:
+    """What can be done with it now."""
+    if job.status is JobStatus.RUNNING:
+        return _INTERRUPT, _CANCEL, _SHOW
+    return (_SHOW,) if job.status.is_terminal else (_CANCEL, _SHOW)

@@ -1,0 +1,57 @@
+"""Makes the widgets of one live table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import ipywidgets as widgets
+from ipywidgets.widgets.widget_string import HTMLStyle
+
+
+class TableWidgets:
+    """They share the models of their layouts and styles, which were two thirds of all else.
+
+    The style sheet knows each by its name.
+    """
+
+    def __init__(self) -> None:
+        self._plain = widgets.Layout()
+        self._button = widgets.Layout(width="auto", height="26px", margin="0")
+        self._icon = widgets.Layout(width="26px", height="26px", margin="0", padding="0")
+        self._button_style = widgets.ButtonStyle()
+        self._html_style = HTMLStyle()
+
+    def box(self, name: str, children: Sequence[Any] = ()) -> widgets.Box:
+        """A box."""
+        return widgets.Box(children=children, layout=self._plain, _dom_classes=_classes(name))
+
+    def html(self, name: str = "", value: str = "") -> widgets.HTML:
+        """Text."""
+        return widgets.HTML(
+            value, layout=self._plain, style=self._html_style, _dom_classes=_classes(name)
+        )
+
+    def button(self, **traits: Any) -> widgets.Button:
+        """A button as wide as its text."""
+        return widgets.Button(layout=self._button, style=self._button_style, **traits)
+
+    def icon_button(self, name: str, icon: str, tooltip: str) -> widgets.Button:
+        """A small one with a sign."""
+        return widgets.Button(
+            icon=icon,
+            tooltip=tooltip,
+            layout=self._icon,
+            style=self._button_style,
+            _dom_classes=_classes(name),
+        )
+
+    def close(self) -> None:
+        """Close what they share."""
+        shared = (self._plain, self._button, self._icon, self._button_style, self._html_style)
+        for model in shared:
+            model.close()
+
+
+def _classes(name: str) -> tuple[str, ...]:
+    return (f"caikit-jobs-{name}",) if name else ()
