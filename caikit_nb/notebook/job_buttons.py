@@ -23,10 +23,13 @@ class JobButtons:
     Args:
         make: Makes them.
         toggle: Shows or hides a job's card.
+        acted: Called when a job was to be interrupted or cancelled.
     """
 
-    def __init__(self, make: TableWidgets, toggle: Callable[[Job], None]) -> None:
-        self._make, self._toggle = make, toggle
+    def __init__(
+        self, make: TableWidgets, toggle: Callable[[Job], None], acted: Callable[[], None]
+    ) -> None:
+        self._make, self._toggle, self._acted = make, toggle, acted
         self._buttons: dict[tuple[Job, str], Button] = {}
         self.box = make.box("buttons")
 
@@ -37,11 +40,13 @@ class JobButtons:
             if (job, action) not in self._buttons:
                 self._buttons[job, action] = self._button(job, action)
         for job in jobs:
-            is_open = job is opened
+            word, icon = ("Hide", "chevron-up") if job is opened else ("Show", "chevron-down")
+            tooltip = f"{word} the card of {job.spec.name}"
             changes.set(
                 self._buttons[job, _SHOW],
-                icon="chevron-up" if is_open else "chevron-down",
-                tooltip=f"{'Hide' if is_open else 'Show'} the card of {job.spec.name}",
+                icon=icon,
+                description=f"{word} {job.spec.name}",
+                tooltip=tooltip,
             )
         changes.set(self.box, children=tuple(self._buttons[key] for key in wanted))
         for key in self._buttons.keys() - set(wanted):
@@ -50,19 +55,23 @@ class JobButtons:
     def _button(self, job: Job, action: str) -> Button:
         name = job.spec.name
         looks = {
-            _INTERRUPT: ("pause", f"Raise KeyboardInterrupt in {name}"),
-            _CANCEL: ("stop", f"Cancel {name} and everything it started"),
-            _SHOW: ("chevron-down", f"Show the card of {name}"),
+            _INTERRUPT: ("pause", f"Interrupt {name}", f"Raise KeyboardInterrupt in {name}"),
+            _CANCEL: ("stop", f"Cancel {name}", f"Cancel {name} and everything it started"),
+            _SHOW: ("chevron-down", f"Show {name}", f"Show the card of {name}"),
         }
-        does: dict[str, Callable[[], object]] = {
-            _INTERRUPT: job.interrupt,
-            _CANCEL: lambda: job.cancel("cancelled from the table"),
-            _SHOW: lambda: self._toggle(job),
-        }
-        icon, tooltip = looks[action]
-        button = self._make.icon_button(action, icon, tooltip)
-        button.on_click(lambda _: does[action]())
+        button = self._make.icon_button(action, *looks[action])
+        button.on_click(lambda _: self._do(job, action))
         return button
+
+    def _do(self, job: Job, action: str) -> None:
+        if action == _SHOW:
+            self._toggle(job)
+            return
+        self._acted()
+        if action == _CANCEL:
+            job.cancel("cancelled from the table")
+        else:
+            job.interrupt()
 
 
 def _actions(job: Job) -> tuple[str, ...]:

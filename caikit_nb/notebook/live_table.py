@@ -20,6 +20,7 @@ from caikit_nb.notebook.job_buttons import JobButtons
 from caikit_nb.notebook.job_table import job_table
 from caikit_nb.notebook.live_rows import rows_html
 from caikit_nb.notebook.standing import Standing
+from caikit_nb.notebook.table_choice import Choice
 from caikit_nb.notebook.table_controls import TableControls
 from caikit_nb.notebook.table_row import TableRow
 from caikit_nb.notebook.table_widgets import TableWidgets
@@ -27,6 +28,7 @@ from caikit_nb.notebook.trait_changes import TraitChanges
 
 PAGE_ROWS = 20
 SETTLED_S = 1.0
+HELD_S = 1.5
 
 _WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 _STANDS_STILL = (
@@ -50,10 +52,11 @@ class LiveTable:
         self._card: tuple[Job, Any] | None = None
         self._counts: Counter[JobStatus] = Counter()
         self._saved: Counter[JobStatus] | None = None
-        self._restless_at = 0.0
+        self._restless_at = self._held_until = 0.0
+        self._page: list[Job] = []
         make = self._make = TableWidgets()
-        self._controls = TableControls(make, self._touch, PAGE_ROWS)
-        self._buttons = JobButtons(make, self._toggle)
+        self._controls = TableControls(make, self._choose, PAGE_ROWS)
+        self._buttons = JobButtons(make, self._toggle, self._hold)
         self._style = make.html("style", f"<style>{_style_sheet()}</style>")
         self._news, self._rows = make.html("news"), make.html()
         self._hide = make.button(icon="times", description="Hide the card")
@@ -61,7 +64,8 @@ class LiveTable:
         self._slot = make.box("slot")
         main = make.box("main", [self._controls.headings, self._rows])
         body = make.box("body", [main, self._buttons.box])
-        self._parts = (self._style, self._controls.top, self._news, body, self._slot)
+        line = make.box("line", [self._news, self._controls.pager])
+        self._parts = (self._style, self._controls.filters, line, body, self._slot)
         # Without its style sheet it should at least be a column.
         self._box = widgets.VBox(_dom_classes=("caikit-jobs",))
 
@@ -74,9 +78,7 @@ class LiveTable:
             changes: Does it.
         """
         choice, opened = self._controls.choice, self._opened
-        found = choice.jobs(standing)
-        shown = self._controls.draw(changes, choice, standing.counts, len(found))
-        jobs = found[shown.start : shown.stop]
+        jobs = self._jobs(standing, choice, changes)
         rows = [TableRow.of(job, standing) for job in jobs]
         changes.set(self._rows, value=rows_html(rows, choice, len(standing.jobs)))
         self._buttons.draw(changes, jobs, opened)
@@ -85,7 +87,19 @@ class LiveTable:
         self._draw_card(opened)
         changes.set(self._box, children=self._parts if standing.jobs else (self._style, self._rows))
         runs = any(row.status is JobStatus.RUNNING for row in rows)
-        return self._save(standing) or runs
+        return self._save(standing) or runs or self._is_held
+
+    def _jobs(self, standing: Standing, choice: Choice, changes: TraitChanges) -> list[Job]:
+        """Those on the page."""
+        found = choice.jobs(standing)
+        shown = self._controls.draw(changes, choice, standing.counts, len(found))
+        if not self._is_held:
+            self._page = found[shown.start : shown.stop]
+        return self._page
+
+    @property
+    def _is_held(self) -> bool:
+        return time.monotonic() < self._held_until
 
     def publish(self, standing: Standing, *, update: bool) -> None:
         """Display it in the running cell, or renew what a saved notebook keeps of it."""
@@ -123,6 +137,18 @@ class LiveTable:
     def _touch(self) -> None:
         self._restless_at = time.monotonic()
         self._wake()
+
+    def _choose(self) -> None:
+        self._held_until = 0.0
+        self._touch()
+
+    def _hold(self) -> None:
+        """Let the rows stay where they are for a moment.
+
+        The second half of a double click must not reach the job that moves up.
+        """
+        self._held_until = time.monotonic() + HELD_S
+        self._touch()
 
     def _toggle(self, job: Job) -> None:
         self._open(None if self._opened is job else job)

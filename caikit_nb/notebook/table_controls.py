@@ -139,8 +139,8 @@ class TableControls:
             layout=widgets.Layout(width="140px", margin="0"),
         )
         self._name.observe(lambda change: self._choose(name_part=change["new"]), "value")
-        self.top = make.box("top", [self._states.box, self._name, self._pager.box])
-        self.headings = self._headings.box
+        self.filters = make.box("filters", [self._states.box, self._name])
+        self.headings, self.pager = self._headings.box, self._pager.box
 
     def draw(
         self, changes: TraitChanges, choice: Choice, counts: Counter[JobStatus], found: int

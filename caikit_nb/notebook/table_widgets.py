@@ -36,14 +36,17 @@ class TableWidgets:
         """A button as wide as its text."""
         return widgets.Button(layout=self._button, style=self._button_style, **traits)
 
-    def icon_button(self, name: str, icon: str, tooltip: str) -> widgets.Button:
-        """A small one with a sign."""
+    def icon_button(
+        self, name: str, icon: str, description: str, tooltip: str = ""
+    ) -> widgets.Button:
+        """A small one that shows its icon only; its description is for screen readers."""
         return widgets.Button(
             icon=icon,
-            tooltip=tooltip,
+            description=description,
+            tooltip=tooltip or description,
             layout=self._icon,
             style=self._button_style,
-            _dom_classes=_classes(name),
+            _dom_classes=("caikit-jobs-icon", *_classes(name)),
         )
 
     def close(self) -> None:
