@@ -50,7 +50,7 @@ class JobButtons:
             )
         changes.set(self.box, children=tuple(self._buttons[key] for key in wanted))
         for key in self._buttons.keys() - set(wanted):
-            self._buttons.pop(key).close()
+            self._make.drop(self._buttons.pop(key))
 
     def _button(self, job: Job, action: str) -> Button:
         name = job.spec.name

@@ -25,7 +25,7 @@ def rows_html(rows: Sequence[TableRow], choice: Choice, total: int) -> str:
         total: How many jobs there are in all.
     """
     if not rows:
-        text = "<p>No job is like that.</p>" if total else EMPTY[1]
+        text = "<p>No job matches.</p>" if total else EMPTY[1]
         return f'<div class="caikit-jobs-empty">{text}</div>'
     heads = "".join(_heading(name, choice) for name in _HEADINGS)
     body = "".join(map(_row, rows))

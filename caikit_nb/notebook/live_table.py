@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import ipywidgets as widgets
 from IPython.core.interactiveshell import InteractiveShell
 
 from caikit_nb.jobs.job import Job
@@ -66,8 +65,7 @@ class LiveTable:
         body = make.box("body", [main, self._buttons.box])
         line = make.box("line", [self._news, self._controls.pager])
         self._parts = (self._style, self._controls.filters, line, body, self._slot)
-        # Without its style sheet it should at least be a column.
-        self._box = widgets.VBox(_dom_classes=("caikit-jobs",))
+        self._box = make.column("caikit-jobs")
 
     def draw(self, standing: Standing, news: str, changes: TraitChanges) -> bool:
         """Bring it up to date; returns whether it will change without any job's doing.
@@ -120,18 +118,16 @@ class LiveTable:
 
     def freeze(self, standing: Standing) -> None:
         """Draw it for the last time; it costs nothing from now on."""
-        self._open(None)
+        self._opened = None
         self.draw(standing, _STANDS_STILL, TraitChanges())
         self.publish(standing, update=True)
         kept = (self._style, self._news, self._rows)
         self._box.children = kept
-        _close(self._parts, kept)
+        self._make.close(but=(self._box, *kept))
 
     def close(self) -> None:
         """Take it away."""
-        self._open(None)
         self._draw_card(None)
-        _close((self._box, *self._parts))
         self._make.close()
 
     def _touch(self) -> None:
@@ -162,7 +158,7 @@ class LiveTable:
         if self._card is not None and self._card[0] is not opened:
             self._slot.children = ()
             self._cards.remove(*self._card)
-            _close((self._card[1],))
+            _close(self._card[1])
             self._card = None
         if self._card is None and opened is not None:
             self._card = opened, self._cards.embed(opened)
@@ -185,12 +181,11 @@ class LiveTable:
         return False
 
 
-def _close(closed: tuple[Any, ...], kept: tuple[Any, ...] = ()) -> None:
-    """Close widgets and all that is in them."""
-    for widget in closed:
-        if widget not in kept:
-            _close(getattr(widget, "children", ()), kept)
-            widget.close()
+def _close(widget: Any) -> None:
+    """Close a widget and all that is in it."""
+    for child in getattr(widget, "children", ()):
+        _close(child)
+    widget.close()
 
 
 @functools.cache

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import ipywidgets as widgets
-
 from caikit_nb.jobs.states import JobStatus
 from caikit_nb.notebook.looks import LOOKS
 from caikit_nb.notebook.table_choice import COLUMNS, Choice
@@ -133,11 +131,7 @@ class TableControls:
         self._states = StateFilter(make, lambda status: self._choose(status=status))
         self._headings = Headings(make, lambda name: self._take(self.choice.sorted_by(name)))
         self._pager = Pager(make, self._turn_to, rows)
-        self._name = widgets.Text(
-            placeholder="filter by name",
-            tooltip="Show only jobs with this in their names",
-            layout=widgets.Layout(width="140px", margin="0"),
-        )
+        self._name = make.entry("filter by name", "Show only jobs with this in their names")
         self._name.observe(lambda change: self._choose(name_part=change["new"]), "value")
         self.filters = make.box("filters", [self._states.box, self._name])
         self.headings, self.pager = self._headings.box, self._pager.box

@@ -18,12 +18,12 @@ def quick(number):
 def submit(name, function, *arguments):
     caikit_nb.options(name=name, start_method="thread", retain="1h").submit(function, *arguments)"""
 
-# Jobs in all states; three run until the file "go" is there.
+# Jobs in all states; three run until the file "table-go" is there.
 ALL_STATES = """%%capture
 def steps(count, stop):
     for n in caikit_nb.progress(range(count), desc="steps"):
         if n == stop:
-            held("go")
+            held("table-go")
 
 def share(total, parts):
     return total / parts
@@ -45,14 +45,14 @@ caikit_nb.jobs["stopped"].cancel()
 %caikit_jobs wait
 submit("train", steps, 40, 30)
 submit("a_job_with_a_rather_long_name_of_its_own", steps, 40, 4)
-submit("slow_start", held, "go")
+submit("slow_start", held, "table-go")
 for number in range(4):
     submit(f"evaluate_{number}", quick, number)"""
 
 
 @pytest.fixture
 def lab(lab_page):
-    (lab_page.server.root / "go").unlink(missing_ok=True)
+    (lab_page.server.root / "table-go").unlink(missing_ok=True)
 
     def open_cells(*cells):
         lab_page.open(lab_page.write_notebook("table.ipynb", [LOAD, *cells]))
@@ -93,7 +93,6 @@ def test_states_bars_and_buttons_are_there_in_wide_and_narrow_places(lab, theme)
     page.set_theme(theme)
     table = page.cell_output(2)
     table.get_by_role("progressbar", name="train").wait_for()
-    page.screenshot(f"table-{theme}")
     for width, height, name in ((1280, 900, "wide"), (780, 1300, "narrow")):
         page.page.set_viewport_size({"width": width, "height": height})
         page.cell_output(2)
@@ -136,7 +135,7 @@ def test_jobs_can_be_filtered_by_state_and_by_name(lab):
     name.press_sequentially("IDE_1")
     wait_for_names(page, table, ["divide_1"])
     table.get_by_role("button", name="queued 4").click()
-    table.get_by_text("No job is like that.").wait_for()
+    table.get_by_text("No job matches.").wait_for()
     name.fill("")
     wait_for_names(page, table, [f"evaluate_{number}" for number in range(4)])
 
@@ -168,6 +167,7 @@ def test_a_job_is_cancelled_by_its_button_and_its_end_is_announced(lab):
     assert names(table)[3:7] == waiting, "no other job moves under the mouse so soon"
     rest = [name for name in names(table) if name != "evaluate_2"]
     wait_for_names(page, table, [*rest[:6], "evaluate_2", *rest[6:]])
+    table.get_by_role("status").scroll_into_view_if_needed()
     page.screenshot("table-announcement")
 
 
@@ -178,7 +178,7 @@ def test_a_jobs_card_is_shown_below_the_table_and_hidden_again(lab):
     card = table.locator(".caikit-jobs-slot")
     card.get_by_text("30/40").wait_for()
     page.screenshot("table-card")
-    (page.server.root / "go").touch()
+    (page.server.root / "table-go").touch()
     card.get_by_text("40/40").wait_for()
     card.get_by_text("completed").wait_for()
     table.get_by_role("button", name="Hide train").click()
@@ -192,7 +192,7 @@ def test_a_reload_keeps_the_table_live(lab):
     page.reload()
     table = page.cell_output(2)
     table.get_by_text("75 %").wait_for()
-    (page.server.root / "go").touch()
+    (page.server.root / "table-go").touch()
     table.get_by_role("button", name="completed 25").wait_for()
     table.get_by_role("button", name="failed 3").click()
     wait_for_names(page, table, ["divide_2", "divide_1", "divide_0"])
@@ -203,7 +203,7 @@ def test_who_types_while_the_last_job_ends_can_go_on(lab):
     table = page.cell_output(2)
     name = table.get_by_placeholder("filter by name")
     name.press_sequentially("eval")
-    (page.server.root / "go").touch()
+    (page.server.root / "table-go").touch()
     for letter in "uate_1":
         page.page.wait_for_timeout(400)
         page.page.keyboard.type(letter)
@@ -212,7 +212,7 @@ def test_who_types_while_the_last_job_ends_can_go_on(lab):
 
 def test_a_saved_notebook_keeps_the_last_state_of_the_table(lab):
     page = lab(ALL_STATES, "%caikit_jobs")
-    (page.server.root / "go").touch()
+    (page.server.root / "table-go").touch()
     page.cell_output(2).get_by_role("button", name="completed 25").wait_for()
     for _ in range(100):
         page.save()
