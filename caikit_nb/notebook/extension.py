@@ -97,6 +97,7 @@ def unload(shell: InteractiveShell) -> None:
     extension = _extensions.pop(id(shell), None)
     if extension is not None:
         extension.close()
+        extension.tables.freeze("its session has ended")
         for kind, names in (("line", ("caikit_job", "caikit_jobs")), ("cell", ("caikit_job",))):
             for name in names:
                 shell.magics_manager.magics[kind].pop(name, None)

@@ -30,9 +30,6 @@ SETTLED_S = 1.0
 HELD_S = 1.5
 
 _WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-_STANDS_STILL = (
-    "This table stands still, as newer ones are live: <code>%caikit_jobs</code> shows another."
-)
 
 
 class LiveTable:
@@ -116,10 +113,10 @@ class LiveTable:
             data, transient={"display_id": self._display_id}, update=update
         )
 
-    def freeze(self, standing: Standing) -> None:
-        """Draw it for the last time; it costs nothing from now on."""
+    def freeze(self, standing: Standing, why: str) -> None:
+        """Draw it for the last time, with a line that says so; it costs nothing from now on."""
         self._opened = None
-        self.draw(standing, _STANDS_STILL, TraitChanges())
+        self.draw(standing, why, TraitChanges())
         self.publish(standing, update=True)
         kept = (self._style, self._news, self._rows)
         self._box.children = kept

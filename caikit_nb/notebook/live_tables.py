@@ -11,6 +11,7 @@ stand still, and what a cell showed before it was run again is taken away.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ MOST_LIVE = 3
 
 MESSAGE_INTERVAL_S = 0.2
 _CLOCK_S = 1.0
+_NEWER_ONES = "newer ones are live: <code>%caikit_jobs</code> shows another"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class LiveTables:
         self._shown: list[tuple[Place, LiveTable]] = []
         self._subscription: Subscription | None = None
         self._touched = self._ticking = False
+        self._drawing = threading.Lock()
         if cards.has_widgets:
             # Before the first fork: what the kernel has imported, its copies have.
             from caikit_nb.notebook.live_table import LiveTable
@@ -105,6 +108,13 @@ class LiveTables:
             self._executor.events.unsubscribe(self._subscription)
             self._subscription = None
 
+    def freeze(self, why: str) -> None:
+        """Have every table stand still. After `close`, while the kernel still talks."""
+        with self._drawing:
+            standing = self._standing()
+            while self._shown:
+                self._freeze_oldest(standing, why)
+
     def _standing(self) -> Standing:
         return Standing.of(self._executor.registry.all(), self._executor.queue)
 
@@ -116,6 +126,10 @@ class LiveTables:
             self._executor.events.remind(subscription)
 
     def _draw(self, _: object) -> None:
+        with self._drawing:
+            self._draw_all()
+
+    def _draw_all(self) -> None:
         self._touched = False
         standing = self._standing()
         self._retire(standing)
@@ -143,7 +157,10 @@ class LiveTables:
                 self._shown.remove((place, table))
                 table.close()
         while len(self._shown) > MOST_LIVE:
-            self._shown.pop(0)[1].freeze(standing)
+            self._freeze_oldest(standing, _NEWER_ONES)
+
+    def _freeze_oldest(self, standing: Standing, why: str) -> None:
+        self._shown.pop(0)[1].freeze(standing, f"This table stands still, as {why}.")
 
 
 class JobsTable:

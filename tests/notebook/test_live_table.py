@@ -287,6 +287,15 @@ def test_only_the_newest_tables_are_live(kernel: Kernel, gate: Gate) -> None:
     assert len(updates(kernel, old)) == before
 
 
+def test_a_table_whose_session_has_ended_says_so(kernel: Kernel, gate: Gate) -> None:
+    kernel.do(f"%%caikit_job ended --quiet -m fork\n{gate.wait}")
+    table = show(kernel)
+    kernel.do("%reload_ext caikit_nb")
+    table.wait_for("This table stands still, as its session has ended.")
+    assert "canceled" in rows(table)["ended"]
+    kernel.read_until(lambda: not button_names(table), what="its buttons to go")
+
+
 def test_a_table_whose_cell_is_run_again_is_taken_away(kernel: Kernel) -> None:
     kernel.do(QUICK.format(name="one") + ".result()")
     first, elsewhere = show(kernel, cell_id="a"), show(kernel, cell_id="b")
