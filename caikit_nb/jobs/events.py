@@ -26,13 +26,24 @@ Listener = Callable[[Any], None]
 
 @dataclass(slots=True, eq=False)
 class Subscription:
-    """A listener and what it still has to hear."""
+    """A listener and what it still has to hear.
+
+    Attributes:
+        listener: Called with a source that has changed; with None if `as_one`.
+        min_interval_s: Its pace, which may be changed at any time.
+        as_one: All sources are one to it.
+    """
 
     listener: Listener
     min_interval_s: float
+    as_one: bool = False
     changed: dict[Any, None] = field(default_factory=dict)
     heard_at: dict[Any, float] = field(default_factory=dict)
     active: bool = True
+
+    def mark(self, source: Any) -> None:
+        """It has to hear of `source`."""
+        self.changed[None if self.as_one else source] = None
 
     def heard(self, source: Any, now: float) -> None:
         """Remember that it hears of `source` now, and forget what has no effect any more."""
@@ -65,9 +76,18 @@ class Events:
         self._subscriptions = []
         self._reset()
 
-    def subscribe(self, listener: Listener, min_interval_s: float = 0.0) -> Subscription:
-        """Call `listener(source)` when a source has changed, at most once per interval for each."""
-        subscription = Subscription(listener, min_interval_s)
+    def subscribe(
+        self, listener: Listener, min_interval_s: float = 0.0, *, as_one: bool = False
+    ) -> Subscription:
+        """Call a listener when a source has changed.
+
+        Args:
+            listener: Called with the source.
+            min_interval_s: It hears of each source at most once in so many seconds.
+            as_one: It hears of all sources together at most once in that time, and is called
+                with None.
+        """
+        subscription = Subscription(listener, min_interval_s, as_one)
         with self._news:
             self._subscriptions.append(subscription)
             if self._thread is None:
@@ -87,7 +107,13 @@ class Events:
         """Say that `source` (hashable) has changed."""
         with self._news:
             for subscription in self._subscriptions:
-                subscription.changed[source] = None
+                subscription.mark(source)
+            self._news.notify()
+
+    def remind(self, subscription: Subscription) -> None:
+        """Call the listener of an `as_one` subscription in its time, though nothing changed."""
+        with self._news:
+            subscription.mark(None)
             self._news.notify()
 
     def _run(self) -> None:

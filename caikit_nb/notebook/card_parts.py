@@ -14,7 +14,7 @@ from caikit_nb.jobs.start_method import LOCAL
 from caikit_nb.jobs.states import JobStatus
 from caikit_nb.notebook import ansi
 from caikit_nb.notebook.chart import line_chart
-from caikit_nb.notebook.looks import CODE_FONT, FAINT, FONT, LOOKS, TEXT, TRACK
+from caikit_nb.notebook.looks import CODE_FONT, FAINT, FONT, LOOKS, TEXT, bar_html
 
 BAR_HEIGHT = 21
 TRACEBACK_LINES = 60
@@ -133,30 +133,17 @@ def _sizes(shipped: Mapping[str, int]) -> str:
 
 def _bar(bar: Bar) -> str:
     look = LOOKS[JobStatus.COMPLETED if bar.closed else JobStatus.RUNNING]
-    label = html.escape(bar.desc.rstrip(": ")) or "progress"
+    label = bar.desc.rstrip(": ") or "progress"
+    name = html.escape(label)
     return (
         f'<div style="display:flex;gap:8px;align-items:center;height:{BAR_HEIGHT}px;'
         f'margin-left:{12 * min(bar.position, 6)}px;font-size:0.9em;white-space:nowrap">'
         f'<span style="min-width:70px;max-width:40%;overflow:hidden;text-overflow:ellipsis" '
-        f'title="{label}">{label}</span>'
-        f"{bar_html(bar, label, look.colour)}"
+        f'title="{name}">{name}</span>'
+        '<span style="display:flex;flex:1 1 60px;min-width:40px;max-width:360px">'
+        f"{bar_html(bar.fraction, look.colour, label)}</span>"
         f'<span style="color:{FAINT};font-variant-numeric:tabular-nums;overflow:hidden;'
         f'text-overflow:ellipsis">{html.escape(bar_numbers(bar))}</span></div>'
-    )
-
-
-def bar_html(bar: Bar, label: str, colour: str) -> str:
-    """The bar itself; pale all along where the total is unknown."""
-    fraction = bar.fraction
-    percent = 0.0 if fraction is None else 100 * fraction
-    width = 100.0 if fraction is None else percent
-    now = "" if fraction is None else f'aria-valuenow="{percent:.0f}" '
-    return (
-        f'<div role="progressbar" aria-label="{label}" aria-valuemin="0" aria-valuemax="100" '
-        f'{now}style="flex:1 1 60px;max-width:360px;min-width:40px;height:8px;'
-        f'border-radius:4px;overflow:hidden;background:{TRACK}">'
-        f'<div style="width:{width:.1f}%;height:100%;background:{colour};'
-        f'{"opacity:.35" if fraction is None else ""}"></div></div>'
     )
 
 

@@ -77,6 +77,18 @@ class Cards:
         if self._shown_in.get(future.id) != self._shell.execution_count:
             self.show(future)
 
+    def embed(self, job: Job) -> Any:
+        """A card of the job as a widget that the caller shows, live until it is removed."""
+        card = self._card_class(job, self._queue, self._shell, self._run_again)
+        self._cards.setdefault(job, []).append(card)
+        job.changed()
+        return card.box
+
+    def remove(self, widget: Any) -> None:
+        """Draw an embedded card no more."""
+        for cards in list(self._cards.values()):
+            cards[:] = [card for card in cards if card.box is not widget]
+
     def close(self) -> None:
         """Draw no more."""
         self._events.unsubscribe(self._subscription)

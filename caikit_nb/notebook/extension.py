@@ -20,7 +20,7 @@ from caikit_nb.notebook.capture import TrackedClasses
 from caikit_nb.notebook.cards import Cards
 from caikit_nb.notebook.homecoming import Homecoming
 from caikit_nb.notebook.job_shell import refuse_input_in_threads
-from caikit_nb.notebook.job_table import job_table
+from caikit_nb.notebook.live_tables import LiveTables
 from caikit_nb.notebook.magics import CaikitMagics
 from caikit_nb.notebook.settings import CaikitJobs
 from caikit_nb.session import Session, open_session
@@ -47,11 +47,13 @@ class Extension:
         self.cards = Cards(shell, executor.events, executor.queue, run_when_idle)
         if self.cards.job_widgets is not None:
             hooks.on_message = self.cards.job_widgets.on_message
+        self.tables = LiveTables(shell, executor, self.cards)
         self.homecoming = Homecoming(shell, run_when_idle)
         self.settings.observe(lambda _: executor.queue.start_next(), "max_workers")
         if self.cards.has_widgets:
             refuse_input_in_threads(shell.kernel)  # type: ignore[attr-defined]
-        shell.register_magics(CaikitMagics(shell, executor, self.cards, self.homecoming))
+        magics = CaikitMagics(shell, executor, self.cards, self.tables, self.homecoming)
+        shell.register_magics(magics)
         self._configurables().append(self.settings)
         # Cells write caikit_nb.progress(…) without an import of their own.
         if "caikit_nb" not in shell.user_ns:
@@ -65,15 +67,15 @@ class Extension:
         """A future or ``caikit_nb.jobs`` that is the value of a cell shows its card or table."""
         formatter = self.shell.display_formatter.ipython_display_formatter  # type: ignore[union-attr]
         formatter.for_type(JobFuture, self.cards.show_as_value)
-        executor = self.session.executor
         module: Any = sys.modules[jobs_room.__name__]
-        module.find_table = lambda: _display(job_table(executor.registry.all(), executor.queue))
+        module.find_table = self.tables.show
 
     def close(self) -> None:
         """End the session's jobs and stop showing them."""
         atexit.unregister(self.close)
         self.session.close()
         self.cards.close()
+        self.tables.close()
         self.homecoming.close()
         if self.settings in self._configurables():
             self._configurables().remove(self.settings)
@@ -98,15 +100,10 @@ def unload(shell: InteractiveShell) -> None:
     extension = _extensions.pop(id(shell), None)
     if extension is not None:
         extension.close()
+        extension.tables.freeze("its session has ended")
         for kind, names in (("line", ("caikit_job", "caikit_jobs")), ("cell", ("caikit_job",))):
             for name in names:
                 shell.magics_manager.magics[kind].pop(name, None)
-
-
-def _display(value: object) -> None:
-    from IPython.display import display
-
-    display(value)
 
 
 def _run_when_idle(shell: InteractiveShell) -> Callable[[Callable[[], None]], None] | None:

@@ -85,7 +85,7 @@ class JobCard:
         self._open_log.layout.display = "none"
         self._open_log.on_click(lambda _: self._toggle_log())
         self._ending, self._source = widgets.HTML(), widgets.HTML()
-        self._box = widgets.VBox(
+        self.box = widgets.VBox(
             [
                 *(top, self._chart_row, self._output.box, self._full, self._open_log),
                 *(self._ending, self._source),
@@ -97,7 +97,7 @@ class JobCard:
                 max_width="900px",
             ),
         )
-        self._box.add_class("caikit-card")
+        self.box.add_class("caikit-card")
 
     def show(self) -> None:
         """Display the card in the running cell."""
@@ -110,7 +110,7 @@ class JobCard:
         status, ended = self.job.status, self.job.ended.is_set()
         if status.is_terminal and status is not JobStatus.CANCELED and not ended:
             return 0  # the rest of its end is a moment away, and is told as well
-        if ended and card_html(self.job) != self._saved:
+        if self._saved and ended and card_html(self.job) != self._saved:
             # What a saved notebook keeps is the last state, not the first. It goes ahead of the
             # card, so that who saves what the card shows has it.
             self._publish(update=True)
@@ -205,7 +205,7 @@ class JobCard:
             _WIDGET_VIEW: {
                 "version_major": 2,
                 "version_minor": 0,
-                "model_id": self._box.model_id,
+                "model_id": self.box.model_id,
             },
             "text/html": self._saved,
             "text/plain": card_text(self.job),

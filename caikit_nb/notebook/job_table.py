@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from caikit_nb.jobs.durations import format_duration
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_future import JobFuture
-from caikit_nb.jobs.queue import JobQueue
 from caikit_nb.jobs.retention import held_bytes
 from caikit_nb.jobs.sizes import format_size
-from caikit_nb.notebook.card_parts import state_word, way
 from caikit_nb.notebook.kept import time_left
+from caikit_nb.notebook.standing import Standing
 from caikit_nb.notebook.table import Row, Table
+from caikit_nb.notebook.table_row import TableRow
 
-_EMPTY = (
+EMPTY = (
     "no jobs yet: put %%caikit_job on a cell",
     "<p>No jobs yet: put <code>%%caikit_job</code> on a cell.</p>",
 )
@@ -22,15 +21,13 @@ _NOTE_CHARACTERS = 70
 _MOST_ROWS = 200
 
 
-def job_table(futures: Sequence[JobFuture], queue: JobQueue) -> Table:
+def job_table(standing: Standing) -> Table:
     """How the jobs stand at this moment; of very many that have ended the newest."""
-    positions = queue.positions()
-    jobs = [future._job for future in futures]
-    shown = _shown(jobs)
-    rows = [_row(job, positions, queue) for job in shown]
-    if len(shown) < len(jobs):
-        rows.insert(0, (f"… {len(jobs) - len(shown)} more", "", "", "", "", ""))
-    return Table(("job", "state", "time", "progress", "how", "note"), rows, _EMPTY)
+    shown = _shown(standing.jobs)
+    rows = [_cells(TableRow.of(job, standing)) for job in shown]
+    if len(shown) < len(standing.jobs):
+        rows.insert(0, (f"… {len(standing.jobs) - len(shown)} more", "", "", "", "", ""))
+    return Table(("job", "state", "time", "progress", "how", "note"), rows, EMPTY)
 
 
 def _shown(jobs: Sequence[Job]) -> list[Job]:
@@ -43,29 +40,11 @@ def _shown(jobs: Sequence[Job]) -> list[Job]:
     return [*(ended[-rest:] if rest else []), *active]
 
 
-def _row(job: Job, positions: dict[Job, int], queue: JobQueue) -> Row:
-    state = state_word(job) + (f" ({positions[job]})" if job in positions else "")
-    elapsed_s = job.times.elapsed_s
-    main = job.attempt.bars.main
-    fraction = None if main is None else main.fraction
-    done = "" if fraction is None else f"{100 * fraction:.0f} %"
-    note = _note(job, positions, queue)
+def _cells(row: TableRow) -> Row:
+    note = row.note
     if len(note) > _NOTE_CHARACTERS:
         note = note[: _NOTE_CHARACTERS - 1] + "…"
-    elapsed = format_duration(elapsed_s) if elapsed_s else ""
-    return job.spec.name, state, elapsed, done, way(job), note
-
-
-def _note(job: Job, positions: dict[Job, int], queue: JobQueue) -> str:
-    if job.reason:
-        return job.reason
-    if job.expired:
-        return "the result is gone"
-    if job in positions and queue.waits_because is not None:
-        return queue.waits_because
-    if not job.status.is_terminal and (before := queue.follows(job)):
-        return f"after {', '.join(other.spec.name for other in before)}"
-    return "; ".join(job.notes[-2:])
+    return row.name, row.state, row.elapsed, row.percent, row.way, note
 
 
 def usage_table(futures: Sequence[JobFuture]) -> Table:
@@ -82,7 +61,7 @@ def usage_table(futures: Sequence[JobFuture]) -> Table:
     if len(held) > 1:
         total = sum(held.values())
         rows.append(("all", "", "", "", format_size(total), ""))
-    return Table(("job", "result", "displays", "log", "in all", "goes"), rows, _EMPTY)
+    return Table(("job", "result", "displays", "log", "in all", "goes"), rows, EMPTY)
 
 
 def _usage_row(job: Job) -> Row:

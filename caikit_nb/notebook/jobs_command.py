@@ -11,8 +11,8 @@ from IPython.core.error import UsageError
 from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.notebook.cards import Cards
-from caikit_nb.notebook.job_table import job_table, usage_table
-from caikit_nb.notebook.table import Table
+from caikit_nb.notebook.job_table import usage_table
+from caikit_nb.notebook.live_tables import LiveTables
 
 
 class JobsCommand:
@@ -21,10 +21,11 @@ class JobsCommand:
     Args:
         executor: Whose jobs.
         cards: Where they are shown.
+        tables: Where all of them are.
     """
 
-    def __init__(self, executor: JobExecutor, cards: Cards) -> None:
-        self._executor, self._cards = executor, cards
+    def __init__(self, executor: JobExecutor, cards: Cards, tables: LiveTables) -> None:
+        self._executor, self._cards, self._tables = executor, cards, tables
         self._actions: dict[str, Callable[[list[JobFuture]], Any]] = {
             "cancel": self._cancel,
             "interrupt": self._interrupt,
@@ -48,16 +49,12 @@ class JobsCommand:
         except ValueError as error:
             raise UsageError(f"%caikit_jobs: {error} in the line {line.strip()!r}") from None
         if not words or words == ["list"]:
-            return self.table()
+            return self._tables.value()
         action, *names = words
         if action not in self._actions:
             known = ", ".join(["list", *self._actions])
             raise UsageError(f"%caikit_jobs: unknown action {action!r}; the actions are {known}")
         return self._actions[action](self._named(action, names))
-
-    def table(self) -> Table:
-        """The jobs now."""
-        return job_table(self._executor.registry.all(), self._executor.queue)
 
     def _named(self, action: str, names: list[str]) -> list[JobFuture]:
         everyone = self._executor.registry.all()

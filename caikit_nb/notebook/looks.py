@@ -5,6 +5,7 @@ Outside of JupyterLab, in a saved page for instance, the fallbacks read well on 
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 
 from caikit_nb.jobs.states import JobStatus
@@ -41,3 +42,28 @@ LOOKS = {
     JobStatus.ERRORED: Look("failed", "var(--jp-error-color1, #c62828)", "✗"),
     JobStatus.PRUNED: Look("pruned", FAINT, "✂"),
 }
+
+
+def sign_html(status: JobStatus) -> str:
+    """A state's sign in its colour; for those who see it, as the word is there too."""
+    look = LOOKS[status]
+    return f'<span aria-hidden="true" style="color:{look.colour}">{look.sign}</span>'
+
+
+def bar_html(fraction: float | None, colour: str, label: str) -> str:
+    """A bar that fills the width it is given.
+
+    Args:
+        fraction: The part that is done, 0 to 1; None if that can't be told.
+        colour: Of the done part.
+        label: What it measures, for those who can't see it.
+    """
+    percent = 100 * (1.0 if fraction is None else fraction)
+    now = "" if fraction is None else f' aria-valuenow="{percent:.0f}"'
+    faint = ";opacity:.35" if fraction is None else ""
+    return (
+        f'<div role="progressbar" aria-label="{html.escape(label)}" aria-valuemin="0" '
+        f'aria-valuemax="100"{now} style="flex:1;height:8px;border-radius:4px;overflow:hidden;'
+        f'background:{TRACK}"><div style="width:{percent:.1f}%;height:100%;'
+        f'background:{colour}{faint}"></div></div>'
+    )

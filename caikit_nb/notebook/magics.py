@@ -20,6 +20,7 @@ from caikit_nb.notebook.capture import Capture
 from caikit_nb.notebook.cards import Cards
 from caikit_nb.notebook.homecoming import Homecoming
 from caikit_nb.notebook.jobs_command import JobsCommand
+from caikit_nb.notebook.live_tables import LiveTables
 from caikit_nb.notebook.magic_options import (
     NOT_GIVEN,
     CellOptions,
@@ -37,12 +38,13 @@ class CaikitMagics(Magics):
         shell: InteractiveShell,
         executor: JobExecutor,
         cards: Cards,
+        tables: LiveTables,
         homecoming: Homecoming,
     ) -> None:
         super().__init__(shell)
         self._shell = shell
         self._executor, self._cards, self._homecoming = executor, cards, homecoming
-        self._command = JobsCommand(executor, cards)
+        self._command = JobsCommand(executor, cards, tables)
 
     @line_cell_magic
     def caikit_job(self, line: str, cell: str | None = None) -> JobFuture | None:
@@ -87,7 +89,7 @@ class CaikitMagics(Magics):
     def caikit_jobs(self, line: str) -> Any:
         """Show this session's jobs, or act on them.
 
-        %caikit_jobs                       the table
+        %caikit_jobs                       the table, live
         %caikit_jobs cancel NAME...        end them and all they started ('all' for every one)
         %caikit_jobs interrupt NAME...     raise KeyboardInterrupt in them
         %caikit_jobs logs NAME...          what they printed

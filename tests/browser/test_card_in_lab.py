@@ -105,12 +105,3 @@ def test_cancel_button_ends_the_job(lab):
     card.get_by_role("button", name="Cancel").click()
     card.get_by_text("canceled").first.wait_for()
     page.screenshot("card-canceled")
-
-
-def test_table_lists_the_jobs(lab):
-    page = lab("%%caikit_job one --wait\n1", FAIL, "%caikit_jobs wait", "%caikit_jobs")
-    table = page.cell_output(4).locator("table")
-    table.wait_for()
-    assert "completed" in table.inner_text()
-    assert "ZeroDivisionError" in table.inner_text()
-    page.screenshot("table")

@@ -131,3 +131,33 @@ def test_a_stream_nobody_uses_is_let_go() -> None:
     del events
     gc.collect()
     assert reference() is None
+
+
+def test_a_listener_can_hear_of_all_sources_as_one() -> None:
+    events, as_one, each = Events(), Heard(), Heard(100)
+    events.subscribe(as_one, min_interval_s=60, as_one=True)
+    events.subscribe(each, min_interval_s=60)
+    for number in range(100):
+        events.publish(number)
+    assert each.enough.wait(10)
+    assert [source for source, _ in as_one.calls] == [None]
+
+
+def test_a_reminder_reaches_one_listener_only() -> None:
+    events, reminded, other = Events(), Heard(), Heard()
+    subscription = events.subscribe(reminded, as_one=True)
+    events.subscribe(other)
+    events.remind(subscription)
+    assert reminded.enough.wait(10)
+    assert other.calls == []
+
+
+def test_a_pace_can_be_changed_at_any_time() -> None:
+    events, heard = Events(), Heard(2)
+    subscription = events.subscribe(heard, min_interval_s=60, as_one=True)
+    events.remind(subscription)
+    while not heard.calls:
+        heard.enough.wait(0.01)
+    subscription.min_interval_s = 0.0
+    events.remind(subscription)
+    assert heard.enough.wait(10)
