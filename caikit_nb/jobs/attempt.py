@@ -15,6 +15,7 @@ from caikit_nb.execution.messages import Message
 from caikit_nb.execution.outcome import Outcome, Usage
 from caikit_nb.jobs.displays import Displays
 from caikit_nb.jobs.logs import LogSpool
+from caikit_nb.jobs.printed_bars import PrintedBars
 from caikit_nb.jobs.progress import Bars, Metrics
 
 _NO_LOG = LogSpool(None)
@@ -36,6 +37,7 @@ class Attempt:
         "_on_change",
         "_on_end",
         "_on_message",
+        "_printed_bars",
         "bars",
         "displays",
         "ended",
@@ -63,6 +65,7 @@ class Attempt:
         suffix = "" if number == 1 else f"-{number}"
         self.log = LogSpool(directory / f"output{suffix}.log")
         self.bars, self.metrics, self.displays = Bars(), Metrics(), Displays()
+        self._printed_bars = PrintedBars()
         self.running: Running | None = None
         self.pid: int | None = None
         self.usage = _NO_USAGE
@@ -93,6 +96,9 @@ class Attempt:
     def on_output(self, stream: str, data: bytes) -> None:
         """It printed something."""
         self.log.append(data)
+        printed = self._printed_bars.feed(stream, data)
+        if printed:
+            self.bars.take({"bars": printed})
         self._on_change()
 
     def on_message(self, message: Message) -> None:
