@@ -37,6 +37,7 @@ class Attempt:
         "_on_change",
         "_on_end",
         "_on_message",
+        "_open_line",
         "_printed_bars",
         "bars",
         "displays",
@@ -65,7 +66,8 @@ class Attempt:
         suffix = "" if number == 1 else f"-{number}"
         self.log = LogSpool(directory / f"output{suffix}.log")
         self.bars, self.metrics, self.displays = Bars(), Metrics(), Displays()
-        self._printed_bars = PrintedBars()
+        self._open_line = ""  # the stream whose line isn't finished
+        self._printed_bars = PrintedBars(self.log.end)
         self.running: Running | None = None
         self.pid: int | None = None
         self.usage = _NO_USAGE
@@ -95,8 +97,12 @@ class Attempt:
 
     def on_output(self, stream: str, data: bytes) -> None:
         """It printed something."""
-        self.log.append(data)
         printed = self._printed_bars.feed(stream, data)
+        if self._open_line not in ("", stream):
+            # The streams are two pipes: a record on stderr would land in the midst of a line.
+            self.log.append(b"\n")
+        self._open_line = "" if data.endswith(b"\n") else stream
+        self.log.append(data)
         if printed:
             self.bars.take({"bars": printed})
         self._on_change()

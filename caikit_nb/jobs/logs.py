@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections import deque
@@ -78,6 +79,15 @@ class LogSpool:
             self._file_size += os.write(self._fd, data)
         except OSError:  # the disk is full or the directory gone: head and tail go on
             self._max_file_bytes = 0
+
+    def end(self, count: int) -> bytes:
+        """The last bytes, at most `count`; for whoever writes the log."""
+        data = b""
+        for piece in itertools.chain(reversed(self._tail), (self._head,)):
+            data = piece[-count:] + data
+            if len(data) >= count:
+                break
+        return data[-count:]
 
     def close(self) -> None:
         """No more output will come."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,8 @@ from caikit_nb.jobs.bar_text import BarText, read_bar
 
 _WINDOW_BYTES = 8192  # what is older than this is drawn over before anybody sees it
 _LONGEST_PRINT_BYTES = 1000
-_REMEMBERED_BYTES = 120
+_HEADING_BYTES = 64
+_FIRST_MOMENT_S = 0.5
 _UP = b"\x1b[A"
 _PRINTS = re.compile(rb"([\r\b\n]*)([^\r\b\n]+)(?=([\r\b\n]?))")
 _HEADING = re.compile(rb"(Epoch \d+/\d+):?\s*")
@@ -49,81 +50,82 @@ class _Shown:
 
 
 class PrintedBars:
-    """Finds the bars in what one job prints."""
+    """Finds the bars in what one job prints.
 
-    __slots__ = ("_by_stream",)
+    Args:
+        end_of_log: Gives so many of the bytes that were printed last.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_by_stream", "_end_of_log", "_unfinished")
+
+    def __init__(self, end_of_log: Callable[[int], bytes]) -> None:
+        self._end_of_log = end_of_log
         self._by_stream: dict[str, _Stream] = {}
+        self._unfinished: set[str] = set()  # the streams whose last line is a bar's
 
     def feed(self, stream: str, data: bytes) -> list[dict[str, Any]]:
-        """Take output.
+        """Take output, before it is in the log.
 
         Returns:
             States of bars as in ``bars`` messages, with negative ids; mostly none.
         """
+        # Nearly all output ends here: a job may print a million lines.
+        if _is_plain(data) and stream not in self._unfinished:
+            return []
+        data = data.replace(b"\r\n", b"\n")
+        if _is_plain(data) and stream not in self._unfinished:
+            return []
         reader = self._by_stream.get(stream)
         if reader is None:
             reader = self._by_stream[stream] = _Stream(-1 - len(self._by_stream))
-        return reader.feed(data)
+        if stream not in self._unfinished:
+            reader.begin(self._end_of_log(_HEADING_BYTES))
+        states = reader.feed(data)
+        (self._unfinished.add if reader.rest else self._unfinished.discard)(stream)
+        return states
 
 
 class _Stream:
-    """The bars on ``stdout`` or ``stderr``."""
+    """The bars on ``stdout`` or ``stderr``.
 
-    __slots__ = ("_before", "_heading", "_id", "_is_in_a_bar", "_shown")
+    Attributes:
+        rest: The line of a bar that isn't finished, from its last writing on.
+    """
+
+    __slots__ = ("_heading", "_id", "_shown", "rest")
 
     def __init__(self, first_id: int) -> None:
         self._id = first_id
-        self._before = b""
-        self._is_in_a_bar = False
         self._heading = ""
         self._shown: dict[int, _Shown] = {}
+        self.rest = b""
+
+    def begin(self, before: bytes) -> None:
+        """A line begins that may be a bar's."""
+        self._heading = _heading_above(before)
 
     def feed(self, data: bytes) -> list[dict[str, Any]]:
-        if b"\r" in data:
-            data = data.replace(b"\r\n", b"\n")
-        # Nearly all output ends here: a job may print a million lines.
-        if b"\r" not in data and b"\b" not in data and not self._is_in_a_bar:
-            self._before = (self._before + data[-_REMEMBERED_BYTES:])[-_REMEMBERED_BYTES:]
-            return []
-        text = self._window(self._before + data)
+        """Take what is printed until it is known that no line of a bar is unfinished."""
+        text = self.rest + data
+        if len(text) > _WINDOW_BYTES:
+            self._heading = _heading_above(text[:-_WINDOW_BYTES].rpartition(b"\n")[0] + b"\n")
+            text = text[-_WINDOW_BYTES:]
         current: dict[int, tuple[_Print, str]] = {}
         for one in _prints(text):
             self._note_heading(one)
             if one.is_of_a_bar:
                 current[one.row] = (one, self._heading)
-        self._remember(text)
+        self.rest = _unfinished(text)
         # Above other bars a line's end is a move down to them.
         is_alone = not any((*current, *self._shown))
         return [s for row, found in current.items() for s in self._tell(row, *found, is_alone)]
 
-    def _window(self, text: bytes) -> bytes:
-        """The end of a text; of what is cut off, only the line above counts."""
-        if len(text) <= _WINDOW_BYTES:
-            return text
-        *_, above, _ = (b"\n" + text[:-_WINDOW_BYTES]).rsplit(b"\n", 2)
-        heading = _HEADING.fullmatch(above)
-        self._heading = heading[1].decode() if heading else ""
-        return text[-_WINDOW_BYTES:]
-
     def _note_heading(self, one: _Print) -> None:
-        """Keras writes the epoch on a line of its own above the bar."""
         heading = None if one.is_over_another else _HEADING.fullmatch(one.text)
         if heading:
             self._heading = heading[1].decode()
         elif one.is_followed_by == b"\n" and not one.is_of_a_bar:
             self._heading = ""
-
-    def _remember(self, text: bytes) -> None:
-        """Keep the line that isn't finished, from its last writing on."""
-        line = text.rpartition(b"\n")[2]
-        self._is_in_a_bar = b"\r" in line or b"\b" in line
-        if self._is_in_a_bar:
-            start = max(line.rstrip(b"\r\b").rfind(mark) for mark in (b"\r", b"\b"))
-            self._before = line[max(0, start) :][:_LONGEST_PRINT_BYTES]
-        else:
-            self._before = text[-_REMEMBERED_BYTES:]
 
     def _tell(
         self, row: int, one: _Print, heading: str, is_alone: bool
@@ -147,6 +149,8 @@ class _Stream:
     def _state(self, row: int, shown: _Shown, *, leave: bool) -> dict[str, Any]:
         bar = shown.bar
         own_clock_s = time.monotonic() - shown.began
+        if own_clock_s < _FIRST_MOMENT_S:
+            own_clock_s = 0.0  # unknown: it would make a rate of millions
         return {
             "id": self._id - 2 * row,
             "desc": shown.desc,
@@ -161,6 +165,25 @@ class _Stream:
             "leave": leave,
             "closed": shown.is_closed,
         }
+
+
+def _is_plain(data: bytes) -> bool:
+    return b"\r" not in data and b"\b" not in data
+
+
+def _heading_above(text: bytes) -> str:
+    """Keras writes the epoch on a line of its own above the bar."""
+    above, end, rest = text.rpartition(b"\n")
+    heading = _HEADING.fullmatch(above.rpartition(b"\n")[2]) if end and not rest else None
+    return heading[1].decode() if heading else ""
+
+
+def _unfinished(text: bytes) -> bytes:
+    """The last line, if it is a bar's, from its last writing on."""
+    line = text.rpartition(b"\n")[2]
+    start = max(line.rstrip(b"\r\b").rfind(mark) for mark in (b"\r", b"\b"))
+    is_of_a_bar = b"\r" in line or b"\b" in line
+    return line[max(0, start) :][:_LONGEST_PRINT_BYTES] if is_of_a_bar else b""
 
 
 def _prints(text: bytes) -> Iterator[_Print]:

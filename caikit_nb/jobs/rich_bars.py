@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
+import threading
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +18,9 @@ from caikit_nb.execution.streams import is_standard
 from caikit_nb.jobs.import_hooks import when_imported
 from caikit_nb.jobs.inside import Inside, here
 from caikit_nb.jobs.open_bars import new_id, open_bars
+from caikit_nb.jobs.progress import MAX_BARS
 
+_LONGEST_LOOK_S = 1.0
 _SIZE_COLUMNS = ("DownloadColumn", "FileSizeColumn", "TotalFileSizeColumn", "TransferSpeedColumn")
 _NUMBERS_ONLY = re.compile(r"[\W\d_]*(?:\w{1,3}/s|s/\w{1,3})?[\W\d_]*")
 
@@ -134,6 +137,8 @@ def _watch(progress: Any) -> None:
     if source is None:
         source = progress._caikit_nb_source = _Source(progress, inside)
     open_bars.watch(source)
+    if len(progress.tasks) <= MAX_BARS:  # bars stand in the order in which they are told of
+        source.look()
 
 
 class _Source:
@@ -144,9 +149,18 @@ class _Source:
         self._progress = weakref.ref(progress)
         self._ids: dict[Any, int] = {}
         self._told: dict[Any, dict[str, Any]] = {}
+        self._lock = threading.RLock()  # the user's thread looks, too
 
     def look(self) -> bool:
         """Tell what has changed; whether the display is still there."""
+        if not self._lock.acquire(blocking=False):
+            return True  # somebody does it just now
+        try:
+            return self._look()
+        finally:
+            self._lock.release()
+
+    def _look(self) -> bool:
         progress = self._progress()
         if progress is None:
             self._tell_of_ends(self._told, leave=True)
@@ -160,9 +174,16 @@ class _Source:
 
     def close(self) -> None:
         """The display is at its end."""
-        self.look()
-        progress = self._progress()
-        self._tell_of_ends(self._told, leave=progress is None or not progress.live.transient)
+        # Whoever looks now may wait for the display's own lock, and its owner for us.
+        is_ours = self._lock.acquire(timeout=_LONGEST_LOOK_S)
+        try:
+            self._look()
+            progress = self._progress()
+            leave = progress is None or not progress.live.transient
+            self._tell_of_ends(self._told, leave=leave)
+        finally:
+            if is_ours:
+                self._lock.release()
 
     def _tell(self, key: Any, state: dict[str, Any]) -> None:
         told = self._told.get(key, {})
@@ -174,7 +195,7 @@ class _Source:
     def _tell_of_ends(self, keys: Any, *, leave: bool) -> None:
         for key in tuple(keys):
             self._tell(key, {**self._told[key], "closed": True, "leave": leave})
-            del self._told[key]
+            self._told.pop(key, None)
 
 
 _CLOCKS = ("elapsed_s", "rate")

@@ -133,3 +133,13 @@ def test_the_last_lines_know_of_a_cursor_that_went_up() -> None:
     spool = LogSpool(None)
     spool.append(b"top\none\ntwo\n\x1b[2AONE\n\n")
     assert spool.text(2) == "ONE\ntwo\n"
+
+
+def test_the_end_is_so_many_bytes_wherever_they_are() -> None:
+    spool = LogSpool(None)
+    spool.append(b"ab")
+    assert (spool.end(1), spool.end(9)) == (b"b", b"ab")
+    spool.append(b"x" * HEAD_BYTES)
+    spool.append(b"yz")
+    assert (spool.end(3), spool.end(1)) == (b"xyz", b"z")
+    assert len(spool.end(HEAD_BYTES + 9)) == HEAD_BYTES + 4

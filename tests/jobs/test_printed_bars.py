@@ -8,6 +8,7 @@ import pytest
 
 from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.job_future import JobFuture
+from caikit_nb.jobs.logs import LogSpool
 from caikit_nb.jobs.options import JobOptions
 from caikit_nb.jobs.printed_bars import PrintedBars
 from caikit_nb.jobs.progress import Bars
@@ -18,9 +19,11 @@ every_method = pytest.mark.parametrize("method", METHODS)
 
 def seen(*pieces: str) -> list[tuple[Any, ...]]:
     """The bars after a job has printed these pieces."""
-    printed, bars = PrintedBars(), Bars()
+    log, bars = LogSpool(None), Bars()
+    printed = PrintedBars(log.end)
     for piece in pieces:
         bars.take({"bars": printed.feed("stdout", piece.encode())})
+        log.append(piece.encode())
     return [(bar.desc, bar.n, bar.total, bar.closed) for bar in bars.latest()]
 
 
@@ -85,13 +88,13 @@ def test_a_finished_bar_leaves_the_text_after_it_alone() -> None:
 
 
 def test_the_same_bar_again_is_no_news() -> None:
-    printed = PrintedBars()
+    printed = PrintedBars(LogSpool(None).end)
     assert len(printed.feed("stderr", b"\r1/5 [=>...]")) == 1
     assert printed.feed("stderr", b"\r1/5 [=>...]") == []
 
 
 def test_streams_have_their_own_bars() -> None:
-    printed = PrintedBars()
+    printed = PrintedBars(LogSpool(None).end)
     (out,), (err,) = (printed.feed(name, b"\r1/5 [=>...]") for name in ("stdout", "stderr"))
     assert out["id"] != err["id"]
     assert max(out["id"], err["id"]) < 0, "ids of bars that a job tells of itself are from 0"
@@ -157,6 +160,23 @@ def test_bars_as_lightning_prints_them(executor: JobExecutor, method: str) -> No
         "loss=0.5, v_num=0",
     )
     assert future.logs().count("\n") == 1
+
+
+def with_records_beside_a_bar() -> None:
+    import sys
+
+    for step in range(3):
+        print(f"\r{step}/2 [{'=' * 9}]", end="", flush=True)
+        print("a record", step, file=sys.stderr)
+    print()
+
+
+@every_method
+def test_a_record_on_stderr_is_a_line_of_its_own(executor: JobExecutor, method: str) -> None:
+    future = run(executor, method, with_records_beside_a_bar)
+    lines = future.logs().splitlines()
+    assert [line for line in lines if "record" in line] == [f"a record {n}" for n in range(3)]
+    assert [(bar.n, bar.total) for bar in future.progress] == [(2, 2)]
 
 
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
