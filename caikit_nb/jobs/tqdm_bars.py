@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import io
+import threading
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -98,9 +99,9 @@ def _closing(close: Callable[[Any], None]) -> Callable[[Any], None]:
             close(self)
             return
         state = _state(self)
+        self._caikit_nb_source.close()
         close(self)
         inside.bars.tell(self._caikit_nb_id, {**state, "closed": True})
-        open_bars.drop(self._caikit_nb_source)
 
     return new_close
 
@@ -122,16 +123,27 @@ class _Source:
         self.owner: Inside = bar._caikit_nb
         self._bar = weakref.ref(bar)
         self._told: Any = None
+        self._lock = threading.Lock()
+        self._is_closed = False
 
     def look(self) -> bool:
         bar = self._bar()
-        if bar is None or bar.disable:
+        if bar is None:
             return False
-        shown = (bar.n, bar.total, bar.desc, getattr(bar, "postfix", None))
-        if shown != self._told:
-            self._told = shown
-            bar.display()
+        with self._lock:  # a look that is late would open a closed bar again
+            if self._is_closed:
+                return False
+            shown = (bar.n, bar.total, bar.desc, getattr(bar, "postfix", None))
+            if shown != self._told:
+                self._told = shown
+                self.owner.bars.tell(bar._caikit_nb_id, _state(bar))
         return True
+
+    def close(self) -> None:
+        """Nothing is told from here on."""
+        with self._lock:
+            self._is_closed = True
+        open_bars.drop(self)
 
 
 def _wrap_flavour(class_name: str, module: Any) -> None:

@@ -5,7 +5,7 @@ import re
 LOAD = (
     "%load_ext caikit_nb\nimport logging\nlogging.basicConfig(format='%(levelname)s %(message)s')"
 )
-WAIT = "while not pathlib.Path('go').exists(): time.sleep(0.02)"
+WAIT = "while not pathlib.Path('bars-go').exists(): time.sleep(0.02)"
 
 KINDS = f"""%%caikit_job kinds
 import pathlib, sys, time
@@ -55,7 +55,7 @@ def test_bars_of_every_kind_are_on_the_card(lab_page):
     lab_page.set_theme("dark")
     lab_page.screenshot("bars-running-dark")
     lab_page.set_theme("light")
-    (lab_page.server.root / "go").touch()
+    (lab_page.server.root / "bars-go").touch()
     card.get_by_text("completed").wait_for()
     card.get_by_text("accuracy").first.wait_for()
     card.get_by_text("'done'").scroll_into_view_if_needed()
