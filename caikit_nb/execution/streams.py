@@ -6,14 +6,17 @@ import contextlib
 import ctypes
 import faulthandler
 import io
-import logging
 import os
 import sys
-from typing import TextIO, cast
+from typing import Any, TextIO, cast
 
 from caikit_nb.execution.channel import ChildEnd
+from caikit_nb.execution.thread_streams import real_stream
 
 _LINE_BUFFERED = 1  # _IOLBF
+
+# The streams that ours took the place of. They live on with whoever kept them.
+_old: list[object] = []
 
 
 def redirect(end: ChildEnd) -> None:
@@ -31,6 +34,12 @@ def redirect(end: ChildEnd) -> None:
     if end.stderr is not None:
         faulthandler.enable(2)
     _line_buffer_c_stdout()
+
+
+def is_standard(file: object) -> bool:
+    """Whether what is written to a file object is the job's (or this program's) output."""
+    standard = (sys.stdout, sys.stderr, real_stream("stdout"), real_stream("stderr"), *_old)
+    return any(file is stream for stream in standard)
 
 
 def flush() -> None:
@@ -55,22 +64,21 @@ def _replace_python_stream(name: str, number: int) -> None:
     stream = io.TextIOWrapper(
         io.BufferedWriter(raw), encoding="utf-8", errors="backslashreplace", line_buffering=True
     )
-    old = {id(getattr(sys, name)), id(getattr(sys, f"__{name}__"))}
+    before = (getattr(sys, name), real_stream(name), getattr(sys, f"__{name}__"))
     setattr(sys, name, stream)
     setattr(sys, f"__{name}__", stream)
-    _redirect_logging(old, stream)
+    for old in before:
+        _speak_through(old, stream)
 
 
-def _redirect_logging(old: set[int], stream: TextIO) -> None:
-    """Handlers made before the fork hold the kernel's stream objects."""
-    loggers = [logging.getLogger(), *logging.Logger.manager.loggerDict.values()]
-    for logger in loggers:
-        for handler in getattr(logger, "handlers", ()):
-            if isinstance(handler, logging.StreamHandler) and id(handler.stream) in old:
-                handler.stream = stream
-    last = logging.lastResort
-    if isinstance(last, logging.StreamHandler) and id(last.stream) in old:
-        last.__dict__["stream"] = stream
+def _speak_through(old: Any, stream: TextIO) -> None:
+    """Whoever kept the kernel's stream, such as a handler of `logging`, writes to ours, too."""
+    if isinstance(old, io.StringIO):  # the calling cell collects its own output there
+        return
+    _old.append(old)
+    for method in ("write", "writelines", "flush"):
+        with contextlib.suppress(AttributeError, TypeError):
+            setattr(old, method, getattr(stream, method))
 
 
 def _line_buffer_c_stdout() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -67,8 +68,11 @@ def _install() -> None:
     with _lock:
         _users += 1
         if _users == 1:
-            sys.stdout = _Routed("stdout", sys.stdout)
-            sys.stderr = _Routed("stderr", sys.stderr)
+            for name in ("stdout", "stderr"):
+                real = getattr(sys, name)
+                routed_stream = _Routed(name, real)
+                setattr(sys, name, routed_stream)
+                _move_logging(real, routed_stream)
 
 
 def _uninstall() -> None:
@@ -79,4 +83,15 @@ def _uninstall() -> None:
             for name in ("stdout", "stderr"):
                 stream = getattr(sys, name)
                 if isinstance(stream, _Routed):
-                    setattr(sys, name, stream.__dict__["caikit_nb_real"])
+                    real = stream.__dict__["caikit_nb_real"]
+                    setattr(sys, name, real)
+                    _move_logging(stream, real)
+
+
+def _move_logging(old: Any, new: Any) -> None:
+    """Handlers keep the stream that was there when they were made."""
+    loggers = [logging.getLogger(), *tuple(logging.Logger.manager.loggerDict.values())]
+    for logger in loggers:
+        for handler in tuple(getattr(logger, "handlers", ())):
+            if isinstance(handler, logging.StreamHandler) and vars(handler).get("stream") is old:
+                handler.stream = new

@@ -15,6 +15,7 @@ from caikit_nb.execution.messages import Message
 from caikit_nb.execution.outcome import Outcome, Usage
 from caikit_nb.jobs.displays import Displays
 from caikit_nb.jobs.logs import LogSpool
+from caikit_nb.jobs.printed_bars import PrintedBars
 from caikit_nb.jobs.progress import Bars, Metrics
 
 _NO_LOG = LogSpool(None)
@@ -36,6 +37,8 @@ class Attempt:
         "_on_change",
         "_on_end",
         "_on_message",
+        "_open_line",
+        "_printed_bars",
         "bars",
         "displays",
         "ended",
@@ -64,6 +67,8 @@ class Attempt:
         self.log = LogSpool(directory / f"output{suffix}.log")
         self.bars, self.metrics = Bars(), Metrics()
         self.displays = Displays(directory / f"displays{suffix}")
+        self._open_line = ""  # the stream whose line isn't finished
+        self._printed_bars = PrintedBars(self.log.end)
         self.running: Running | None = None
         self.pid: int | None = None
         self.usage = _NO_USAGE
@@ -100,7 +105,14 @@ class Attempt:
     def on_output(self, stream: str, data: bytes) -> None:
         """It printed something."""
         self.displays.make_room()
+        printed = self._printed_bars.feed(stream, data)
+        if self._open_line not in ("", stream):
+            # The streams are two pipes: a record on stderr would land in the midst of a line.
+            self.log.append(b"\n")
+        self._open_line = "" if data.endswith(b"\n") else stream
         self.log.append(data)
+        if printed:
+            self.bars.take({"bars": printed})
         self._on_change()
 
     def on_message(self, message: Message) -> None:

@@ -17,6 +17,7 @@ from caikit_nb.execution import call as calls
 from caikit_nb.execution.call import Call, Port
 from caikit_nb.execution.messages import Message
 from caikit_nb.jobs import kept_inputs, seeds
+from caikit_nb.jobs.open_bars import open_bars
 
 T = TypeVar("T")
 
@@ -96,8 +97,14 @@ class Inside:
         self.job = job
         self.bars = Teller(port, lambda items: {"kind": "bars", "bars": items})
         self.metrics = Teller(port, lambda items: {"kind": "metrics", "points": items})
+        self._pid = os.getpid()
         self._order = 0
         self._steps: dict[str, int] = {}
+
+    @property
+    def can_tell(self) -> bool:
+        """Whether this is the job's own process, and not one that the job has forked."""
+        return os.getpid() == self._pid
 
     def log_metric(self, step: float | None, values: Mapping[str, Any]) -> None:
         """See the module's `log_metric`."""
@@ -110,6 +117,7 @@ class Inside:
 
     def flush(self) -> None:
         """Send what is waiting."""
+        open_bars.close(self)
         self.bars.flush()
         self.metrics.flush()
 
@@ -157,9 +165,9 @@ def entered(
 
 def run_function(call: Call, port: Port) -> Mapping[str, object]:
     """The runner of a submitted function; ``options["job"]`` says as which job it runs."""
-    from caikit_nb.jobs import tqdm_bars
+    from caikit_nb.jobs import bar_libraries
 
-    tqdm_bars.install()
+    bar_libraries.install()
     own, seeded = call.options["own_process"], call.options["seeded"]
     kept_inputs.keep(call.options["keeping"], lambda: call.inputs)
     with entered(call.options["job"], port, own_process=own, seeded=seeded):

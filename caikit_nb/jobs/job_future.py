@@ -185,17 +185,20 @@ class JobFuture(concurrent.futures.Future[Any], JobFutureBase):
         """What the job's random numbers begin with."""
         return self._job.spec.seed
 
-    def logs(self, tail: int | None = None, *, attempt: int | None = None) -> str:
-        """What the job has printed.
+    def logs(
+        self, tail: int | None = None, *, attempt: int | None = None, raw: bool = False
+    ) -> str:
+        """What the job has printed, as it stands on a terminal's screen.
 
         Args:
             tail: Only so many of the last lines.
             attempt: In which attempt, from 1; the last one's if None.
+            raw: As it was printed, with carriage returns and each state of a printed bar.
 
         Raises:
             ValueError: there was no such attempt.
         """
-        return self._job.log_of(attempt).text(tail)
+        return self._job.log_of(attempt).text(tail, raw=raw)
 
     @property
     def displays(self) -> Displays:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import threading
 from collections import deque
 from pathlib import Path
 
+from caikit_nb.jobs.playback import played
+
 HEAD_BYTES = 64 * 2**10
 TAIL_BYTES = 256 * 2**10
 MAX_FILE_BYTES = 256 * 2**20
+
+_ROWS_ABOVE = 16  # so far up a cursor may have gone from the last lines
 
 
 class LogSpool:
@@ -76,6 +81,15 @@ class LogSpool:
         except OSError:  # the disk is full or the directory gone: head and tail go on
             self._max_file_bytes = 0
 
+    def end(self, count: int) -> bytes:
+        """The last bytes, at most `count`; for whoever writes the log."""
+        data = b""
+        for piece in itertools.chain(reversed(self._tail), (self._head,)):
+            data = piece[-count:] + data
+            if len(data) >= count:
+                break
+        return data[-count:]
+
     def close(self) -> None:
         """No more output will come."""
         if self._fd is not None:
@@ -105,24 +119,35 @@ class LogSpool:
             self._path.unlink(missing_ok=True)
             self._path = None
 
-    def text(self, tail: int | None = None) -> str:
+    def text(self, tail: int | None = None, *, raw: bool = False) -> str:
         """The output; only the last `tail` lines if given.
 
         Where it is longer than what was kept, a line says how much is left out.
+
+        Args:
+            tail: How many lines; None for all that was kept.
+            raw: As it was printed, with each state of a line that was printed over and over;
+                else as it stands on a terminal's screen.
         """
         with self._lock:
-            text = self._text(tail)
-        return text.replace("\r\n", "\n")
+            data = self._kept() if tail is None else self._last_lines(tail + _ROWS_ABOVE)
+        text = data.decode("utf-8", "replace")
+        text = text if raw else played(text)
+        return text if tail is None else _last_lines(text, tail)
 
-    def _text(self, tail: int | None) -> str:
-        if tail is None and self._path is not None and self._file_size == self.size_bytes:
-            if not self.size_bytes:
-                return ""
-            return self._path.read_bytes().decode("utf-8", "replace")
-        text = self._remembered().decode("utf-8", "replace")
-        if tail is None:
-            return text
-        return "".join(text.splitlines(keepends=True)[-tail:]) if tail > 0 else ""
+    def _kept(self) -> bytes:
+        if self._path is not None and self._file_size == self.size_bytes:
+            return self._path.read_bytes() if self.size_bytes else b""
+        return self._remembered()
+
+    def _last_lines(self, lines: int) -> bytes:
+        data = self._remembered()
+        start = len(data) - 1  # a line's end at the very end begins no line
+        for _ in range(lines):
+            start = data.rfind(b"\n", 0, max(start, 0))
+            if start < 0:
+                break
+        return data[start + 1 :]
 
     def read(self, start: int, end: int) -> bytes:
         """The output from byte `start` to `end`, without what is not kept of it."""
@@ -145,3 +170,11 @@ class LogSpool:
         where = f"; the first {self._file_size} bytes are in {self._path}" if self._path else ""
         note = f"\n[… {left_out} bytes left out{where} …]\n"
         return self._head + note.encode() + tail
+
+
+def _last_lines(text: str, lines: int) -> str:
+    if lines <= 0:
+        return ""
+    rows = text.split("\n")
+    ended = rows[-1] == ""
+    return "\n".join(rows[-lines - ended :])

@@ -6,33 +6,28 @@ file of their own, stay what they are.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import io
-import itertools
-import os
-import sys
 import threading
-import time
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from caikit_nb.execution.streams import is_standard
+from caikit_nb.jobs.import_hooks import when_imported
 from caikit_nb.jobs.inside import Inside, here
+from caikit_nb.jobs.open_bars import new_id, open_bars
 
-_LOOK_EVERY_S = 0.25
-
-_ids = itertools.count()
-_installed: list[str] = []
-
-# What the notebook flavour of tqdm changes in order to draw widgets.
-_DRAWING = (
-    "__init__",
-    "display",
-    "status_printer",
-    "close",
-    "clear",
-    "reset",
-    "update",
-    "__iter__",
-)
+# Where tqdm has classes that draw in other ways, and how those are called.
+_FLAVOURS = {
+    "tqdm.notebook": "tqdm_notebook",
+    "tqdm.rich": "tqdm_rich",
+    "tqdm.gui": "tqdm_gui",
+    "tqdm.tk": "tqdm_tk",
+}
+_OPTIONS_OF_FLAVOURS = ("display", "progress", "options", "grab", "tk_parent", "cancel_callback")
+_FILE_AT = 4  # the place of `file` among the arguments
 
 
 class _Nowhere(io.StringIO):
@@ -41,35 +36,23 @@ class _Nowhere(io.StringIO):
     def write(self, text: str) -> int:
         return len(text)
 
+    def isatty(self) -> bool:
+        """Bars that show only in front of people show on a card."""
+        return True
 
+
+@functools.cache
 def install() -> None:
     """Teach tqdm's classes to draw on the card of the job they are made in. Idempotent."""
-    import tqdm.std
-
-    if not _installed:
-        _installed.append("std")
-        _wrap(tqdm.std.tqdm)
-    # Only where there are widgets can tqdm.auto choose the notebook flavour.
-    if "ipywidgets" in sys.modules and "notebook" not in _installed:
-        import tqdm.notebook
-
-        _installed.append("notebook")
-        _wrap_notebook(tqdm.notebook.tqdm_notebook, tqdm.std.tqdm)
+    when_imported("tqdm.std", lambda module: _wrap(module.tqdm))
+    for module_name, class_name in _FLAVOURS.items():
+        when_imported(module_name, functools.partial(_wrap_flavour, class_name))
 
 
 def _wrap(kind: Any) -> None:
-    init, display, close, iterate = kind.__init__, kind.display, kind.close, kind.__iter__
+    display, iterate = kind.display, kind.__iter__
 
-    def new_init(self: Any, *args: Any, **kwargs: Any) -> None:
-        inside = here()
-        given = kwargs.get("file")
-        if inside is not None and given in (None, sys.stdout, sys.stderr) and len(args) < 5:
-            self._caikit_nb = inside
-            self._caikit_nb_id = next(_ids)
-            kwargs.update(file=_Nowhere(), gui=False)
-            kwargs.pop("display", None)
-        init(self, *args, **kwargs)
-
+    @functools.wraps(display)
     def new_display(self: Any, msg: str | None = None, pos: int | None = None) -> Any:
         inside = _line_of(self)
         if inside is None:
@@ -78,28 +61,53 @@ def _wrap(kind: Any) -> None:
             inside.bars.tell(self._caikit_nb_id, _state(self))
         return True
 
-    def new_close(self: Any) -> None:
-        inside = _line_of(self)
-        was_open = not self.disable
-        state = _state(self) if inside is not None and was_open else None
-        close(self)
-        if inside is not None and state is not None:
-            inside.bars.tell(self._caikit_nb_id, {**state, "closed": True})
-
     def new_iter(self: Any) -> Iterator[Any]:
         return iterate(self) if _line_of(self) is None or self.disable else _counted(self)
 
-    kind.__init__, kind.display, kind.close = new_init, new_display, new_close
-    kind.__iter__ = new_iter
+    kind.__init__, kind.close = _opening(kind.__init__), _closing(kind.close)
+    kind.display, kind.__iter__ = new_display, new_iter
+
+
+def _opening(init: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(init)
+    def new_init(self: Any, *args: Any, **kwargs: Any) -> None:
+        inside = here()
+        if inside is not None:
+            for option in _OPTIONS_OF_FLAVOURS:
+                kwargs.pop(option, None)
+            given = args[_FILE_AT] if len(args) > _FILE_AT else kwargs.get("file")
+            if inside.can_tell and (given is None or is_standard(given)):
+                self._caikit_nb, self._caikit_nb_id = inside, new_id()
+                kwargs["gui"] = False
+                if len(args) > _FILE_AT:
+                    args = (*args[:_FILE_AT], _Nowhere(), *args[_FILE_AT + 1 :])
+                else:
+                    kwargs["file"] = _Nowhere()
+        init(self, *args, **kwargs)
+        if _line_of(self) is not None and not self.disable:
+            self._caikit_nb_source = _Source(self)
+            open_bars.watch(self._caikit_nb_source)
+
+    return new_init
+
+
+def _closing(close: Callable[[Any], None]) -> Callable[[Any], None]:
+    @functools.wraps(close)
+    def new_close(self: Any) -> None:
+        inside = _line_of(self)
+        if inside is None or self.disable:
+            close(self)
+            return
+        state = _state(self)
+        self._caikit_nb_source.close()
+        close(self)
+        inside.bars.tell(self._caikit_nb_id, {**state, "closed": True})
+
+    return new_close
 
 
 def _counted(bar: Any) -> Iterator[Any]:
-    """Iterate as tqdm does, but keep the bar's own count true at every step.
-
-    tqdm counts in a variable of its own until it draws next; a loop that becomes slow just after
-    a drawing would then show an old count for as long as its step takes.
-    """
-    _open_bars.watch(bar)
+    """Iterate as tqdm does, but keep the bar's own count true at every step."""
     try:
         for item in bar.iterable:
             yield item
@@ -108,62 +116,54 @@ def _counted(bar: Any) -> Iterator[Any]:
         bar.close()
 
 
-class _OpenBars:
-    """Tells how far the open bars are, four times a second while there are any."""
+class _Source:
+    """A bar to look after; one that nobody holds any more closes itself."""
 
-    def __init__(self) -> None:
-        self.forget()
-
-    def forget(self) -> None:
-        """In a forked process nobody watches yet."""
+    def __init__(self, bar: Any) -> None:
+        self.owner: Inside = bar._caikit_nb
+        self._bar = weakref.ref(bar)
+        self._told: Any = None
         self._lock = threading.Lock()
-        self._bars: list[Any] = []
-        self._thread: threading.Thread | None = None
+        self._is_closed = False
 
-    def watch(self, bar: Any) -> None:
-        """Look after a bar until it is closed."""
+    def look(self) -> bool:
+        bar = self._bar()
+        if bar is None:
+            return False
+        with self._lock:  # a look that is late would open a closed bar again
+            if self._is_closed:
+                return False
+            shown = (bar.n, bar.total, bar.desc, getattr(bar, "postfix", None))
+            if shown != self._told:
+                self._told = shown
+                self.owner.bars.tell(bar._caikit_nb_id, _state(bar))
+        return True
+
+    def close(self) -> None:
+        """Nothing is told from here on."""
         with self._lock:
-            self._bars.append(bar)
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="caikit_nb bars", daemon=True
-                )
-                self._thread.start()
-
-    def _run(self) -> None:
-        told: dict[int, float] = {}
-        while True:
-            time.sleep(_LOOK_EVERY_S)
-            with self._lock:
-                self._bars = [bar for bar in self._bars if not bar.disable]
-                if not self._bars:
-                    self._thread = None
-                    return
-                bars = tuple(self._bars)
-            for bar in bars:
-                if told.get(bar._caikit_nb_id) != bar.n:
-                    told[bar._caikit_nb_id] = bar.n
-                    bar.display()
+            self._is_closed = True
+        open_bars.drop(self)
 
 
-_open_bars = _OpenBars()
-os.register_at_fork(after_in_child=_open_bars.forget)
+def _wrap_flavour(class_name: str, module: Any) -> None:
+    """In a job a class that draws in a way of its own behaves like the class it is made from."""
+    kind = getattr(module, class_name)
+    for name, own in tuple(vars(kind).items()):
+        if inspect.isfunction(own) and hasattr(kind.__base__, name):
+            setattr(kind, name, _by_place(kind, name, own))
 
 
-def _wrap_notebook(kind: Any, plain: Any) -> None:
-    """In a job the notebook flavour behaves like the plain one."""
-    for name in _DRAWING:
-        own = kind.__dict__.get(name)
-        if own is not None and name != "status_printer":
-            setattr(kind, name, _by_place(own, getattr(plain, name), name))
-
-
-def _by_place(own: Any, plain: Any, name: str) -> Any:
+def _by_place(kind: Any, name: str, own: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(own)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        in_job = here() is not None if name == "__init__" else _line_of(self) is not None
-        if in_job and name == "__init__":
-            self.displayed = True
-        return (plain if in_job else own)(self, *args, **kwargs)
+        if name == "__init__":
+            self._caikit_nb_plain = here() is not None
+            if self._caikit_nb_plain:
+                self.status_printer = super(kind, self).status_printer
+        if getattr(self, "_caikit_nb_plain", False):
+            return getattr(super(kind, self), name)(*args, **kwargs)
+        return own(self, *args, **kwargs)
 
     return method
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from caikit_nb.jobs.attempt import Attempt
 from caikit_nb.jobs.displays import Display
 from caikit_nb.jobs.logs import LogSpool
+from caikit_nb.jobs.playback import played
 from caikit_nb.jobs.sizes import format_size
 from caikit_nb.notebook import ansi
 from caikit_nb.notebook.looks import BACKGROUND, CODE_FONT, FAINT, TEXT
@@ -103,7 +104,7 @@ def _whole_lines(data: bytes) -> bytes:
 
 
 def _lines(data: bytes) -> list[str]:
-    text = ansi.played(data.decode("utf-8", "replace")).rstrip("\n")
+    text = played(data.decode("utf-8", "replace")).rstrip("\n")
     return text.split("\n") if text else []
 
 

@@ -15,7 +15,7 @@ from traitlets import TraitError
 
 from caikit_nb.execution import call as calls
 from caikit_nb.execution.call import Call, FormattedError, Port
-from caikit_nb.jobs import kept_inputs, tqdm_bars
+from caikit_nb.jobs import bar_libraries, kept_inputs
 from caikit_nb.jobs.inside import entered
 from caikit_nb.jobs.start_method import Choice
 from caikit_nb.notebook.capture import Capture
@@ -54,7 +54,7 @@ def run_function(call: Call, port: Port) -> Mapping[str, object]:
 
 def _prepared(call: Call, port: Port) -> InteractiveShell:
     shell = shell_in_process(port)
-    tqdm_bars.install()
+    bar_libraries.install()
     _know_sources(shell, call.options.get("seen_sources"))
     for name in call.options.get("imports", ()):
         with contextlib.suppress(ImportError):

@@ -14,7 +14,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from caikit_nb.execution import call as calls
 from caikit_nb.execution.call import Call, FormattedError, Port
 from caikit_nb.execution.destroyable_thread import ThreadDestroyedException
-from caikit_nb.jobs import tqdm_bars
+from caikit_nb.jobs import bar_libraries
 from caikit_nb.jobs.inside import entered
 from caikit_nb.notebook.job_shell import cell_values, is_hushed, rendered
 
@@ -40,7 +40,7 @@ def run_function_in_thread(call: Call, port: Port) -> Mapping[str, object]:
 
 @contextlib.contextmanager
 def _in_job(call: Call, port: Port, shell: InteractiveShell) -> Iterator[None]:
-    tqdm_bars.install()
+    bar_libraries.install()
     hooks = getattr(shell.display_pub, "_hooks", None)  # ipykernel's, one list per thread
 
     def to_card(message: Mapping[str, Any]) -> None:

@@ -106,3 +106,40 @@ def test_bytes_that_are_no_text_are_replaced(path: Path) -> None:
     spool = LogSpool(path)
     spool.append(b"\xff\n")
     assert spool.text() == "\ufffd\n"
+
+
+def test_a_line_that_was_printed_over_is_one_line() -> None:
+    spool = LogSpool(None)
+    spool.append(b"begun\n" + b"".join(b"\r%3d%%" % part for part in range(101)) + b"\nended\n")
+    assert spool.text() == "begun\n100%\nended\n"
+    assert spool.text(2) == "100%\nended\n"
+    assert spool.text(raw=True).count("\r") == 101
+
+
+def test_only_a_lines_end_ends_a_line() -> None:
+    spool = LogSpool(None)
+    spool.append("one\x0ctwo\x85three\u2028four\nfive\n".encode())
+    assert spool.text(1) == "five\n"
+    assert spool.text(2) == "one\x0ctwo\x85three\u2028four\nfive\n"
+
+
+def test_the_tail_has_the_line_that_is_not_finished() -> None:
+    spool = LogSpool(None)
+    spool.append(b"one\ntwo\nthr")
+    assert (spool.text(1), spool.text(2)) == ("thr", "two\nthr")
+
+
+def test_the_last_lines_know_of_a_cursor_that_went_up() -> None:
+    spool = LogSpool(None)
+    spool.append(b"top\none\ntwo\n\x1b[2AONE\n\n")
+    assert spool.text(2) == "ONE\ntwo\n"
+
+
+def test_the_end_is_so_many_bytes_wherever_they_are() -> None:
+    spool = LogSpool(None)
+    spool.append(b"ab")
+    assert (spool.end(1), spool.end(9)) == (b"b", b"ab")
+    spool.append(b"x" * HEAD_BYTES)
+    spool.append(b"yz")
+    assert (spool.end(3), spool.end(1)) == (b"xyz", b"z")
+    assert len(spool.end(HEAD_BYTES + 9)) == HEAD_BYTES + 4
