@@ -108,7 +108,9 @@ class _Stream:
         """Take what is printed until it is known that no line of a bar is unfinished."""
         text = self.rest + data
         if len(text) > _WINDOW_BYTES:
-            self._heading = _heading_above(text[:-_WINDOW_BYTES].rpartition(b"\n")[0] + b"\n")
+            above, newline, _ = text[:-_WINDOW_BYTES].rpartition(b"\n")
+            if newline:  # else the heading is what it was
+                self._heading = _heading_above(above + newline)
             text = text[-_WINDOW_BYTES:]
         current: dict[int, tuple[_Print, str]] = {}
         for one in _prints(text):

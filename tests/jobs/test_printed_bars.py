@@ -53,6 +53,11 @@ def test_the_epoch_above_names_the_bar() -> None:
     assert seen(*pieces) == [("Epoch 2/2", 1, 5, False)]
 
 
+def test_the_epoch_above_names_a_bar_that_comes_in_one_large_piece() -> None:
+    writings = "".join(f"\r{n}/900 [{'=' * 20}]" for n in range(900))
+    assert seen("Epoch 2/2\n", writings) == [("Epoch 2/2", 899, 900, False)]
+
+
 def test_a_bar_after_other_words_has_no_epoch() -> None:
     assert seen("Epoch 2/2\n", "\r5/5 [=====]\n", "evaluating\n", "\r1/5 [=>...]") == [
         ("", 1, 5, False)
