@@ -166,3 +166,86 @@ class RemoteTraceback(Exception):
 
 class BackendError(CaikitNbError):
     """A backend isn't known, can't be started, or lacks its optional packages."""
+
+
+class ExperimentError(CaikitNbError):
+    """The root of what `caikit_nb.experiments` raises."""
+
+
+class DatabaseError(ExperimentError):
+    """The experiments' database can't be opened, read or written; what was stored stays.
+
+    Raised by everything in `caikit_nb.experiments` that touches it.
+    """
+
+
+class NotInDatabaseError(ExperimentError, AssertionError):
+    """An experiment that no database knows was asked for its jobs (contracts S10)."""
+
+
+class ResourceExistsError(ExperimentError):
+    """The name is taken. Raised by `ExperimentDB.add_experiment`."""
+
+
+class ResourceMissingError(ExperimentError, LookupError):
+    """There is no such experiment or job. Raised by whoever gets or deletes one."""
+
+
+class UnsafeUpdateError(ExperimentError):
+    """Somebody else has changed the job since it was read, and nothing was written.
+
+    Raised by `experiments.Job.put` and `experiments.Job.try_run`.
+
+    Attributes:
+        job_id: The job.
+        experiment_name: Its experiment.
+    """
+
+    def __init__(self, job_id: str, experiment_name: str) -> None:
+        super().__init__(job_id, experiment_name)
+        self.job_id = job_id
+        self.experiment_name = experiment_name
+
+    def __str__(self) -> str:
+        return (
+            f"job {self.job_id!r} of experiment {self.experiment_name!r} was changed by somebody "
+            "else, and nothing was written: get it anew with experiment.get_job"
+        )
+
+
+class NoJobError(ExperimentError):
+    """The experiment has no job to run now. Raised by `Experiment.next_job`.
+
+    Attributes:
+        experiment_name: The experiment.
+        why: The reason.
+    """
+
+    def __init__(self, experiment_name: str, why: str = "none is queued") -> None:
+        super().__init__(experiment_name, why)
+        self.experiment_name = experiment_name
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"experiment {self.experiment_name!r} has no job to run: {self.why}"
+
+
+class UnstorableValueError(ExperimentError, ValueError):
+    """A hyperparameter or result can't be written as JSON. Raised before anything is stored.
+
+    Attributes:
+        key: Where it is, as in ``results['history'][2]``.
+        why: What is wrong with it.
+    """
+
+    def __init__(self, key: str, why: str) -> None:
+        super().__init__(key, why)
+        self.key = key
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"{self.key} can't be stored: {self.why}"
+
+
+class JobPruned(CaikitNbError):
+    """Raised by a job's own code to end it as PRUNED: a poor trial that is not worth its time."""

@@ -1,0 +1,222 @@
+"""A database as this package needs it: short transactions, and errors of one clear line."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import sqlalchemy
+from sqlalchemy import Connection, event, func, insert, inspect, select, text, update
+from sqlalchemy.engine import URL, Engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+
+from caikit_nb.errors import DatabaseError
+from caikit_nb.experiments import schema
+
+URL_VARIABLE = "CAIKIT_NB_EXPERIMENTS"
+_BUSY_S = 60.0
+_MIGRATION_LOCK = 7_301_254_196
+_WRITES = "caikit_writes"
+
+
+def default_url() -> str:
+    """The address in ``$CAIKIT_NB_EXPERIMENTS``, else a file in the user's data directory."""
+    given = os.environ.get(URL_VARIABLE)
+    if given:
+        return given
+    directory = platformdirs.user_data_path("caikit_nb")
+    return f"sqlite:///{directory / 'experiments.sqlite'}"
+
+
+def parse_url(text: str) -> URL:
+    """The address of a database.
+
+    Raises:
+        ValueError: it isn't one, or names no file.
+    """
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise ValueError(
+            f"a database is given as sqlite:///FILE or postgresql://HOST/NAME, not {text!r}"
+        ) from None
+    if url.drivername == "postgresql":
+        return url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+        raise ValueError("the processes of an experiment share a file: use sqlite:///FILE")
+    return url
+
+
+class Database:
+    """Transactions on one database, opened and brought up to date with the first.
+
+    Args:
+        url: Its address.
+        busy_s: How long to wait for others' transactions.
+    """
+
+    def __init__(self, url: URL, busy_s: float = _BUSY_S) -> None:
+        self.url, self._busy_s = url, busy_s
+        self.is_sqlite = url.get_backend_name() == "sqlite"
+        self._engine: Engine | None = None
+        _all.add(self)
+
+    def __str__(self) -> str:
+        return self.url.render_as_string(hide_password=True)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that only reads."""
+        with self._transaction({}) as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that is kept whole or not at all."""
+        with self._transaction({_WRITES: True}) as connection:
+            yield connection
+
+    def now(self, connection: Connection) -> float:
+        """Seconds since the epoch, by a clock that all workers share."""
+        if connection.dialect.name != "postgresql":
+            return time.time()
+        clock = sqlalchemy.extract("epoch", func.clock_timestamp())
+        return float(connection.scalars(select(clock)).one())
+
+    def close(self) -> None:
+        """Give up its connections; the next transaction opens new ones."""
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+
+    @contextlib.contextmanager
+    def _transaction(self, options: dict[str, Any]) -> Iterator[Connection]:
+        with _clear_errors(str(self)):
+            engine = self._engine or self._open()
+            with engine.connect() as connection:
+                connection = connection.execution_options(**options)
+                with connection.begin():
+                    yield connection
+
+    def _open(self) -> Engine:
+        engine = _engine(self.url, self._busy_s)
+        try:
+            _bring_up_to_date(engine, str(self))
+        except BaseException:
+            engine.dispose()
+            raise
+        self._engine = engine
+        weakref.finalize(self, engine.dispose)
+        return engine
+
+    def _forget_connections(self) -> None:
+        """In a forked child: they are the parent's, and closing them would disturb it."""
+        if self._engine is not None:
+            _inherited.append(self._engine.pool)
+            self._engine.dispose(close=False)
+
+
+_all: weakref.WeakSet[Database] = weakref.WeakSet()
+_inherited: list[Any] = []
+
+
+def _forget_all() -> None:
+    for database in list(_all):
+        database._forget_connections()
+
+
+os.register_at_fork(after_in_child=_forget_all)
+
+
+def _engine(url: URL, busy_s: float) -> Engine:
+    try:
+        if url.get_backend_name() != "sqlite":
+            return sqlalchemy.create_engine(url, pool_pre_ping=True)
+    except (NoSuchModuleError, ModuleNotFoundError) as error:
+        raise DatabaseError(f"no driver for {url.drivername}: {error}") from None
+    if url.database and not url.database.startswith("file:"):
+        Path(url.database).expanduser().parent.mkdir(parents=True, exist_ok=True)
+    engine = sqlalchemy.create_engine(url, connect_args={"timeout": busy_s})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _: object) -> None:
+    connection.isolation_level = None  # the driver must not begin transactions by itself
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA foreign_keys=ON")
+    try:
+        cursor.execute("PRAGMA journal_mode=WAL")
+    except Exception as error:
+        if "readonly" not in str(error):
+            raise
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that begins to write later could find that it has read what is no more.
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _bring_up_to_date(engine: Engine, name: str) -> None:
+    with engine.connect() as connection, connection.begin():
+        if _version(connection, name) == schema.VERSION:
+            return
+    with engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
+        if connection.dialect.name == "postgresql":
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
+        version = _version(connection, name)
+        for step in schema.MIGRATIONS[version:]:
+            step(connection)
+        versions = schema.versions
+        if version:
+            connection.execute(update(versions).values(version=schema.VERSION))
+        else:
+            connection.execute(insert(versions).values(version=schema.VERSION))
+
+
+def _version(connection: Connection, name: str) -> int:
+    """The tables' version; 0 if there are none."""
+    if not inspect(connection).has_table(schema.versions.name):
+        return 0
+    version = int(connection.scalar(select(schema.versions.c.version)) or 0)
+    if version > schema.VERSION:
+        raise DatabaseError(
+            f"{name} was made by a newer caikit_nb (version {version} of the tables, and this one "
+            f"knows {schema.VERSION}): upgrade caikit_nb"
+        )
+    return version
+
+
+_KNOWN_FAULTS = {
+    "file is not a database": "it is not a database",
+    "malformed": "the file is damaged; what a copy of it holds can be read from the copy",
+    "database is locked": "another program holds it locked; try again when that has ended",
+    "readonly database": "it is read-only: make the file and its directory writable",
+    "unable to open": "it can't be opened: see that its directory exists and may be written",
+    "disk is full": "the disk is full; nothing was written, and what was there before stays",
+    "disk I/O error": "the disk gave an error; the last change was not written",
+}
+
+
+@contextlib.contextmanager
+def _clear_errors(name: str) -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        original = str(error.orig).strip()
+        fault = next((say for sign, say in _KNOWN_FAULTS.items() if sign in original), None)
+        said = fault or " ".join(original.splitlines())
+        raise DatabaseError(f"{name}: {said}") from error
+    except SQLAlchemyError as error:
+        raise DatabaseError(f"{name}: {error}") from error
+    except OSError as error:
+        raise DatabaseError(f"{name}: {error}") from error

@@ -1,0 +1,242 @@
+"""An experiment: a source of jobs with hyperparameters and results."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from caikit_nb.errors import NoJobError, NotInDatabaseError
+from caikit_nb.experiments import results, running
+from caikit_nb.experiments.encoding import JSON, plain_values, to_json
+from caikit_nb.experiments.job import Job
+from caikit_nb.experiments.names import check_name
+from caikit_nb.experiments.proposal import Proposal, Standing
+from caikit_nb.experiments.rows import Draft
+from caikit_nb.experiments.statuses import (
+    DONE,
+    EXPERIMENT_STATUSES,
+    JOB_STATUSES,
+    QUEUED,
+    RUNNING,
+    check_status,
+)
+from caikit_nb.experiments.storage import Storage
+
+if TYPE_CHECKING:
+    from caikit_nb.experiments.running import ExperimentRun
+
+_LONGEST_WAIT_S = 1.0
+
+
+class Experiment:
+    """The root of the searches. It is used once a database has it (`ExperimentDB`).
+
+    Args:
+        name: What it is known by.
+        status: RUNNING, or DONE: completed or paused, and no jobs are given out.
+
+    Raises:
+        ValueError: the name or the status isn't one.
+    """
+
+    SEARCH: ClassVar[str]
+    """What the search is called where it is stored."""
+
+    def __init__(self, name: str, status: str = RUNNING) -> None:
+        self.name = check_name(name)
+        self.status = check_status(status, EXPERIMENT_STATUSES)
+        self._db: Storage | None = None
+        self._stored: dict[str, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r} {self.status}>"
+
+    def params(self) -> JSON:
+        """What the search is made of, as JSON (contracts S15 to S18)."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_params(cls, name: str, status: str, params: JSON) -> Self:
+        """The experiment of these `params`.
+
+        Raises:
+            ValueError: they are not of this search.
+        """
+        raise NotImplementedError
+
+    def propose(self, standing: Standing) -> Proposal:
+        """Another job, when none is queued."""
+        return Proposal()
+
+    def check_hyperparameters(self, hyperparameters: Mapping[str, JSON]) -> None:
+        """See that a job may be added by hand.
+
+        Raises:
+            ValueError: its hyperparameters are not those of this search.
+        """
+
+    def should_prune(self, job: Job) -> bool:
+        """Whether a job that has reported is not worth its time."""
+        return False
+
+    def objective_of(self, result_name: str | None) -> tuple[str | None, str | None]:
+        """The result that counts and whether ``min`` or ``max`` is best; None if it has none."""
+        return result_name, None
+
+    @property
+    def _storage(self) -> Storage:
+        if self._db is None:
+            raise NotInDatabaseError(
+                f"experiment {self.name!r} is in no database: ExperimentDB().add_experiment(it)"
+            )
+        return self._db
+
+    def columns(self) -> dict[str, Any]:
+        """Its row as it is to be."""
+        return {"status": self.status, "search": self.SEARCH, "params": to_json(self.params())}
+
+    def add_job(
+        self,
+        hyperparameters: Mapping[str, JSON] | None = None,
+        status: str = QUEUED,
+        results: Mapping[str, JSON] | None = None,
+        *,
+        source: str = "",
+        reason: str = "",
+    ) -> Job:
+        """Store a job (contracts S11).
+
+        Args:
+            hyperparameters: By name.
+            status: Also one that has ended.
+            results: By name.
+            source: The source of its cell.
+            reason: Why it ended as it did.
+
+        Raises:
+            UnstorableValueError: a value isn't JSON; names its key.
+            ValueError: the status isn't one, or the hyperparameters are not those of the search.
+        """
+        draft = Draft(
+            check_status(status, JOB_STATUSES),
+            plain_values(hyperparameters or {}, "hyperparameters"),
+            plain_values(results or {}, "results"),
+            reason,
+            source,
+        )
+        self.check_hyperparameters(draft.hyperparameters)
+        record = self._storage.add(draft)
+        job = Job.of_record(self, record)
+        self._storage.hold(record, job)
+        return job
+
+    def next_job(self, wait_s: float = 0.0) -> Job:
+        """Claim a job: it is RUNNING, and this process's alone (contracts S12).
+
+        Args:
+            wait_s: How long to wait for one while others run: a running job may come back when
+                its worker dies, or be what the search waits for.
+
+        Raises:
+            NoJobError: there is none.
+        """
+        give_up, pause_s = time.monotonic() + wait_s, 0.02
+        while True:
+            try:
+                record = self._storage.claim(self)
+            except NoJobError:
+                if time.monotonic() >= give_up or not self.counts().get(RUNNING):
+                    raise
+                time.sleep(min(pause_s, max(0.0, give_up - time.monotonic())))
+                pause_s = min(2 * pause_s, _LONGEST_WAIT_S)
+                continue
+            job = Job.of_record(self, record)
+            self._storage.hold(record, job)
+            return job
+
+    def get_job(self, job_id: str) -> Job:
+        """The job of that id.
+
+        Raises:
+            ResourceMissingError: there is none.
+        """
+        return Job.of_record(self, self._storage.get(job_id))
+
+    def all_jobs(self) -> Iterator[Job]:
+        """Its jobs, oldest first; each can be put safely."""
+        return (Job.of_record(self, record) for record in self._storage.all())
+
+    def counts(self) -> Mapping[str, int]:
+        """How many jobs have each status."""
+        return self._storage.counts()
+
+    def push_updates(self) -> None:
+        """Store what has been changed here of its status and its search.
+
+        What was not changed here stays as others have stored it.
+
+        Raises:
+            ResourceMissingError: it is no longer in the database.
+        """
+        check_status(self.status, EXPERIMENT_STATUSES)
+        columns = self.columns()
+        changed = {k: v for k, v in columns.items() if self._stored.get(k) != v}
+        if changed:
+            self._storage.write(changed)
+        self._stored = columns
+
+    def refresh(self) -> None:
+        """Read its status anew."""
+        self.status = self._stored["status"] = self._storage.status()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it is DONE as last read."""
+        return self.status == DONE
+
+    def delete(self, ensure: bool = True) -> None:
+        """Remove it and its jobs from the database.
+
+        Args:
+            ensure: Whether it is an error that it isn't there.
+
+        Raises:
+            ResourceMissingError: it isn't.
+        """
+        self._storage.delete(ensure=ensure)
+
+    def best(self, result_name: str | None = None, objective: str | None = None) -> Job:
+        """The job that is DONE with the best result.
+
+        Args:
+            result_name: Which result; the one that the search optimises if None.
+            objective: ``min`` or ``max``; the search's own if None, else ``max``.
+
+        Raises:
+            LookupError: no job has that result.
+            ValueError: the search has no result of its own, or the objective isn't one.
+        """
+        return results.best(self, result_name, objective)
+
+    def to_pandas(self) -> Any:
+        """Its jobs as a pandas DataFrame: a row each, with hyperparameters and results."""
+        return results.to_pandas(self)
+
+    def run(
+        self,
+        train: Callable[..., Any],
+        *,
+        workers: int | None = None,
+        jobs: int | None = None,
+        **options: Any,
+    ) -> ExperimentRun:
+        """Run its jobs as background jobs of this session: ``train(**hyperparameters)``.
+
+        Args:
+            train: Returns the results, a mapping by name or one number.
+            workers: How many at once; as many as the session allows if None.
+            jobs: How many in all; without end if None.
+            **options: See `caikit_nb.options`.
+        """
+        return running.run(self, train, workers, jobs, options)

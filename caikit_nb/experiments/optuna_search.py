@@ -1,0 +1,309 @@
+"""Searches by Optuna's samplers and pruners: TPE, CMA-ES and their like.
+
+The database's jobs are all there is: for each question an Optuna study is made of them. So a
+search goes on wherever it is opened, and a job that comes back to the queue is not told twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Self
+
+from caikit_nb.experiments.distributions import (
+    Choice,
+    Constant,
+    Distribution,
+    LogUniform,
+    Normal,
+    Uniform,
+    check_distributions,
+    from_params,
+    to_params,
+)
+from caikit_nb.experiments.encoding import JSON, plain_values, to_json
+from caikit_nb.experiments.experiment import Experiment
+from caikit_nb.experiments.job import Job
+from caikit_nb.experiments.proposal import Proposal, Standing
+from caikit_nb.experiments.results import check_objective, number
+from caikit_nb.experiments.rows import Draft, Record, read_all
+from caikit_nb.experiments.searches import check_exact_names
+from caikit_nb.experiments.statuses import CRASHED, DONE, PRUNED, RUNNING
+
+Chosen = str | Mapping[str, Mapping[str, JSON]] | None
+_SHORT_NAMES = {
+    "tpe": "TPESampler",
+    "cmaes": "CmaEsSampler",
+    "random": "RandomSampler",
+    "gp": "GPSampler",
+    "qmc": "QMCSampler",
+    "median": "MedianPruner",
+    "percentile": "PercentilePruner",
+    "halving": "SuccessiveHalvingPruner",
+    "hyperband": "HyperbandPruner",
+    "threshold": "ThresholdPruner",
+}
+
+
+class OptunaSearch(Experiment):
+    """New jobs by an Optuna sampler, which learns from the results.
+
+    Args:
+        name: What it is known by.
+        distributions: A distribution for each hyperparameter; not `Normal`, and `Choice` without
+            weights.
+        objective: ``min`` or ``max``.
+        result_name: The result that every job reports.
+        sampler: ``tpe``, ``cmaes``, ``random``, ``gp``, ``qmc``, or a class of
+            `optuna.samplers`; with its options as ``{"tpe": {"n_startup_trials": 5}}``.
+        pruner: ``median``, ``percentile``, ``halving``, ``hyperband``, ``threshold``, or a class
+            of `optuna.pruners`, likewise; None to prune nothing.
+        status: RUNNING or DONE.
+
+    Raises:
+        ValueError: one of them isn't what it must be.
+    """
+
+    SEARCH: ClassVar[str] = "Optuna"
+
+    def __init__(
+        self,
+        name: str,
+        distributions: Mapping[str, Distribution],
+        objective: str,
+        result_name: str,
+        sampler: Chosen = "tpe",
+        pruner: Chosen = None,
+        status: str = RUNNING,
+    ) -> None:
+        super().__init__(name, status)
+        self.distributions = check_distributions(distributions)
+        for key, each in self.distributions.items():
+            _check_for_optuna(key, each)
+        self.objective = check_objective(objective)
+        if not result_name:
+            raise ValueError(f"result_name must be a result's name, not {result_name!r}")
+        self.result_name = result_name
+        self.sampler, self.pruner = _chosen("sampler", sampler or "tpe"), _chosen("pruner", pruner)
+
+    def params(self) -> JSON:
+        """What it is made of."""
+        return {
+            "distributions": to_params(self.distributions),
+            "objective": self.objective,
+            "resultName": self.result_name,
+            "sampler": self.sampler,
+            "pruner": self.pruner,
+        }
+
+    @classmethod
+    def from_params(cls, name: str, status: str, params: JSON) -> Self:
+        """See `Experiment.from_params`."""
+        return cls(
+            name,
+            from_params(params["distributions"]),
+            params["objective"],
+            params["resultName"],
+            params.get("sampler"),
+            params.get("pruner"),
+            status,
+        )
+
+    def objective_of(self, result_name: str | None) -> tuple[str | None, str | None]:
+        """See `Experiment.objective_of`."""
+        is_own = result_name in (None, self.result_name)
+        return (self.result_name, self.objective) if is_own else (result_name, None)
+
+    def check_hyperparameters(self, hyperparameters: Mapping[str, JSON]) -> None:
+        """See `Experiment.check_hyperparameters`."""
+        check_exact_names(hyperparameters, self.distributions)
+
+    def propose(self, standing: Standing) -> Proposal:
+        """What the sampler asks for next."""
+        study = self._study(standing.records(), {}, standing.proposed)
+        space = {name: _for_optuna(each) for name, each in self._free().items()}
+        with _quiet(_optuna()):
+            trial = study.ask(fixed_distributions=space)
+        fixed = {
+            name: each.value
+            for name, each in self.distributions.items()
+            if isinstance(each, Constant)
+        }
+        drawn = {name: self._value_of(name, trial.params[name]) for name in space}
+        # CMA-ES keeps what it has learned with its trials.
+        kept = study.trials[-1].system_attrs
+        origin = {"optuna": plain_values(kept, "origin")}
+        return Proposal(Draft(hyperparameters=plain_values(drawn | fixed, "it"), origin=origin))
+
+    def should_prune(self, job: Job) -> bool:
+        """Whether the pruner gives the job up, after what it has reported."""
+        if self.pruner is None:
+            return False
+        with self._storage.database.reading() as tx:
+            records = list(read_all(tx, self._storage.key))
+        study = self._study(records, self._storage.reports(), 0)
+        at = next((i for i, each in enumerate(records) if each.id == job.job_id), None)
+        if at is None or not study.trials[at].intermediate_values:
+            return False
+        return bool(study.pruner.prune(study, study.trials[at]))
+
+    def study(self) -> Any:
+        """An Optuna study of the jobs as they are now, for ``optuna.visualization``.
+
+        What is done to it is not stored.
+        """
+        with self._storage.database.reading() as tx:
+            records = list(read_all(tx, self._storage.key))
+        return self._study(records, self._storage.reports(), 0)
+
+    def _free(self) -> dict[str, Distribution]:
+        return {k: each for k, each in self.distributions.items() if not isinstance(each, Constant)}
+
+    def _study(
+        self, records: Iterable[Record], reports: Mapping[int, Mapping[int, float]], proposed: int
+    ) -> Any:
+        optuna = _optuna()
+        with _quiet(optuna):
+            study = optuna.create_study(
+                study_name=self.name,
+                direction="maximize" if self.objective == "max" else "minimize",
+                sampler=_make("sampler", self.sampler, proposed),
+                pruner=_make("pruner", self.pruner, 0) or optuna.pruners.NopPruner(),
+            )
+            study.add_trials([self._trial(each, reports.get(each.key, {})) for each in records])
+        return study
+
+    def _trial(self, record: Record, reported: Mapping[int, float]) -> Any:
+        optuna = _optuna()
+        state, value = _state(record, number(record.draft.results.get(self.result_name)))
+        return optuna.trial.create_trial(
+            state=getattr(optuna.trial.TrialState, state),
+            value=value,
+            params=self._params_of(record),
+            distributions={
+                name: _for_optuna(each)
+                for name, each in self._free().items()
+                if name in self._params_of(record)
+            },
+            user_attrs={"job": record.id},
+            system_attrs=dict(record.draft.origin.get("optuna", {})),
+            intermediate_values=dict(reported),
+        )
+
+    def _params_of(self, record: Record) -> dict[str, Any]:
+        """Its hyperparameters as Optuna has them; those that are out of range are left out."""
+        found = {}
+        for name, each in self._free().items():
+            if name not in record.draft.hyperparameters:
+                continue
+            value = record.draft.hyperparameters[name]
+            if isinstance(each, Choice):
+                texts = [to_json(choice) for choice in each.values]
+                if (text := to_json(value)) in texts:
+                    found[name] = text
+            elif isinstance(each, LogUniform | Uniform) and _is_within(value, each):
+                found[name] = value
+        return found
+
+    def _value_of(self, name: str, value: Any) -> JSON:
+        """A hyperparameter as the job has it."""
+        each = self.distributions[name]
+        if not isinstance(each, Choice):
+            return value
+        return next(choice for choice in each.values if to_json(choice) == value)
+
+
+def _is_within(value: JSON, distribution: LogUniform | Uniform) -> bool:
+    plain = number(value)
+    return plain is not None and distribution.low <= plain <= distribution.high
+
+
+def _state(record: Record, value: float | None) -> tuple[str, float | None]:
+    if record.status == DONE and value is not None and not math.isinf(value):
+        return "COMPLETE", value
+    if record.status == PRUNED:
+        return "PRUNED", value
+    if record.status in (CRASHED, DONE):
+        return "FAIL", None
+    return "RUNNING" if record.status == RUNNING else "WAITING", None
+
+
+def _for_optuna(distribution: Distribution) -> Any:
+    optuna = _optuna()
+    match distribution:
+        case LogUniform(low=low, high=high):
+            return optuna.distributions.FloatDistribution(low, high, log=True)
+        case Uniform(low=low, high=high):
+            return optuna.distributions.FloatDistribution(low, high)
+        case Choice(values=values):
+            # As texts: Optuna compares choices, and among JSON values 1, 1.0 and true are equal.
+            return optuna.distributions.CategoricalDistribution([to_json(v) for v in values])
+    raise AssertionError(distribution)
+
+
+def _check_for_optuna(name: str, distribution: Distribution) -> None:
+    if isinstance(distribution, Normal):
+        raise ValueError(f"Optuna's samplers need bounds: give {name!r} a Uniform, not a Normal")
+    if isinstance(distribution, Choice) and distribution.weights is not None:
+        raise ValueError(f"Optuna's samplers weigh choices themselves: give {name!r} no weights")
+
+
+def _chosen(what: str, chosen: Chosen) -> JSON:
+    """A sampler or pruner as it is stored: its class's name and options."""
+    if chosen is None:
+        return None
+    given = {chosen: {}} if isinstance(chosen, str) else chosen
+    if len(given) != 1:
+        raise ValueError(f"{what} must be a name, or a name with options, not {chosen!r}")
+    ((name, options),) = given.items()
+    plain = {_SHORT_NAMES.get(name, name): plain_values(options, what)}
+    _make(what, plain, 0)
+    return plain
+
+
+def _make(what: str, chosen: JSON, proposed: int) -> Any:
+    """Optuna's object; None if none is chosen.
+
+    Raises:
+        ValueError: there is no such class, or it doesn't take these options.
+    """
+    if chosen is None:
+        return None
+    optuna = _optuna()
+    room = optuna.samplers if what == "sampler" else optuna.pruners
+    base = optuna.samplers.BaseSampler if what == "sampler" else optuna.pruners.BasePruner
+    ((name, options),) = chosen.items()
+    kind = getattr(room, name, None)
+    if not (inspect.isclass(kind) and issubclass(kind, base)):
+        known = ", ".join(n for n in sorted(room.__all__) if not n.startswith("Base"))
+        raise ValueError(f"{what} must be one of {known}, not {name!r}")
+    if isinstance(options.get("seed"), int):
+        # It is made anew for each job, and must not draw the same numbers each time.
+        options = options | {"seed": (options["seed"] + proposed) % 2**32}
+    try:
+        return kind(**options)
+    except TypeError as error:
+        raise ValueError(f"{what} {name}: {error}") from None
+
+
+@contextlib.contextmanager
+def _quiet(optuna: Any) -> Iterator[None]:
+    """Without a line for each study that is made and each value that is left to chance."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+def _optuna() -> Any:
+    try:
+        import optuna
+    except ImportError:
+        raise ImportError(
+            'OptunaSearch needs Optuna: pip install "caikit_nb[experiments]"'
+        ) from None
+    return optuna

@@ -1,0 +1,49 @@
+"""Runs an experiment's jobs as background jobs. How, the session says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from caikit_nb.experiments.experiment import Experiment
+
+
+class ExperimentRun(Protocol):
+    """What `Experiment.run` gives back."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it has ended; False if the time was over first."""
+
+    def cancel(self) -> None:
+        """Take no more jobs, and cancel those that run."""
+
+
+Run = Callable[
+    ["Experiment", Callable[..., Any], int | None, int | None, Mapping[str, Any]], ExperimentRun
+]
+
+_run: Run | None = None
+
+
+def set_run(run: Run) -> None:
+    """Have `Experiment.run` do that; called by the session."""
+    global _run
+    _run = run
+
+
+def run(
+    experiment: Experiment,
+    train: Callable[..., Any],
+    workers: int | None,
+    jobs: int | None,
+    options: Mapping[str, Any],
+) -> ExperimentRun:
+    """See `Experiment.run`.
+
+    Raises:
+        RuntimeError: there is no session, as without ``import caikit_nb``.
+    """
+    if _run is None:
+        raise RuntimeError("experiment.run needs a session: import caikit_nb first")
+    return _run(experiment, train, workers, jobs, options)
