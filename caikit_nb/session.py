@@ -12,6 +12,7 @@ from typing import Any
 from caikit_nb import jobs as jobs_room
 from caikit_nb.execution.guardian import guardian
 from caikit_nb.execution.serial_thread import SerialThread
+from caikit_nb.experiments import running
 from caikit_nb.jobs import journal, paths
 from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.job_future import JobFuture
@@ -71,6 +72,23 @@ def _forget() -> None:
 
 # A forked child has none of the parent's jobs; its own session would be a new one.
 os.register_at_fork(after_in_child=_forget)
+
+
+def _run_experiment(
+    experiment: Any,
+    train: Callable[..., Any],
+    workers: int | None,
+    jobs: int | None,
+    values: Mapping[str, Any],
+) -> Any:
+    """How `Experiment.run` works here; what it needs is imported with its first use."""
+    from caikit_nb.trials.experiment_run import BackgroundRun
+
+    executor = current_session().executor
+    return BackgroundRun(executor, experiment, train, workers, jobs, _checked(dict(values)))
+
+
+running.set_run(_run_experiment)
 
 module: Any = sys.modules[jobs_room.__name__]
 module.find_registry = lambda: current_session().registry

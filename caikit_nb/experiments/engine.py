@@ -50,6 +50,8 @@ def parse_url(text: str) -> URL:
         return url.set(drivername="postgresql+psycopg")
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
         raise ValueError("the processes of an experiment share a file: use sqlite:///FILE")
+    if url.get_backend_name() == "sqlite" and not str(url.database).startswith("file:"):
+        return url.set(database=str(Path(str(url.database)).expanduser().absolute()))
     return url
 
 
@@ -141,7 +143,7 @@ def _engine(url: URL, busy_s: float) -> Engine:
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise DatabaseError(f"no driver for {url.drivername}: {error}") from None
     if url.database and not url.database.startswith("file:"):
-        Path(url.database).expanduser().parent.mkdir(parents=True, exist_ok=True)
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = sqlalchemy.create_engine(url, connect_args={"timeout": busy_s})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from caikit_nb.errors import NoJobError, NotInDatabaseError
@@ -92,6 +92,11 @@ class Experiment:
             )
         return self._db
 
+    @property
+    def database_url(self) -> str:
+        """The address of its database, with its password."""
+        return self._storage.database.url.render_as_string(hide_password=False)
+
     def columns(self) -> dict[str, Any]:
         """Its row as it is to be."""
         return {"status": self.status, "search": self.SEARCH, "params": to_json(self.params())}
@@ -170,6 +175,10 @@ class Experiment:
     def counts(self) -> Mapping[str, int]:
         """How many jobs have each status."""
         return self._storage.counts()
+
+    def fingerprint(self) -> Hashable:
+        """What is different whenever its status or any of its jobs is."""
+        return self._storage.fingerprint()
 
     def push_updates(self) -> None:
         """Store what has been changed here of its status and its search.

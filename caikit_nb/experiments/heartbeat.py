@@ -9,6 +9,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from caikit_nb.execution.watcher import stillness
+
 logger = logging.getLogger(__name__)
 
 _BEATS_PER_LEASE = 4
@@ -64,7 +66,8 @@ class Heartbeat:
                     self._thread = None
                     return
             for key, version in held:
-                self._beat_once(key, version)
+                with stillness.working():  # a fork must not copy a lock of the database
+                    self._beat_once(key, version)
 
     def _beat_once(self, key: int, version: int) -> None:
         try:

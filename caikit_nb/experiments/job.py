@@ -46,6 +46,9 @@ class Job:
         results: By name; JSON values.
         etag: The version that it was read as; None if it was not.
         reason: Why it ended as it did, in one line.
+
+    Attributes:
+        source: The source of its cell; empty if it has none.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Job:
         self.results = dict(results or {})
         self.etag = etag
         self.reason = reason
+        self.source = ""
         self._record: Record | None = None
 
     @classmethod
@@ -83,11 +87,6 @@ class Job:
 
     def __repr__(self) -> str:
         return f"<{self} {self.status}>"
-
-    @property
-    def source(self) -> str:
-        """The source of its cell; empty if it has none."""
-        return self._record.draft.source if self._record else ""
 
     @property
     def origin(self) -> Mapping[str, JSON]:
@@ -225,6 +224,7 @@ class Job:
     def _take(self, record: Record) -> None:
         self._record, self.etag = record, record.etag
         self.status, self.reason = record.status, record.draft.reason
+        self.source = record.draft.source
         self.hyperparameters = dict(record.draft.hyperparameters)
         self.results = dict(record.draft.results)
 

@@ -110,7 +110,6 @@ def insert_job(
         "experiment": experiment,
         "id": job_id,
         "version": 1,
-        "source": draft.source,
         "origin": to_json(draft.origin),
         "created_at": now,
         "started_at": None if draft.status == QUEUED else now,
@@ -147,7 +146,7 @@ def update_job(
         tx: The transaction.
         experiment: The key of its experiment.
         job_id: Its id.
-        draft: What is written; its source and origin stay what they were.
+        draft: What is written; its origin stays what it was.
         lease: Whose it is if it is RUNNING.
         now: The time.
         version: Key and version that it must have; None for any.
@@ -189,6 +188,7 @@ def _values(draft: Draft, lease: Lease, now: float) -> dict[str, Any]:
         "hyperparameters": to_json(draft.hyperparameters),
         "results": to_json(draft.results),
         "reason": draft.reason,
+        "source": draft.source,
         "lease_until": now + lease.lease_s if runs and lease.lease_s is not None else None,
     }
     return values | {"worker": lease.worker} if runs else values

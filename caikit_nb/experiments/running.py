@@ -12,6 +12,12 @@ if TYPE_CHECKING:
 class ExperimentRun(Protocol):
     """What `Experiment.run` gives back."""
 
+    experiment: Experiment
+
+    @property
+    def is_running(self) -> bool:
+        """Whether jobs run, or more may come."""
+
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it has ended; False if the time was over first."""
 
@@ -24,6 +30,8 @@ Run = Callable[
 ]
 
 _run: Run | None = None
+on_run: list[Callable[[ExperimentRun], object]] = []
+"""Called with each run that begins; a notebook shows it."""
 
 
 def set_run(run: Run) -> None:
@@ -46,4 +54,7 @@ def run(
     """
     if _run is None:
         raise RuntimeError("experiment.run needs a session: import caikit_nb first")
-    return _run(experiment, train, workers, jobs, options)
+    begun = _run(experiment, train, workers, jobs, options)
+    for listener in on_run:
+        listener(begun)
+    return begun

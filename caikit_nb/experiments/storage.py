@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from caikit_nb.errors import NoJobError, ResourceMissingError, UnsafeUpdateError
 from caikit_nb.experiments import rows
@@ -212,6 +212,14 @@ class Storage:
         if found is None:
             raise self._missing()
         return str(found)
+
+    def fingerprint(self) -> tuple[object, ...]:
+        """What is different whenever the experiment's status or any of its jobs is."""
+        mine = jobs.c.experiment == self.key
+        seen = select(func.count(), func.sum(jobs.c.version), func.max(jobs.c.key)).where(mine)
+        with self.database.reading() as tx:
+            status = tx.scalar(select(experiments.c.status).where(experiments.c.key == self.key))
+            return (status, *tx.execute(seen).one())
 
     def report(self, job_id: str, value: float, step: int) -> None:
         """Store how a job stands at a step; the last word on a step holds."""

@@ -26,6 +26,7 @@ from caikit_nb.jobs.states import JobStatus
 from caikit_nb.jobs.submission import SessionHooks, Submission, Work, session_hooks
 from caikit_nb.jobs.workshop import Workshop
 
+CLOSED = "the session was closed"
 _CLOSE_S = 2.0
 
 
@@ -88,8 +89,9 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
         function: Callable[..., Any],
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
+        before_start: Callable[[Job], None] = lambda _: None,
     ) -> JobFuture:
-        """Run a function as a job.
+        """Run a function as a job (see `submit_work` for `before_start`).
 
         Raises:
             TypeError: `function` can't be called.
@@ -107,7 +109,7 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
         inputs = function_inputs(function, args, kwargs)
         extra = self._hooks.function_options()
         work = Work(self._hooks.function_runner, lambda _: inputs, extra)
-        return self.submit_work(work, options)
+        return self.submit_work(work, options, before_start)
 
     def submit_work(
         self,
@@ -214,7 +216,7 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
         self._closed = True
         futures = self.registry.all()
         for future in futures:
-            future._job.cancel("the session was closed", at_once=True)
+            future._job.cancel(CLOSED, at_once=True)
         for future in futures:
             future.wait(_CLOSE_S)
         self._backends.stop()

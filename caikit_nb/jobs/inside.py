@@ -18,6 +18,7 @@ from caikit_nb.execution.call import Call, Port
 from caikit_nb.execution.messages import Message
 from caikit_nb.jobs import kept_inputs, seeds
 from caikit_nb.jobs.open_bars import open_bars
+from caikit_nb.jobs.options import Trial
 
 T = TypeVar("T")
 
@@ -35,6 +36,7 @@ class CurrentJob:
         attempt: Which attempt this is, from 1.
         seed: What its random numbers began with.
         save_path: Where it saves; None if it wasn't given a path.
+        trial: Its row in an experiment; None if it has none.
     """
 
     id: str
@@ -43,6 +45,24 @@ class CurrentJob:
     attempt: int = 1
     seed: int | None = None
     save_path: str | None = None
+    trial: Trial | None = None
+
+    @property
+    def results(self) -> Mapping[str, Any]:
+        """What its experiment gave it to go on from; empty outside experiments."""
+        return {} if self.trial is None else self.trial.results
+
+    def should_prune(self, value: float, step: int) -> bool:
+        """Report a metric to the job's experiment, whose pruner may give the job up.
+
+        Args:
+            value: The metric that the experiment optimises, as it stands.
+            step: The epoch, say.
+
+        Returns:
+            Whether to end: ``raise caikit_nb.errors.JobPruned()``. False outside experiments.
+        """
+        return self.trial is not None and self.trial.should_prune(value, step)
 
 
 class _FlushTimer(threading.Timer):

@@ -29,7 +29,7 @@ from caikit_nb.jobs.last_words import headline
 from caikit_nb.jobs.logs import LogSpool
 from caikit_nb.jobs.states import JobStatus, StateMachine
 from caikit_nb.jobs.times import Times
-from caikit_nb.jobs.verdict import Failure, failure_of, is_interrupt
+from caikit_nb.jobs.verdict import Failure, failure_of, is_interrupt, is_pruning
 
 
 class Job:
@@ -216,8 +216,9 @@ class Job:
 
     def _may_begin_again(self, attempt: Attempt, failure: Failure) -> bool:
         more = attempt.number < len(self.attempts)
-        # Who interrupts it does not want it anew.
-        return more and self.status is JobStatus.RUNNING and not is_interrupt(failure)
+        # Who interrupts or prunes it does not want it anew.
+        is_wanted = is_interrupt(failure) or is_pruning(failure)
+        return more and self.status is JobStatus.RUNNING and not is_wanted
 
     def _failure(self, attempt: Attempt, outcome: Outcome) -> Failure | None:
         """What the outcome means if it isn't a success."""
@@ -242,7 +243,8 @@ class Job:
             return False
         self.packed_error = error
         self.reason = attempt.reason = headline(error)
-        decided = self._states.move(JobStatus.ERRORED)
+        ending = JobStatus.PRUNED if is_pruning(error) else JobStatus.ERRORED
+        decided = self._states.move(ending)
         if not decided:
             self.packed_error, self.reason = None, "cancelled"
         return decided

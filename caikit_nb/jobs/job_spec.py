@@ -28,6 +28,7 @@ class JobSpec:
         after: The names of the jobs it follows.
         seed: What its random numbers begin with; None for what they had.
         save_path: Where it saves; None if it doesn't.
+        experiment: The experiment that records it; empty if none does.
         id_directory: The directory of its own on the way there; None if there is none.
     """
 
@@ -48,3 +49,4 @@ class JobSpec:
     seed: int | None = None
     save_path: str | None = None
     id_directory: str | None = None
+    experiment: str = ""

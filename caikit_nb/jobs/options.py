@@ -15,6 +15,17 @@ Duration = str | int | float | timedelta | None
 SESSION_DEFAULT: Any = object()  # what the session's settings say
 
 
+class Trial(Protocol):
+    """A job's row in an experiment, as its own code sees it. It crosses to the job's process."""
+
+    @property
+    def results(self) -> Mapping[str, Any]:
+        """What it had before it began: its parent's results in population based training."""
+
+    def should_prune(self, value: float, step: int) -> bool:
+        """Report how it stands at a step; whether it is not worth its time."""
+
+
 class Policy(Protocol):
     """The settings that an executor asks for, each time anew."""
 
@@ -78,6 +89,8 @@ class JobOptions:
         save_path: Where the job saves, for itself `CurrentJob.save_path`; None for nowhere.
         save_with_id: Save in a directory of the job's own below `save_path`, named by its id. It
             is deleted when the job's retention ends; nothing else that is saved is.
+        trial: Its row in an experiment; None if it has none.
+        experiment: The experiment's name, for the card.
     """
 
     name: str | None = None
@@ -92,6 +105,8 @@ class JobOptions:
     backend: str | None = None
     save_path: str | os.PathLike[str] | None = None
     save_with_id: bool = False
+    trial: Trial | None = None
+    experiment: str = ""
 
 
 def check_retries(retries: object) -> int:

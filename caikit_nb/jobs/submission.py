@@ -128,6 +128,7 @@ class Submission:
             allow_unsafe_fork=policy.allow_unsafe_fork,
         )
         self.keeping: Keeping | None = None
+        self._trial = options.trial
         self.spec = self._make_spec(options, next_name, identity or _identity(options))
 
     def _make_spec(
@@ -155,6 +156,7 @@ class Submission:
             name=options.name or next_name(),
             save_path=None if identity.place is None else identity.place.path,
             id_directory=None if identity.place is None else identity.place.id_directory,
+            experiment=options.experiment,
         )
 
     def keep_inputs(self, directory: Path) -> None:
@@ -187,7 +189,15 @@ class Submission:
     def _own(self, attempt: int, choice: Choice) -> Mapping[str, Any]:
         spec = self.spec
         return {
-            "job": CurrentJob(spec.id, spec.name, spec.params, attempt, spec.seed, spec.save_path),
+            "job": CurrentJob(
+                spec.id,
+                spec.name,
+                spec.params,
+                attempt,
+                spec.seed,
+                spec.save_path,
+                self._trial,
+            ),
             "own_process": choice.method != "thread",
             "seeded": seeds.loaded_libraries(),
             "keeping": self.keeping if attempt == 1 else None,

@@ -11,6 +11,7 @@ from caikit_nb.jobs.logs import LogSpool
 Failure = PackedError | BaseException
 
 _TAIL_LINES = 200
+_PRUNINGS = ("caikit_nb.errors.JobPruned", "optuna.exceptions.TrialPruned")
 
 
 def failure_of(outcome: Outcome, log: LogSpool) -> Failure | None:
@@ -26,3 +27,10 @@ def is_interrupt(failure: Failure) -> bool:
     if isinstance(failure, PackedError):
         return failure.nodes[0].type_name.rpartition(".")[2] == "KeyboardInterrupt"
     return isinstance(failure, KeyboardInterrupt)
+
+
+def is_pruning(failure: Failure) -> bool:
+    """Whether its own code gave it up as a poor trial."""
+    if isinstance(failure, PackedError):
+        return failure.nodes[0].type_name in _PRUNINGS
+    return f"{type(failure).__module__}.{type(failure).__qualname__}" in _PRUNINGS

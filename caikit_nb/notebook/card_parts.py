@@ -88,6 +88,8 @@ def _facts(job: Job, kept: str) -> str:
     parts = [f"{way(job)}: {spec.reason}"]
     if spec.params:
         parts.append(", ".join(_param(name, value) for name, value in spec.params.items()))
+    if spec.experiment:
+        parts.append(f"experiment {spec.experiment}")
     if spec.shipped:
         parts.append(f"shipped {_sizes(spec.shipped)}")
     if spec.retries and job.attempt.number > 1:

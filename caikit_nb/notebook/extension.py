@@ -18,6 +18,7 @@ from caikit_nb.jobs.submission import SessionHooks
 from caikit_nb.notebook import cell_runner
 from caikit_nb.notebook.capture import TrackedClasses
 from caikit_nb.notebook.cards import Cards
+from caikit_nb.notebook.experiment_views import ExperimentViews
 from caikit_nb.notebook.homecoming import Homecoming
 from caikit_nb.notebook.job_shell import refuse_input_in_threads
 from caikit_nb.notebook.live_tables import LiveTables
@@ -52,7 +53,16 @@ class Extension:
         self.settings.observe(lambda _: executor.queue.start_next(), "max_workers")
         if self.cards.has_widgets:
             refuse_input_in_threads(shell.kernel)  # type: ignore[attr-defined]
-        magics = CaikitMagics(shell, executor, self.cards, self.tables, self.homecoming)
+        self.views = ExperimentViews(shell, has_widgets=self.cards.has_widgets)
+        magics = CaikitMagics(
+            shell,
+            executor,
+            self.cards,
+            self.tables,
+            self.homecoming,
+            self.settings,
+            self.views,
+        )
         shell.register_magics(magics)
         self._configurables().append(self.settings)
         # Cells write caikit_nb.progress(…) without an import of their own.
@@ -76,6 +86,7 @@ class Extension:
         self.session.close()
         self.cards.close()
         self.tables.close()
+        self.views.close()
         self.homecoming.close()
         if self.settings in self._configurables():
             self._configurables().remove(self.settings)
@@ -101,7 +112,8 @@ def unload(shell: InteractiveShell) -> None:
     if extension is not None:
         extension.close()
         extension.tables.freeze("its session has ended")
-        for kind, names in (("line", ("caikit_job", "caikit_jobs")), ("cell", ("caikit_job",))):
+        lines = ("caikit_job", "caikit_jobs", "caikit_experiment")
+        for kind, names in (("line", lines), ("cell", ("caikit_job",))):
             for name in names:
                 shell.magics_manager.magics[kind].pop(name, None)
 

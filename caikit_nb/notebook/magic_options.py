@@ -37,6 +37,8 @@ class CellOptions:
         names_in: The variables to ship; None to find them from the source.
         start_method: None for the setting's.
         params: Hyperparameters by name.
+        experiment: The experiment that records the job; None for none.
+        takes_next: Run that experiment's next job, with its hyperparameters.
         retain: Given as ``--retain``; `NOT_GIVEN` if it wasn't.
         timeout: None for none.
         memory_limit: Bytes of its own that the job may have; None for the setting's.
@@ -55,6 +57,8 @@ class CellOptions:
     names_in: tuple[str, ...] | None
     start_method: str | None
     params: Mapping[str, Any]
+    experiment: str | None
+    takes_next: bool
     retain: Any
     timeout: Any
     memory_limit: int | None
@@ -89,6 +93,8 @@ def _make_parser() -> _Parser:
     parser.add_argument("-m", "--start-method", type=_start_method)
     parser.add_argument("-b", "--backend", type=_backend)
     parser.add_argument("-p", "--param", type=_param, action="append", default=[])
+    parser.add_argument("-e", "--experiment", metavar="NAME")
+    parser.add_argument("--next", dest="takes_next", action="store_true")
     parser.add_argument("--retain", type=_duration, default=NOT_GIVEN)
     parser.add_argument("--timeout", type=_duration)
     parser.add_argument("--memory-limit", type=_size)
@@ -167,12 +173,16 @@ def _options(
             raise UsageError(f"%%caikit_job: -i/--in: there is no variable {name!r}")
     if given.save_with_id and given.save_path is None:
         raise UsageError("%%caikit_job: --save-with-id needs --save-path PATH")
+    if given.takes_next and given.experiment is None:
+        raise UsageError("%%caikit_job: --next needs -e/--experiment NAME")
     return CellOptions(
         name=_check_name(given.name, namespace),
         out=_flat(given.out or []),
         names_in=names_in,
         start_method=given.start_method,
         params=dict(given.param),
+        experiment=given.experiment,
+        takes_next=given.takes_next,
         retain=given.retain,
         timeout=given.timeout,
         memory_limit=given.memory_limit,

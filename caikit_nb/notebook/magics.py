@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import warnings
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
@@ -12,12 +13,15 @@ from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 
 from caikit_nb.errors import CaikitNbError
 from caikit_nb.jobs.executor import JobExecutor
+from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.options import JobOptions
 from caikit_nb.jobs.submission import Work
 from caikit_nb.notebook import cell_runner
 from caikit_nb.notebook.capture import Capture
 from caikit_nb.notebook.cards import Cards
+from caikit_nb.notebook.experiment_cells import begin_trial
+from caikit_nb.notebook.experiment_views import ExperimentViews
 from caikit_nb.notebook.homecoming import Homecoming
 from caikit_nb.notebook.jobs_command import JobsCommand
 from caikit_nb.notebook.live_tables import LiveTables
@@ -27,11 +31,15 @@ from caikit_nb.notebook.magic_options import (
     parse_cell_line,
     parse_expression_line,
 )
+from caikit_nb.notebook.settings import CaikitJobs
+
+if TYPE_CHECKING:
+    from caikit_nb.trials.cell_trial import CellTrial
 
 
 @magics_class
 class CaikitMagics(Magics):
-    """``%%caikit_job``, ``%caikit_job`` and ``%caikit_jobs``."""
+    """``%%caikit_job``, ``%caikit_job``, ``%caikit_jobs`` and ``%caikit_experiment``."""
 
     def __init__(
         self,
@@ -40,10 +48,13 @@ class CaikitMagics(Magics):
         cards: Cards,
         tables: LiveTables,
         homecoming: Homecoming,
+        settings: CaikitJobs,
+        views: ExperimentViews,
     ) -> None:
         super().__init__(shell)
         self._shell = shell
         self._executor, self._cards, self._homecoming = executor, cards, homecoming
+        self._settings, self._views = settings, views
         self._command = JobsCommand(executor, cards, tables)
 
     @line_cell_magic
@@ -59,6 +70,8 @@ class CaikitMagics(Magics):
         -m, --start-method WAY    auto, fork, forkserver, spawn or thread
         -b, --backend NAME        where: local, inline (here and now, for debugging), or another
         -p, --param K=V           a hyperparameter, bound as a variable in the job (repeatable)
+        -e, --experiment NAME     record the job in that experiment, with its source and metrics
+        --next                    run that experiment's next job: its hyperparameters are variables
         --retain DURATION         how long the result is kept: 90s, 1h30m, 1d, forever
         --timeout DURATION        end the job when it has run that long
         --memory-limit SIZE       end the job past so much memory of its own: 4GB, 512MiB
@@ -102,6 +115,18 @@ class CaikitMagics(Magics):
         """
         return self._command.run(line)
 
+    @line_magic
+    def caikit_experiment(self, line: str) -> None:
+        """Show an experiment, live: its jobs, the best of them, and plots.
+
+        %caikit_experiment           lists the experiments
+        %caikit_experiment NAME      shows one
+        """
+        try:
+            self._views.show_named(line.strip(), self._settings.experiments)
+        except (CaikitNbError, ValueError, ImportError) as error:
+            raise UsageError(f"%caikit_experiment: {error}") from None
+
     def _show(self, future: JobFuture, *, quiet: bool, is_value: bool) -> None:
         if quiet:
             self._cards.show_nothing(future)
@@ -120,40 +145,63 @@ class CaikitMagics(Magics):
     def _submit(self, options: CellOptions, source: str, line: str | None) -> JobFuture:
         comment = "" if line is None or source.lstrip().startswith("%%") else _comment(line)
         _check_syntax(self._shell, comment + source)
-        capture = Capture(self._shell, source, options.names_in, tuple(options.params))
+        try:
+            trial = begin_trial(options, source.strip("\n"), self._settings.experiments)
+            try:
+                return self._submit_cell(options, source, comment, trial)
+            except BaseException:
+                if trial is not None:
+                    trial.give_up()
+                raise
+        except (CaikitNbError, ValueError, ImportError) as error:
+            raise UsageError(f"%%caikit_job: {error}") from None
+
+    def _submit_cell(
+        self, options: CellOptions, source: str, comment: str, trial: CellTrial | None
+    ) -> JobFuture:
+        params = dict(options.params if trial is None else trial.hyperparameters)
+        capture = Capture(self._shell, source, options.names_in, tuple(params))
         plain = {
             "source": comment + source,
             "outs": options.out,
-            "params": dict(options.params),
+            "params": params,
             "names_in": options.names_in,
             "imports": capture.submodules(),
             "seen_sources": cell_runner.seen_sources(self._shell),
         }
         work = Work(cell_runner.run_cell, capture.inputs, plain, source.strip("\n"), options.out)
-        chosen: dict[str, Any] = {
-            "timeout": options.timeout,
-            "params": options.params,
-            "memory_limit": options.memory_limit,
-            "after": options.after,
-            "retries": options.retries,
-            "seed": options.seed,
-            "backend": options.backend,
-            "save_path": options.save_path,
-            "save_with_id": options.save_with_id,
-        }
-        if options.retain is not NOT_GIVEN:
-            chosen["retain"] = options.retain
-        job_options = JobOptions(options.name, options.start_method, **chosen)
-        try:
-            future = self._executor.submit_work(
-                work,
-                job_options,
-                before_start=lambda job: self._homecoming.expect(job, options.out),
-            )
-        except (CaikitNbError, ValueError) as error:
-            raise UsageError(f"%%caikit_job: {error}") from None
+
+        def before_start(job: Job) -> None:
+            self._homecoming.expect(job, options.out)
+            if trial is not None:
+                trial.follow(job)
+
+        future = self._executor.submit_work(
+            work, _job_options(options, params, trial), before_start=before_start
+        )
         future._job.notes.extend(capture.notes)
         return future
+
+
+def _job_options(
+    options: CellOptions, params: Mapping[str, Any], trial: CellTrial | None
+) -> JobOptions:
+    chosen: dict[str, Any] = {
+        "timeout": options.timeout,
+        "params": params,
+        "memory_limit": options.memory_limit,
+        "after": options.after,
+        "retries": options.retries,
+        "seed": options.seed,
+        "backend": options.backend,
+        "save_path": options.save_path,
+        "save_with_id": options.save_with_id,
+        "experiment": options.experiment or "",
+        "trial": None if trial is None else trial.stored,
+    }
+    if options.retain is not NOT_GIVEN:
+        chosen["retain"] = options.retain
+    return JobOptions(options.name, options.start_method, **chosen)
 
 
 def _named(text: str, *, is_cell: bool) -> str:

@@ -66,6 +66,12 @@ class CaikitJobs(Configurable):
         help="How much a job keeps of its inputs on disk, so that it can be replayed: 100MB, a "
         "number of bytes; 0 to keep none.",
     ).tag(config=True)
+    experiments = Unicode(
+        None,
+        allow_none=True,
+        help="Where experiments are kept: sqlite:///FILE, postgresql://HOST/NAME; None for what "
+        "$CAIKIT_NB_EXPERIMENTS says, else a file in your data directory.",
+    ).tag(config=True)
     min_free_memory = AnyTrait(
         None,
         allow_none=True,

@@ -1,0 +1,162 @@
+"""Shows experiments and keeps the newest views up to date.
+
+Others may work on an experiment, too, in other processes and on other machines. So what is shown
+is looked up in its database, every second while something happens there.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from caikit_nb.errors import ExperimentError
+from caikit_nb.execution.watcher import stillness
+from caikit_nb.experiments import running
+from caikit_nb.notebook.live_tables import Place
+
+if TYPE_CHECKING:
+    from caikit_nb.experiments.experiment import Experiment
+
+logger = logging.getLogger(__name__)
+
+MOST_LIVE = 3
+_BUSY_S, _IDLE_S = 1.0, 5.0
+_WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+class ExperimentViews:
+    """The views of a session; plain text where there are no widgets."""
+
+    def __init__(self, shell: InteractiveShell, *, has_widgets: bool) -> None:
+        self._shell, self._has_widgets = shell, has_widgets
+        self._shown: list[ExperimentView] = []
+        self._wakened, self._closed = threading.Event(), False
+        self._thread: threading.Thread | None = None
+        running.on_run.append(self._show_run)
+
+    def show_named(self, name: str, url: str | None) -> None:
+        """Show the experiment of that name, or a line for each if there is no name.
+
+        Raises:
+            ExperimentError: there is none.
+        """
+        from caikit_nb.trials.cell_trial import open_database
+
+        db = open_database(url)
+        if name:
+            self.show(db.get_experiment(name))
+            return
+        found = list(db.get_experiments())
+        for experiment in found:
+            counts = ", ".join(f"{n} {status.lower()}" for status, n in experiment.counts().items())
+            print(f"{experiment.name}  {type(experiment).__name__}, {counts or 'no jobs yet'}")
+        if not found:
+            print("no experiments yet: %%caikit_job -e NAME makes one")
+
+    def show(self, experiment: Experiment) -> None:
+        """Show an experiment in the running cell."""
+        place = Place.of_running_cell(self._shell) if self._has_widgets else Place(None, None)
+        view = ExperimentView(experiment, self._shell, place)
+        view.show(has_widgets=self._has_widgets)
+        if not self._has_widgets:
+            return
+        kept = [each for each in self._shown if not each.place.is_overwritten_by(place)]
+        self._shown = [*kept, view][-MOST_LIVE:]
+        self._wakened.set()
+        if self._thread is None:
+            self._thread = threading.Thread(
+                target=self._run, name="caikit_nb experiment views", daemon=True
+            )
+            self._thread.start()
+
+    def close(self) -> None:
+        """Draw no more."""
+        self._closed = True
+        self._wakened.set()
+        if self._show_run in running.on_run:
+            running.on_run.remove(self._show_run)
+
+    def _show_run(self, run: running.ExperimentRun) -> None:
+        self.show(run.experiment)
+
+    def _run(self) -> None:
+        pid, wait_s = os.getpid(), _BUSY_S
+        while not self._closed and os.getpid() == pid:
+            self._wakened.wait(wait_s)
+            self._wakened.clear()
+            busy = [self._draw(view) for view in list(self._shown)]
+            wait_s = _BUSY_S if any(busy) else _IDLE_S
+
+    def _draw(self, view: ExperimentView) -> bool:
+        """Bring a view up to date; returns whether something happens in its experiment."""
+        try:
+            with stillness.working():
+                return view.draw()
+        except ExperimentError as error:
+            logger.info("a view stands still: %s", error)
+        except Exception:
+            logger.exception("a view can't be drawn")
+        self._shown = [each for each in self._shown if each is not view]
+        return False
+
+
+class ExperimentView:
+    """One view.
+
+    Args:
+        experiment: What is shown.
+        shell: Where it is displayed.
+        place: The cell that shows it.
+    """
+
+    def __init__(self, experiment: Experiment, shell: InteractiveShell, place: Place) -> None:
+        self._experiment, self._shell, self.place = experiment, shell, place
+        self._display_id = uuid.uuid4().hex
+        self._drawn: Any = None
+        self._is_settled = False
+
+    def show(self, *, has_widgets: bool) -> None:
+        """Display it."""
+        from caikit_nb.experiments.picture import Picture
+        from caikit_nb.notebook.experiment_parts import view_html, view_text
+
+        self._drawn = self._experiment.fingerprint()
+        picture = Picture.of(self._experiment)
+        if not has_widgets:
+            print(view_text(picture))
+            return
+        import ipywidgets
+
+        self._html = ipywidgets.HTML(view_html(picture))
+        self._is_settled = not picture.is_active
+        self._publish(self._html.value, view_text(picture), update=False)
+
+    def draw(self) -> bool:
+        """Bring it up to date; returns whether something happens in its experiment."""
+        from caikit_nb.experiments.picture import Picture
+        from caikit_nb.notebook.experiment_parts import view_html, view_text
+
+        counts = self._experiment.counts()
+        is_active = bool(counts.get("RUNNING") or counts.get("QUEUED"))
+        seen = self._experiment.fingerprint()
+        if seen != self._drawn or is_active == self._is_settled:
+            picture = Picture.of(self._experiment)
+            self._html.value = view_html(picture)
+            if not picture.is_active:
+                # What a saved notebook keeps; while jobs run it would redraw the page.
+                self._publish(self._html.value, view_text(picture), update=True)
+            self._drawn, self._is_settled = seen, not picture.is_active
+        return is_active
+
+    def _publish(self, view: str, text: str, *, update: bool) -> None:
+        model = {"version_major": 2, "version_minor": 0, "model_id": self._html.model_id}
+        self._shell.display_pub.publish(
+            {_WIDGET_VIEW: model, "text/html": view, "text/plain": text},
+            transient={"display_id": self._display_id},
+            update=update,
+        )

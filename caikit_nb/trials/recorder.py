@@ -1,0 +1,81 @@
+"""Writes how a background job ended into its row of an experiment."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from caikit_nb.errors import ExperimentError, UnstorableValueError
+from caikit_nb.execution.serial_thread import SerialThread
+from caikit_nb.experiments import statuses
+from caikit_nb.experiments.encoding import plain_values
+from caikit_nb.experiments.job import Job as Row
+from caikit_nb.jobs.executor import CLOSED
+from caikit_nb.jobs.job import Job
+from caikit_nb.jobs.states import JobStatus
+
+logger = logging.getLogger(__name__)
+
+_STATUSES = {
+    JobStatus.COMPLETED: statuses.DONE,
+    JobStatus.ERRORED: statuses.CRASHED,
+    JobStatus.CANCELED: statuses.CRASHED,
+    JobStatus.PRUNED: statuses.PRUNED,
+}
+# The watcher must not wait for a database.
+_writes = SerialThread("caikit_nb experiments")
+
+
+def record(
+    job: Job,
+    row: Row,
+    result_name: str | None = None,
+    gives_back: bool = False,
+    then: Callable[[], object] = lambda: None,
+) -> None:
+    """Store the end of `job` in `row`, which this process has claimed.
+
+    Args:
+        job: Not started yet.
+        row: Its row.
+        result_name: What a returned number is called; None to look at no returned value.
+        gives_back: Queue the row again if the session is closed before the job has ended.
+        then: Called afterwards, in a background thread.
+    """
+
+    def write(_: Job) -> None:
+        try:
+            if gives_back and job.reason == CLOSED:
+                row.status, row.reason = statuses.QUEUED, CLOSED
+                row.put()
+            else:
+                _write_end(job, row, result_name)
+        finally:
+            then()
+
+    job.on_gone.append(lambda ended: _writes.put(lambda: write(ended)))
+
+
+def _write_end(job: Job, row: Row, result_name: str | None) -> None:
+    row.status, row.reason = _STATUSES[job.status], job.reason
+    row.results |= {name: points[-1][1] for name, points in job.attempt.metrics.items() if points}
+    try:
+        if result_name is not None and job.status is JobStatus.COMPLETED:
+            row.results |= plain_values(_returned(job, result_name), "results")
+    except UnstorableValueError as error:
+        row.status, row.reason = statuses.CRASHED, str(error)
+    try:
+        row.put()
+    except ExperimentError as error:
+        job.notes.append(f"its end was not recorded in the experiment: {error}")
+        logger.warning("the end of %s was not recorded: %s", row, error)
+        job.changed()
+
+
+def _returned(job: Job, result_name: str) -> Mapping[str, Any]:
+    """The results that the function has returned: a mapping, or one number."""
+    value = job.value()
+    if value is None:
+        return {}
+    return value if isinstance(value, Mapping) else {result_name: value}
