@@ -61,6 +61,11 @@ class ExperimentDB:
     def __repr__(self) -> str:
         return f"<ExperimentDB {self._database}>"
 
+    @property
+    def database(self) -> Database:
+        """Its transactions."""
+        return self._database
+
     def add_experiment(self, experiment: Experiment) -> Experiment:
         """Store a new experiment, which from now on is this database's.
 

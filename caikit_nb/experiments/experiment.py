@@ -160,6 +160,20 @@ class Experiment:
             self._storage.hold(record, job)
             return job
 
+    def offer_job(self) -> Job:
+        """The job that is to run next, for somebody who claims it by a safe put.
+
+        Raises:
+            NoJobError: there is none.
+        """
+        return Job.of_record(self, self._storage.offer(self))
+
+    def page_of_jobs(self, after: int, most: int) -> tuple[list[Job], int | None]:
+        """Some jobs, oldest first, and where the next page begins; None behind the last one."""
+        records = self._storage.page(after, most + 1)
+        rest = records[most - 1].key if len(records) > most else None
+        return [Job.of_record(self, record) for record in records[:most]], rest
+
     def get_job(self, job_id: str) -> Job:
         """The job of that id.
 

@@ -84,6 +84,13 @@ steps = Table(
     Column("value", Float),
 )
 
+tokens = Table(
+    "caikit_tokens",
+    metadata,
+    Column("email", String(200), primary_key=True),
+    Column("hash", String(64), nullable=False),
+)
+
 
 def _create(connection: Connection) -> None:
     """Version 1: all tables. A later step spells out its own statements."""

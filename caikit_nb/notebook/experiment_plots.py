@@ -17,6 +17,7 @@ _INK, _LINE, _ACCENT = "#808489", "#80848955", "#1976d2"
 _SIZE = (5.2, 2.7)
 _MOST_AXES = 8
 _MOST_LINES = 400
+_MOST_TICKS = 5
 
 
 def metric_plot(picture: Picture) -> str:
@@ -72,7 +73,7 @@ def _draw_scales(axes: Any, scales: Sequence[_Scale]) -> None:
         axes.axvline(at, color=_LINE, linewidth=1)
         axes.text(at, 1.04, scale.name, color=_INK, ha="center", va="bottom", fontsize=8)
         for height, label in scale.ticks:
-            axes.text(at + 0.03, height, label, color=_INK, fontsize=6.5, va="center")
+            axes.text(at + 0.03, height, label, color=_INK, fontsize=7, va="center")
     axes.set_xlim(-0.05, len(scales) - 1 + 0.28)
     axes.set_ylim(-0.04, 1.04)
     axes.set_axis_off()
@@ -106,13 +107,16 @@ class _Scale:
         self.heights = [(scale(value) - start) / span for value in values]
         middle = math.exp(start + span / 2) if is_log else low + (high - low) / 2
         shown = [(0.0, low), (0.5, middle), (1.0, high)] if high > low else [(0.0, low)]
+        kinds = dict(zip(values, self.heights, strict=True))
+        if len(kinds) <= _MOST_TICKS:
+            shown = [(height, value) for value, height in kinds.items()]
         self.ticks = [(height, f"{value:.3g}") for height, value in shown]
 
     def _place_kinds(self, values: Sequence[str]) -> None:
         kinds = sorted(set(values))
         places = {kind: at / max(1, len(kinds) - 1) for at, kind in enumerate(kinds)}
         self.heights = [places[value] for value in values]
-        self.ticks = [(place, kind) for kind, place in places.items()][:8]
+        self.ticks = [(place, kind) for kind, place in places.items()][:_MOST_TICKS]
 
 
 def _short(value: JSON) -> str:

@@ -1,0 +1,36 @@
+"""An experiment's view in a real JupyterLab."""
+
+import pytest
+
+LOAD = "%load_ext caikit_nb\nfrom caikit_nb.experiments import *\nimport math, pathlib, time"
+
+RUN = """space = {
+    "lr": distributions.LogUniform(1e-4, 1), "depth": distributions.Choice([2, 4, 8]),
+    "momentum": distributions.Uniform(0, 1), "optimizer": distributions.Choice(["sgd", "adam"]),
+}
+db = ExperimentDB(f"sqlite:///{pathlib.Path('view.sqlite').absolute()}")
+search = db.add_experiment(RandomSearch("digits", space))
+def train(lr, depth, momentum, optimizer):
+    if optimizer == "sgd" and depth == 8:
+        raise ValueError("the loss is not finite")
+    return {"accuracy": 0.97 - 0.05 * abs(math.log10(lr) + 2) - 0.1 * (momentum - 0.7) ** 2}
+run = search.run(train, workers=2, jobs=12)
+run"""
+
+
+@pytest.fixture
+def page(lab_page):
+    lab_page.open(lab_page.write_notebook("experiments.ipynb", [LOAD, RUN, "run.wait()"]))
+    lab_page.run_all()
+    return lab_page
+
+
+def test_a_run_shows_its_jobs_the_best_and_two_plots(page):
+    view = page.cell_output(1)
+    view.get_by_text("best accuracy").wait_for(timeout=60_000)
+    page.wait_idle()
+    view.get_by_role("img", name="accuracy over the trials").wait_for()
+    view.get_by_role("img", name="hyperparameters and result of each trial").wait_for()
+    view.get_by_role("row").nth(12).wait_for()  # the headings and all jobs
+    view.get_by_text(", running").wait_for()  # the search itself, which could go on
+    page.screenshot("experiment")
