@@ -14,11 +14,14 @@ import typer
 from caikit_nb.errors import ExperimentError
 from caikit_nb.experiments.command_run import CommandRun, RunFailure
 from caikit_nb.experiments.command_tables import experiment_rows, job_rows, table
+from caikit_nb.experiments.command_values import (
+    describe_experiment,
+    describe_job,
+    make_experiment,
+    parse_pairs,
+)
 from caikit_nb.experiments.database import DEFAULT_LEASE_S, ExperimentDB
-from caikit_nb.experiments.encoding import from_json, strict_json
-from caikit_nb.experiments.experiment import Experiment
-from caikit_nb.experiments.job import Job
-from caikit_nb.experiments.search_types import search_class
+from caikit_nb.experiments.encoding import strict_json
 from caikit_nb.experiments.statuses import QUEUED, RUNNING
 
 app = typer.Typer(
@@ -84,7 +87,11 @@ def show(name: Name, job_id: JobId = None, as_json: AsJson = False, url: Url = N
     """Show an experiment, or one of its jobs."""
     with _opened(url) as db:
         experiment = db.get_experiment(name)
-        shown = _of_experiment(experiment) if job_id is None else _of_job(experiment, job_id)
+        shown = (
+            describe_experiment(experiment)
+            if job_id is None
+            else describe_job(experiment.get_job(job_id))
+        )
         if as_json:
             typer.echo(_json(shown))
             return
@@ -111,7 +118,7 @@ def add(
 ) -> None:
     """Add an experiment."""
     with _opened(url) as db:
-        db.add_experiment(_make(name, search, params or [], status))
+        db.add_experiment(make_experiment(name, search, params or [], status))
 
 
 @group.command("push")
@@ -128,7 +135,7 @@ def push(
     # A job that is pushed as RUNNING is somebody else's: this process ends at once.
     with _opened(url, lease_s=None) as db:
         job = db.get_experiment(name).add_job(
-            _pairs(params or [], "-p"), status, _pairs(results or [], "-r")
+            parse_pairs(params or [], "-p"), status, parse_pairs(results or [], "-r")
         )
         typer.echo(job.job_id)
 
@@ -200,7 +207,7 @@ def export(
         if form is ExportFormat.CSV:
             text = str(experiment.to_pandas().to_csv())
         else:
-            text = _json([_described(job) for job in experiment.all_jobs()]) + "\n"
+            text = _json([describe_job(job) for job in experiment.all_jobs()]) + "\n"
         try:
             if output is None:
                 typer.echo(text, nl=False)
@@ -236,84 +243,6 @@ def add_token(email: Annotated[str, typer.Argument(help="Whose it is.")], url: U
 def main() -> None:
     """The program ``caikit-nb``."""
     app()
-
-
-_SEARCHES = {
-    "manual": "Manual",
-    "random": "RandomSearch",
-    "grid": "Grid",
-    "pbt": "PBT",
-    "optuna": "Optuna",
-}
-
-
-def _make(name: str, search: str, params: Sequence[str], status: str) -> Experiment:
-    if search not in _SEARCHES:
-        raise ValueError(f"a search is one of {', '.join(_SEARCHES)}, not {search!r}")
-    kind = search_class(_SEARCHES[search])
-    if search == "manual":
-        if params:
-            raise ValueError(f"a manual search has no parameters, not {params[0]!r}")
-        return kind.from_params(name, status, None)
-    if search in ("pbt", "optuna"):
-        if len(params) != 1:
-            raise ValueError(f"{search} takes one JSON object, as show prints it")
-        given = _parsed(params[0], "the parameters")
-        try:
-            return kind.from_params(name, status, given)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{search} misses or can't read {error}") from None
-    return kind.from_params(name, status, _pairs(params, search))
-
-
-def _pairs(pairs: Sequence[str], where: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals or not name:
-            raise ValueError(f"{where}: {pair!r} is not NAME=JSON")
-        if name in found:
-            raise ValueError(f"{where}: {name!r} is given twice")
-        found[name] = _parsed(text, f"{where} {name}")
-    return found
-
-
-def _parsed(text: str, what: str) -> Any:
-    try:
-        return from_json(text)
-    except (json.JSONDecodeError, RecursionError):
-        raise ValueError(
-            f"{what}: {text!r} is not JSON; a text needs its quotes: '\"a\"'"
-        ) from None
-
-
-def _of_experiment(experiment: Experiment) -> dict[str, Any]:
-    return {
-        "name": experiment.name,
-        "search": experiment.SEARCH,
-        "status": experiment.status,
-        "params": experiment.params(),
-        "jobs": dict(experiment.counts()),
-    }
-
-
-def _of_job(experiment: Experiment, job_id: str) -> dict[str, Any]:
-    return _described(experiment.get_job(job_id))
-
-
-def _described(job: Job) -> dict[str, Any]:
-    dates = {"created": job.created_at, "started": job.started_at, "ended": job.ended_at}
-    return {
-        "id": job.job_id,
-        "status": job.status,
-        "hyperparameters": job.hyperparameters,
-        "results": job.results,
-        "reason": job.reason,
-        "worker": job.worker,
-        "deliveries": job.deliveries,
-        **{name: None if date is None else date.isoformat() for name, date in dates.items()},
-        "source": job.source,
-    }
 
 
 def _print(rows: Sequence[dict[str, Any]], as_json: bool) -> None:

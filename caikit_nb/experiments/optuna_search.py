@@ -6,10 +6,8 @@ search goes on wherever it is opened, and a job that comes back to the queue is 
 
 from __future__ import annotations
 
-import contextlib
-import inspect
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self
 
 from caikit_nb.experiments.distributions import (
@@ -26,25 +24,12 @@ from caikit_nb.experiments.distributions import (
 from caikit_nb.experiments.encoding import JSON, plain_values, to_json
 from caikit_nb.experiments.experiment import Experiment
 from caikit_nb.experiments.job import Job
+from caikit_nb.experiments.optuna_parts import Chosen, choose, load_optuna, make_chosen, quiet
 from caikit_nb.experiments.proposal import Proposal, Standing
 from caikit_nb.experiments.results import check_objective, number
 from caikit_nb.experiments.rows import Draft, Record, read_all
 from caikit_nb.experiments.searches import check_exact_names
 from caikit_nb.experiments.statuses import CRASHED, DONE, PRUNED, RUNNING
-
-Chosen = str | Mapping[str, Mapping[str, JSON]] | None
-_SHORT_NAMES = {
-    "tpe": "TPESampler",
-    "cmaes": "CmaEsSampler",
-    "random": "RandomSampler",
-    "gp": "GPSampler",
-    "qmc": "QMCSampler",
-    "median": "MedianPruner",
-    "percentile": "PercentilePruner",
-    "halving": "SuccessiveHalvingPruner",
-    "hyperband": "HyperbandPruner",
-    "threshold": "ThresholdPruner",
-}
 
 
 class OptunaSearch(Experiment):
@@ -86,7 +71,7 @@ class OptunaSearch(Experiment):
         if not result_name:
             raise ValueError(f"result_name must be a result's name, not {result_name!r}")
         self.result_name = result_name
-        self.sampler, self.pruner = _chosen("sampler", sampler or "tpe"), _chosen("pruner", pruner)
+        self.sampler, self.pruner = choose("sampler", sampler or "tpe"), choose("pruner", pruner)
 
     def params(self) -> JSON:
         """What it is made of."""
@@ -124,7 +109,7 @@ class OptunaSearch(Experiment):
         """What the sampler asks for next."""
         study = self._study(standing.records(), {}, standing.proposed)
         space = {name: _for_optuna(each) for name, each in self._free().items()}
-        with _quiet(_optuna()):
+        with quiet(load_optuna()):
             trial = study.ask(fixed_distributions=space)
         fixed = {
             name: each.value
@@ -164,19 +149,19 @@ class OptunaSearch(Experiment):
     def _study(
         self, records: Iterable[Record], reports: Mapping[int, Mapping[int, float]], proposed: int
     ) -> Any:
-        optuna = _optuna()
-        with _quiet(optuna):
+        optuna = load_optuna()
+        with quiet(optuna):
             study = optuna.create_study(
                 study_name=self.name,
                 direction="maximize" if self.objective == "max" else "minimize",
-                sampler=_make("sampler", self.sampler, proposed),
-                pruner=_make("pruner", self.pruner, 0) or optuna.pruners.NopPruner(),
+                sampler=make_chosen("sampler", self.sampler, proposed),
+                pruner=make_chosen("pruner", self.pruner, 0) or optuna.pruners.NopPruner(),
             )
             study.add_trials([self._trial(each, reports.get(each.key, {})) for each in records])
         return study
 
     def _trial(self, record: Record, reported: Mapping[int, float]) -> Any:
-        optuna = _optuna()
+        optuna = load_optuna()
         state, value = _state(record, number(record.draft.results.get(self.result_name)))
         return optuna.trial.create_trial(
             state=getattr(optuna.trial.TrialState, state),
@@ -231,7 +216,7 @@ def _state(record: Record, value: float | None) -> tuple[str, float | None]:
 
 
 def _for_optuna(distribution: Distribution) -> Any:
-    optuna = _optuna()
+    optuna = load_optuna()
     match distribution:
         case LogUniform(low=low, high=high):
             return optuna.distributions.FloatDistribution(low, high, log=True)
@@ -248,62 +233,3 @@ def _check_for_optuna(name: str, distribution: Distribution) -> None:
         raise ValueError(f"Optuna's samplers need bounds: give {name!r} a Uniform, not a Normal")
     if isinstance(distribution, Choice) and distribution.weights is not None:
         raise ValueError(f"Optuna's samplers weigh choices themselves: give {name!r} no weights")
-
-
-def _chosen(what: str, chosen: Chosen) -> JSON:
-    """A sampler or pruner as it is stored: its class's name and options."""
-    if chosen is None:
-        return None
-    given = {chosen: {}} if isinstance(chosen, str) else chosen
-    if len(given) != 1:
-        raise ValueError(f"{what} must be a name, or a name with options, not {chosen!r}")
-    ((name, options),) = given.items()
-    plain = {_SHORT_NAMES.get(name, name): plain_values(options, what)}
-    _make(what, plain, 0)
-    return plain
-
-
-def _make(what: str, chosen: JSON, proposed: int) -> Any:
-    """Optuna's object; None if none is chosen.
-
-    Raises:
-        ValueError: there is no such class, or it doesn't take these options.
-    """
-    if chosen is None:
-        return None
-    optuna = _optuna()
-    room = optuna.samplers if what == "sampler" else optuna.pruners
-    base = optuna.samplers.BaseSampler if what == "sampler" else optuna.pruners.BasePruner
-    ((name, options),) = chosen.items()
-    kind = getattr(room, name, None)
-    if not (inspect.isclass(kind) and issubclass(kind, base)):
-        known = ", ".join(n for n in sorted(room.__all__) if not n.startswith("Base"))
-        raise ValueError(f"{what} must be one of {known}, not {name!r}")
-    if isinstance(options.get("seed"), int):
-        # It is made anew for each job, and must not draw the same numbers each time.
-        options = options | {"seed": (options["seed"] + proposed) % 2**32}
-    try:
-        return kind(**options)
-    except TypeError as error:
-        raise ValueError(f"{what} {name}: {error}") from None
-
-
-@contextlib.contextmanager
-def _quiet(optuna: Any) -> Iterator[None]:
-    """Without a line for each study that is made and each value that is left to chance."""
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(before)
-
-
-def _optuna() -> Any:
-    try:
-        import optuna
-    except ImportError:
-        raise ImportError(
-            'OptunaSearch needs Optuna: pip install "caikit_nb[experiments]"'
-        ) from None
-    return optuna

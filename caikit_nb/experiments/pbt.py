@@ -9,7 +9,6 @@ the worst it goes on from one of the best instead: with that one's hyperparamete
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -22,6 +21,7 @@ from caikit_nb.experiments.distributions import (
 )
 from caikit_nb.experiments.encoding import JSON
 from caikit_nb.experiments.experiment import Experiment
+from caikit_nb.experiments.pbt_strategies import Perturb, Truncate
 from caikit_nb.experiments.proposal import Proposal, Standing
 from caikit_nb.experiments.results import MAXIMIZE, MINIMIZE, check_objective, number
 from caikit_nb.experiments.rows import Draft, Record
@@ -29,59 +29,6 @@ from caikit_nb.experiments.searches import drawn, generator
 from caikit_nb.experiments.statuses import DONE, RUNNING, TERMINAL_STATUSES
 
 __all__ = ["MAXIMIZE", "MINIMIZE", "Perturb", "PopulationBasedTraining", "Truncate"]
-
-
-@dataclass(frozen=True, slots=True)
-class Truncate:
-    """Who is among the worst goes on from one of the best.
-
-    Args:
-        proportion: The part of the population that counts as worst and as best: above 0, and at
-            most 0.5.
-    """
-
-    proportion: float = 0.2
-    KIND: ClassVar[str] = "truncate"
-
-    def __post_init__(self) -> None:
-        value = number(self.proportion)
-        if value is None or not 0 < value <= 0.5:
-            raise ValueError(f"proportion must be above 0, at most 0.5, not {self.proportion!r}")
-        object.__setattr__(self, "proportion", value)
-
-    def size(self, population: int) -> int:
-        """How many are the worst, and how many the best, of so many."""
-        return min(math.ceil(population * self.proportion), population // 2)
-
-
-@dataclass(frozen=True, slots=True)
-class Perturb:
-    """A hyperparameter is multiplied by a number from `min_factor` to below `max_factor`."""
-
-    min_factor: float = 0.8
-    max_factor: float = 1.2
-    KIND: ClassVar[str] = "perturb"
-
-    def __post_init__(self) -> None:
-        least, most = number(self.min_factor), number(self.max_factor)
-        if least is None or most is None or not 0 < least <= most < math.inf:
-            raise ValueError(
-                f"Perturb needs 0 < min_factor <= max_factor, not {self.min_factor!r}, "
-                f"{self.max_factor!r}"
-            )
-        object.__setattr__(self, "min_factor", least)
-        object.__setattr__(self, "max_factor", most)
-
-    def change(self, name: str, value: JSON) -> float:
-        """The value, changed.
-
-        Raises:
-            ValueError: it isn't a number.
-        """
-        plain = number(value)
-        if plain is None:
-            raise ValueError(f"explore: {name!r} must be a number, not {value!r}")
-        return plain * generator.uniform(self.min_factor, self.max_factor)
 
 
 @dataclass(frozen=True, slots=True)
