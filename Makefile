@@ -11,7 +11,7 @@ APT := apt-get -q -o DPkg::Lock::Timeout=300
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo lab test test-slow wheel clean chromium
+.PHONY: help demo lab test test-slow wheel clean chromium postgresql
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,10 +22,10 @@ demo: $(VENV)/.installed  ## run the demo notebook's story in the terminal
 lab: $(VENV)/.installed  ## open the first notebook in JupyterLab
 	@$(VENV)/bin/python -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS) notebooks/01_first_job.ipynb
 
-test: $(TEST_VENV)/.installed chromium  ## run all tests but the slow ones (ARGS="-k name" for some)
+test: $(TEST_VENV)/.installed chromium postgresql  ## run all tests but the slow ones (ARGS="-k name" for some)
 	@$(TEST_VENV)/bin/python -m pytest $(ARGS)
 
-test-slow: $(TEST_VENV)/.installed chromium  ## run the slow tests
+test-slow: $(TEST_VENV)/.installed chromium postgresql  ## run the slow tests
 	@$(TEST_VENV)/bin/python -m pytest -m slow $(ARGS)
 
 wheel: $(VENV)/bin/python  ## build the wheel into dist/
@@ -65,4 +65,15 @@ chromium:
 	  export DEBIAN_FRONTEND=noninteractive; \
 	  { $(APT) update && $(APT) install -y --no-install-recommends chromium fonts-dejavu-core; } >/dev/null \
 	    || echo "chromium could not be installed: the browser tests will be skipped" >&2; \
+	fi
+
+# The tests start a server of their own; without its programs those tests are skipped and say so.
+postgresql:
+	@command -v initdb >/dev/null && exit 0; \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing postgresql for the tests of experiments"; \
+	  export DEBIAN_FRONTEND=noninteractive; \
+	  { $(APT) update && $(APT) install -y --no-install-recommends postgresql; } >/dev/null \
+	    || echo "postgresql could not be installed: its tests will be skipped" >&2; \
 	fi

@@ -40,6 +40,8 @@ class Experiment:
         ValueError: the name or the status isn't one.
     """
 
+    RUNNING, DONE = RUNNING, DONE
+
     SEARCH: ClassVar[str]
     """What the search is called where it is stored."""
 

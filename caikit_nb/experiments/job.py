@@ -51,6 +51,8 @@ class Job:
         source: The source of its cell; empty if it has none.
     """
 
+    QUEUED, RUNNING, CRASHED, PRUNED, DONE = QUEUED, RUNNING, CRASHED, PRUNED, DONE
+
     def __init__(
         self,
         job_id: str,

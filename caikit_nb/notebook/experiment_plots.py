@@ -71,12 +71,23 @@ def parallel_plot(picture: Picture) -> str:
 def _draw_scales(axes: Any, scales: Sequence[_Scale]) -> None:
     for at, scale in enumerate(scales):
         axes.axvline(at, color=_LINE, linewidth=1)
-        axes.text(at, 1.04, scale.name, color=_INK, ha="center", va="bottom", fontsize=8)
+        axes.text(at, 1.11, scale.name, color=_INK, ha="center", va="bottom", fontsize=8)
         for height, label in scale.ticks:
-            axes.text(at + 0.03, height, label, color=_INK, fontsize=7, va="center")
-    axes.set_xlim(-0.05, len(scales) - 1 + 0.28)
-    axes.set_ylim(-0.04, 1.04)
+            _draw_tick(axes, at, height, label)
+    axes.set_xlim(-0.3, len(scales) - 1 + 0.3)
+    axes.set_ylim(-0.09, 1.1)
     axes.set_axis_off()
+
+
+def _draw_tick(axes: Any, at: int, height: float, label: str) -> None:
+    """A label beside the axis, or at its ends, where many lines meet, beyond them."""
+    style = {"color": _INK, "fontsize": 7}
+    if 0 < height < 1:
+        axes.text(at + 0.03, height, label, va="center", **style)
+    elif height:
+        axes.text(at, 1.02, label, ha="center", va="bottom", **style)
+    else:
+        axes.text(at, -0.03, label, ha="center", va="top", **style)
 
 
 def _varies(picture: Picture, name: str) -> bool:

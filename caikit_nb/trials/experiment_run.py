@@ -64,6 +64,8 @@ class BackgroundRun:
                 raise ValueError(f"{name} must be a whole number from 1, or None, not {value!r}")
         if not callable(train):
             raise TypeError(f"run needs a function to call, not {type(train).__name__}")
+        if options.backend == "inline":
+            raise ValueError("run works in the background, and the backend inline doesn't")
         self.experiment, self._executor = experiment, executor
         self._train, self._options = FrozenFunction(train), options
         self._workers, self._most = workers, jobs
@@ -162,15 +164,18 @@ class BackgroundRun:
             trial=StoredTrial.of(row),
         )
         try:
-            future = self._executor.submit_function(
-                options, self._train, (), row.hyperparameters, before_start=self._follow(row)
-            )
+            with stillness.working():
+                future = self._executor.submit_function(
+                    options, self._train, (), row.hyperparameters, before_start=self._follow(row)
+                )
         except BaseException:
             self._one_ended()
             row.status = QUEUED
             row.put()
             raise
         self.futures.append(future)
+        if self._cancelled:  # meanwhile
+            future.cancel()
 
     def _follow(self, row: Row) -> Callable[[Job], None]:
         name = self.experiment.objective_of(None)[0] or _RESULT

@@ -37,6 +37,12 @@ def test_a_job_may_be_added_in_any_status_with_results(experiment):
     assert again.ended_at is not None
 
 
+def test_the_statuses_are_their_names():
+    for status in ("QUEUED", "RUNNING", "CRASHED", "PRUNED", "DONE"):
+        assert getattr(Job, status) == status
+    assert (ManualSearch.RUNNING, ManualSearch.DONE) == ("RUNNING", "DONE")
+
+
 def test_jobs_share_no_results(experiment):
     first, second = Job("a", experiment, {}), Job("b", experiment, {})
     first.results["loss"] = 1

@@ -315,6 +315,7 @@ def _environment(home: Path) -> dict[str, str]:
     return {
         **kept,
         "CAIKIT_NB_DIR": str(home / "sessions"),
+        "CAIKIT_NB_EXPERIMENTS": f"sqlite:///{home / 'experiments.sqlite'}",
         "IPYTHONDIR": str(home / "ipython"),
         "PYTHONPATH": str(ROOT),
     }

@@ -200,6 +200,24 @@ def test_a_job_prunes_itself_when_its_experiment_says_so(kernel: Kernel) -> None
     assert kernel.value("run.futures[0].status.name") == "PRUNED"
 
 
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        ("e.run(3)", "run needs a function to call, not int"),
+        ("e.run(abs, workers=0)", "workers must be a whole number from 1"),
+        ("e.run(abs, jobs=True)", "jobs must be a whole number from 1"),
+        ("e.run(abs, odd=1)", "unknown option 'odd'"),
+        ("e.run(abs, backend='inline')", "run works in the background"),
+    ],
+)
+def test_a_wrong_run_is_refused_and_takes_no_job(kernel: Kernel, call: str, says: str) -> None:
+    kernel.do("e = ExperimentDB().put_experiment(ManualSearch('wrong run'))")
+    before = kernel.value("len(list(e.all_jobs()))")
+    kernel.do("e.add_job({});")
+    assert says in kernel.run(call).error
+    assert kernel.value("e.counts()") == {"QUEUED": before + 1}
+
+
 def test_outside_experiments_nothing_is_pruned(kernel: Kernel) -> None:
     kernel.do("%%caikit_job free --wait\ncaikit_nb.current_job().should_prune(1.0, 1)")
     assert kernel.value("free.result()") is False

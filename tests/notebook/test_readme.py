@@ -20,6 +20,8 @@ def test_every_cell_of_the_tour_runs(start_kernel: Callable[..., Kernel]) -> Non
     assert len(cells) >= 5
     for cell in cells:
         kernel.do(cell)
+    for found in ("search.best()", "ExperimentDB().get_experiment('digits').best('accuracy')"):
+        assert kernel.value(f"{found}.results['accuracy']") > 0.5
     assert kernel.value("[len(history), history[-1] == train.result()]") == [50, True]
 
 
