@@ -240,11 +240,6 @@ def add_token(email: Annotated[str, typer.Argument(help="Whose it is.")], url: U
         typer.echo(Tokens(db).add(email))
 
 
-def main() -> None:
-    """The program ``caikit-nb``."""
-    app()
-
-
 def _print(rows: Sequence[dict[str, Any]], as_json: bool) -> None:
     typer.echo(_json(list(rows)) if as_json else table(rows))
 

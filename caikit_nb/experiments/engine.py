@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import time
 import weakref
 from collections.abc import Iterator
@@ -65,8 +66,8 @@ class Database:
 
     def __init__(self, url: URL, busy_s: float = _BUSY_S) -> None:
         self.url, self._busy_s = url, busy_s
-        self.is_sqlite = url.get_backend_name() == "sqlite"
         self._engine: Engine | None = None
+        self._opening = threading.Lock()
         _all.add(self)
 
     def __str__(self) -> str:
@@ -100,7 +101,8 @@ class Database:
     @contextlib.contextmanager
     def _transaction(self, options: dict[str, Any]) -> Iterator[Connection]:
         with _clear_errors(str(self)):
-            engine = self._engine or self._open()
+            with self._opening:
+                engine = self._engine or self._open()
             with engine.connect() as connection:
                 connection = connection.execution_options(**options)
                 with connection.begin():
@@ -119,6 +121,7 @@ class Database:
 
     def _forget_connections(self) -> None:
         """In a forked child: they are the parent's, and closing them would disturb it."""
+        self._opening = threading.Lock()
         if self._engine is not None:
             _inherited.append(self._engine.pool)
             self._engine.dispose(close=False)

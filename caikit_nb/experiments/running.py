@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from caikit_nb.experiments.experiment import Experiment
+
+logger = logging.getLogger(__name__)
 
 
 class ExperimentRun(Protocol):
@@ -56,5 +59,8 @@ def run(
         raise RuntimeError("experiment.run needs a session: import caikit_nb first")
     begun = _run(experiment, train, workers, jobs, options)
     for listener in on_run:
-        listener(begun)
+        try:
+            listener(begun)
+        except Exception:
+            logger.exception("a listener failed for %r", begun)
     return begun

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from caikit_nb.errors import ExperimentError, UnstorableValueError
+from caikit_nb.errors import ExperimentError
 from caikit_nb.execution.serial_thread import SerialThread
 from caikit_nb.experiments import statuses
 from caikit_nb.experiments.encoding import plain_values
@@ -63,7 +63,7 @@ def _write_end(job: Job, row: Row, result_name: str | None) -> None:
     try:
         if result_name is not None and job.status is JobStatus.COMPLETED:
             row.results |= plain_values(_returned(job, result_name), "results")
-    except UnstorableValueError as error:
+    except Exception as error:  # noqa: BLE001 - or it would stay RUNNING, and be run again
         row.status, row.reason = statuses.CRASHED, str(error)
     try:
         row.put()

@@ -172,17 +172,23 @@ def test_a_token_is_printed_once(cli):
     assert "an e-mail address is needed" in cli("add-token", "", code=1)
 
 
-def test_the_program_runs_as_a_module(sqlite_url):
-    code = "from caikit_nb.experiments.command_line import main; main()"
-    environment = {
-        **os.environ,
-        "CAIKIT_NB_EXPERIMENTS": sqlite_url,
-        "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
-    }
-    told = subprocess.run(
+def run_program(url, head=""):
+    code = f"{head}\nfrom caikit_nb.experiments.program import main; main()"
+    path = os.pathsep.join(p for p in sys.path if p)
+    return subprocess.run(
         [sys.executable, "-c", code, "experiments", "list"],
-        env=environment,
+        env={**os.environ, "CAIKIT_NB_EXPERIMENTS": url, "PYTHONPATH": path},
         capture_output=True,
         text=True,
     )
+
+
+def test_the_program_runs(sqlite_url):
+    told = run_program(sqlite_url)
     assert told.stdout.strip() == "none", told.stderr
+
+
+def test_a_missing_package_is_named_with_its_extra(sqlite_url):
+    told = run_program(sqlite_url, "import sys; sys.modules['typer'] = None")
+    assert told.stderr.strip() == 'caikit-nb needs typer: pip install "caikit_nb[experiments]"'
+    assert told.returncode == 1

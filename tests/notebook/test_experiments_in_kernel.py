@@ -182,6 +182,15 @@ def test_results_that_can_not_be_stored_are_crashed_with_the_reason(kernel: Kern
     assert "results['bad'] can't be stored" in job["reason"]
 
 
+def test_a_value_that_can_not_come_home_is_crashed_with_the_reason(kernel: Kernel) -> None:
+    kernel.do("e = db.add_experiment(RandomSearch('homeless', {'x': U(0, 1)}))")
+    kernel.do("run = e.run(lambda x: {'lock': __import__('threading').Lock()}, jobs=1)")
+    assert kernel.value("run.wait(60)")
+    (job,) = jobs_of(kernel, "homeless")
+    assert job["status"] == "CRASHED"
+    assert "lock" in job["reason"]
+
+
 def test_a_job_prunes_itself_when_its_experiment_says_so(kernel: Kernel) -> None:
     kernel.do(
         "e = db.add_experiment(OptunaSearch('pruned', {'x': U(0, 1)}, 'min', 'loss', "
