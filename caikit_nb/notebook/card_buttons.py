@@ -10,6 +10,7 @@ import ipywidgets as widgets
 from caikit_nb.execution.watcher import watcher
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.states import JobStatus
+from caikit_nb.notebook.at_once import heard_at_once
 from caikit_nb.notebook.sent import Sender
 
 if TYPE_CHECKING:
@@ -86,9 +87,11 @@ def _cancel(job: Job) -> None:
 
 def small_button(description: str, icon: str, tooltip: str) -> widgets.Button:
     """A button that is as wide as its words."""
-    return widgets.Button(
+    button = widgets.Button(
         description=description,
         icon=icon,
         tooltip=tooltip,
         layout=widgets.Layout(width="auto", height="24px", flex="0 0 auto"),
     )
+    heard_at_once(button)
+    return button

@@ -16,6 +16,7 @@ from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.queue import JobQueue
 from caikit_nb.jobs.states import JobStatus
 from caikit_nb.notebook import card_output, card_parts
+from caikit_nb.notebook.at_once import heard_at_once
 from caikit_nb.notebook.card_buttons import CardButtons, small_button
 from caikit_nb.notebook.job_view import card_html, card_text
 from caikit_nb.notebook.kept import countdown, time_left
@@ -74,6 +75,7 @@ class JobCard:
             tooltip="Draw the values on a logarithmic scale",
             layout=widgets.Layout(width="auto", height="22px", flex="0 0 auto"),
         )
+        heard_at_once(self._log_scale)
         self._log_scale.observe(lambda _: self._redraw_chart(), "value")
         self._chart_row = widgets.HBox(
             [self._chart, self._log_scale],
