@@ -21,6 +21,7 @@ from caikit_nb.notebook.cards import Cards
 from caikit_nb.notebook.homecoming import Homecoming
 from caikit_nb.notebook.job_shell import refuse_input_in_threads
 from caikit_nb.notebook.job_table import job_table
+from caikit_nb.notebook.lab_comm import LabComm
 from caikit_nb.notebook.magics import CaikitMagics
 from caikit_nb.notebook.settings import CaikitJobs
 from caikit_nb.session import Session, open_session
@@ -48,6 +49,7 @@ class Extension:
         self.settings.observe(lambda _: executor.queue.start_next(), "max_workers")
         if self.cards.has_widgets:
             refuse_input_in_threads(shell.kernel)  # type: ignore[attr-defined]
+        self.lab_comm = LabComm(executor) if self.cards.has_widgets else None
         shell.register_magics(CaikitMagics(shell, executor, self.cards, self.homecoming))
         self._configurables().append(self.settings)
         # Cells write caikit_nb.progress(…) without an import of their own.
@@ -70,6 +72,8 @@ class Extension:
         """End the session's jobs and stop showing them."""
         atexit.unregister(self.close)
         self.session.close()
+        if self.lab_comm is not None:
+            self.lab_comm.close()
         self.cards.close()
         self.homecoming.close()
         if self.settings in self._configurables():

@@ -19,6 +19,8 @@ from caikit_nb.notebook.kept import countdown, time_left
 logger = logging.getLogger(__name__)
 
 _WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+# JupyterLab shows the saved card of a kernel that is gone by this (labextension/src/card.ts).
+_CARD = "application/vnd.caikit-nb.card+json"
 
 
 class JobCard:
@@ -118,6 +120,11 @@ class JobCard:
                 "version_major": 2,
                 "version_minor": 0,
                 "model_id": self._box.model_id,
+            },
+            _CARD: {
+                "version": 1,
+                "id": self._job.spec.id,
+                "ended": self._job.ended.is_set(),
             },
             "text/html": self._saved,
             "text/plain": job_view.card_text(self._job),

@@ -42,6 +42,10 @@ STOP_S = 10
 # On a slow machine a kernel takes seconds to its first word.
 WAIT_MS = 60_000
 
+ROOT = Path(__file__).parents[2]
+LABEXTENSION = ROOT / "caikit_nb" / "labextension"
+SERVER_CONFIG = ROOT / "caikit_nb" / "server" / "caikit_nb.json"
+
 # No pop-ups over what a test looks at.
 QUIET = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
 
@@ -60,7 +64,16 @@ IS_IDLE = f"""() => {{
         && panel.content.widgets.every(cell => cell.promptNode?.textContent !== '[*]:');
 }}"""
 IS_OPEN = f"path => {CURRENT}?.context?.path === path && {CURRENT}.context.isReady"
-SAVE = f"() => {CURRENT}.context.save()"
+# Savings at the same moment, ours and another's, end in a question to the user.
+WATCH_SAVING = f"""() => {CURRENT}.context.saveState.connect((_, state) => {{
+    window.testSaving = state === 'started';
+}})"""
+SAVE = f"""async () => {{
+    while (window.testSaving) {{
+        await new Promise(requestAnimationFrame);
+    }}
+    await {CURRENT}.context.save();
+}}"""
 CHANGE_THEME = "name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: name})"
 HAS_THEME = "name => document.body.dataset.jpThemeName === name"
 GO_TO_CELL = f"""async index => {{
@@ -120,6 +133,7 @@ class LabServer:
         self.root.mkdir(parents=True)
         self._write_kernelspec()
         self._write_settings()
+        self._install_extensions()
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, *self._arguments()],
@@ -205,6 +219,16 @@ class LabServer:
         folder = self._home / "settings" / "@jupyterlab" / "apputils-extension"
         folder.mkdir(parents=True)
         (folder / "notification.jupyterlab-settings").write_text(json.dumps(QUIET), "utf-8")
+
+    def _install_extensions(self) -> None:
+        """What an installed package brings along, of this checkout's build."""
+        config = self._home / "config" / "jupyter_server_config.d"
+        config.mkdir(parents=True)
+        shutil.copy(SERVER_CONFIG, config)
+        if LABEXTENSION.is_dir():
+            extensions = self._home / "data" / "labextensions"
+            extensions.mkdir(parents=True)
+            (extensions / "caikit-nb").symlink_to(LABEXTENSION)
 
     def _wait_until_up(self, process: subprocess.Popen[bytes]) -> None:
         for _ in range(START_S * 4):
@@ -359,5 +383,6 @@ class LabPage:
     def _wait_until_open(self, wait_idle: bool = True) -> None:
         self.page.wait_for_function(IS_OPEN, arg=self._path)
         self.page.wait_for_selector("#jupyterlab-splash", state="detached")
+        self.page.evaluate(WATCH_SAVING)
         if wait_idle:
             self.wait_idle()
