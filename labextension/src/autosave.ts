@@ -70,6 +70,6 @@ export class Autosave {
     }
   }
 
-  private readonly _saving = new WeakSet<object>();
-  private readonly _waiting = new WeakSet<object>();
+  private readonly _saving = new WeakSet();
+  private readonly _waiting = new WeakSet();
 }

@@ -12,7 +12,7 @@ export interface IJob extends IJobState {
 export interface INews {
   /** Jobs that were not there before. */
   readonly added: readonly IJob[];
-  /** Jobs that were seen waiting or running, and have ended. */
+  /** Jobs that have ended since the last news. */
   readonly ended: readonly IJob[];
 }
 
@@ -65,9 +65,13 @@ export class JobList {
     this._put(states);
     this._number(queue);
     const added = states.filter(state => isKnown && !before.has(state.id));
+    const went = states.filter(state => {
+      const old = before.get(state.id);
+      return old ? !hasEnded(old.status) : isKnown;
+    });
     return {
       added: this._shown(added),
-      ended: this._endedSince(before, states)
+      ended: this._shown(went.filter(state => hasEnded(state.status)))
     };
   }
 
@@ -90,17 +94,6 @@ export class JobList {
     this._sorted = [...this._jobs.values()].sort((a, b) =>
       a.submissionTime < b.submissionTime ? -1 : 1
     );
-  }
-
-  private _endedSince(
-    before: ReadonlyMap<string, IJob>,
-    states: readonly IJobState[]
-  ): IJob[] {
-    const ended = states.filter(state => {
-      const old = before.get(state.id);
-      return old && !hasEnded(old.status) && hasEnded(state.status);
-    });
-    return this._shown(ended);
   }
 
   private _shown(states: readonly IJobState[]): IJob[] {

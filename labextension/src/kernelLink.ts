@@ -220,7 +220,10 @@ async function startSubshell(
   comm: Kernel.IComm & { readonly subshellStarted?: Promise<void> }
 ): Promise<void> {
   // Without support for it that promise stays open.
-  if (kernel.supportsSubshells && kernel.commsOverSubshells !== 'disabled') {
+  if (
+    kernel.supportsSubshells &&
+    `${kernel.commsOverSubshells}` !== 'disabled'
+  ) {
     await comm.subshellStarted;
   }
 }

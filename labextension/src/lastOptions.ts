@@ -16,13 +16,7 @@ export class LastOptions {
       return known;
     }
     const saved = await this.state?.fetch(KEY);
-    const habits: Record<string, unknown> =
-      saved && typeof saved === 'object' ? { ...saved } : {};
-    const texts = Object.keys(NO_OPTIONS).map(key => {
-      const value = habits[key];
-      return [key, typeof value === 'string' ? value : ''];
-    });
-    return { ...NO_OPTIONS, ...Object.fromEntries(texts), ...OF_A_CELL };
+    return { ...NO_OPTIONS, ...textsOf(saved), ...OF_A_CELL };
   }
 
   async remember(cellId: string, options: IRunOptions): Promise<void> {
@@ -31,4 +25,15 @@ export class LastOptions {
   }
 
   private readonly _ofCells = new Map<string, IRunOptions>();
+}
+
+/** What can be read of options that some version has saved. */
+function textsOf(saved: unknown): Partial<IRunOptions> {
+  if (typeof saved !== 'object' || saved === null) {
+    return {};
+  }
+  const known = Object.entries(saved).filter(
+    ([key, value]) => key in NO_OPTIONS && typeof value === 'string'
+  );
+  return Object.fromEntries(known);
 }

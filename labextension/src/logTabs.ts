@@ -32,6 +32,7 @@ export class LogTabs {
     const trans = this.translator.load('caikit_nb');
     const content = new LogView(found, this.jobs, this.translator);
     const tab = new MainAreaWidget({ content });
+    tab.toolbar.hide();
     tab.id = `caikit-nb-log-${found.job.id}`;
     tab.title.label = trans.__('Log of %1', found.job.name);
     tab.title.caption = trans.__(

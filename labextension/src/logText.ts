@@ -7,7 +7,7 @@ export class LogText {
 
   /** Take a part; returns the lines that are whole by it, with their ends. */
   add(text: string): string {
-    const all = this._rest + text.replaceAll('\r\n', '\n');
+    const all = (this._rest + text).replaceAll('\r\n', '\n');
     const end = all.lastIndexOf('\n') + 1;
     this._rest = all.slice(end);
     return played(all.slice(0, end));

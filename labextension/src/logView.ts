@@ -127,7 +127,7 @@ export class LogView extends Widget {
     const note = document.createElement('div');
     note.className = 'jp-caikit-faint';
     note.textContent = this._trans.__(
-      '[… %1 kB before this are in %%caikit_jobs logs …]',
+      '[… %1 kB before this: see %caikit_jobs logs …]',
       Math.ceil(bytes / 1000)
     );
     return note;

@@ -26,7 +26,7 @@ export interface IMagicCell {
 
 type Field = keyof IRunOptions;
 
-const MAGIC = '%%caikit_job';
+export const MAGIC = '%%caikit_job';
 const FIELDS: Readonly<Record<string, Field>> = {
   '-o': 'out',
   '--out': 'out',
@@ -58,7 +58,7 @@ export function parseLine(line: string): IRunOptions {
   const tokens = line.match(TOKEN) ?? [];
   for (let at = 0; at < tokens.length; at++) {
     const token = tokens[at] ?? '';
-    const [option = '', value] = splitOption(token);
+    const [option, value] = splitOption(token);
     const field = FIELDS[option];
     if (!token.startsWith('-')) {
       addName(fields, more, token);

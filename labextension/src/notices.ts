@@ -43,10 +43,13 @@ export class Notices {
   }
 
   private _notifyDesktop(job: IJob): void {
+    if (!('Notification' in window)) {
+      return; // a page that isn't served securely has none
+    }
     const { Notification: Desktop } = window;
     if (
       !this.settings.desktopNotifications ||
-      Desktop?.permission !== 'granted' ||
+      Desktop.permission !== 'granted' ||
       document.hasFocus()
     ) {
       return;

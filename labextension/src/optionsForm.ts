@@ -2,7 +2,7 @@ import { Dialog } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
 
-import type { IRunOptions } from './magicLine';
+import { type IRunOptions, MAGIC } from './magicLine';
 
 const START_METHODS = ['', 'auto', 'fork', 'forkserver', 'spawn', 'thread'];
 
@@ -49,8 +49,16 @@ export class OptionsForm
   }
 
   getValue(): IRunOptions {
-    const typed = [...this._inputs].map(([key, input]) => [key, input.value]);
-    return { ...this.options, ...Object.fromEntries(typed) };
+    const value = (key: keyof IRunOptions): string =>
+      this._inputs.get(key)?.value ?? this.options[key];
+    return {
+      name: value('name'),
+      out: value('out'),
+      startMethod: value('startMethod'),
+      retain: value('retain'),
+      timeout: value('timeout'),
+      more: value('more')
+    };
   }
 
   private _row(field: IField, trans: TranslationBundle): HTMLElement {
@@ -113,7 +121,7 @@ function fields(trans: TranslationBundle): IField[] {
     {
       key: 'more',
       label: trans.__('More options'),
-      help: trans.__('As behind %%caikit_job, e.g. -p lr=0.1 --retries 2'),
+      help: trans.__('As behind %1, e.g. -p lr=0.1 --retries 2', MAGIC),
       example: '-p lr=0.1'
     }
   ];

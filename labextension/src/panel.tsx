@@ -12,6 +12,7 @@ import React from 'react';
 import { CommandIds } from './commandIds';
 import { interruptIcon } from './icons';
 import type { IJob } from './jobList';
+import { MAGIC } from './magicLine';
 import type { NotebookJobs } from './notebookJobs';
 import { hasEnded } from './protocol';
 import type { IJobs } from './tokens';
@@ -60,7 +61,8 @@ function Notebooks(props: IShared & { jobs: IJobs }): React.JSX.Element {
     return (
       <p className="jp-caikit-empty">
         {trans.__(
-          'No jobs yet. Put %%caikit_job on a cell, or run one as a job by the button in its toolbar.'
+          'No jobs yet. Put %1 on a cell, or run one as a job by the button in its toolbar.',
+          MAGIC
         )}
       </p>
     );
@@ -139,7 +141,7 @@ function KernelNote(
     case 'silent':
       return (
         <p className="jp-caikit-faint">
-          {trans.__('The kernel is busy: as the jobs themselves say.')}
+          {trans.__('The kernel is busy: this is what its jobs last wrote.')}
         </p>
       );
     case 'other-version':

@@ -69,6 +69,7 @@ async function execute(
     cell.outputHidden = false;
   }, false);
   model.trusted = true;
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- 4.2 has no executionState
   cell.setPrompt('*');
   const reply = await OutputArea.execute(
     code,

@@ -85,7 +85,7 @@ async function run(context: IContext, isAsking: boolean): Promise<void> {
   if (chosen.isMixed) {
     await showErrorMessage(
       trans.__('Not run'),
-      trans.__('A cell with a %%magic of its own can only be a job alone.')
+      trans.__('A cell with a cell magic of its own can only be a job alone.')
     );
     return;
   }
