@@ -57,5 +57,6 @@ def lab_page(
         if request.session.testsfailed > failed_before:
             page.screenshot(re.sub(r"\W+", "-", f"failed-{request.node.name}"))
     finally:
+        (lab_server.root / "go").unlink(missing_ok=True)
         context.close()
         lab_server.shut_down_kernels()

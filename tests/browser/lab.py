@@ -174,6 +174,10 @@ class LabServer:
             body = answer.read()
         return json.loads(body) if body else None
 
+    def connection_file(self, kernel_id: str) -> Path:
+        """By which a client of ours talks to a kernel."""
+        return self._home / "runtime" / f"kernel-{kernel_id}.json"
+
     def shut_down_kernels(self) -> None:
         """End every notebook's kernel."""
         for session in self.api("sessions"):
@@ -354,6 +358,16 @@ class LabPage:
     def cell_output_text(self, index: int) -> str:
         """The text that a person sees under a cell, widgets included, prompts left out."""
         return "\n".join(self.cell_output(index).locator(".jp-OutputArea-output").all_inner_texts())
+
+    @property
+    def panel(self) -> Any:
+        """The locator of the panel of jobs."""
+        return self.page.locator("#caikit-nb-jobs")
+
+    def job(self, name: str) -> Any:
+        """The locator of a job in the panel."""
+        named = self.page.locator(".jp-caikit-name").get_by_text(name, exact=True)
+        return self.panel.get_by_role("listitem").filter(has=named)
 
     def save(self) -> None:
         """Save the notebook, outputs and widget state included, and wait until it is on disk."""
