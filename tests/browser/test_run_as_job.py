@@ -85,9 +85,7 @@ def test_notebook_is_saved_when_a_job_is_submitted(notebook):
     page = notebook(LOAD, "%%caikit_job endless\nimport threading\nthreading.Event().wait()")
     page.run_all()
     page.cell_output(1).get_by_role("button", name="Cancel").wait_for()
-    page.page.wait_for_function(
-        "() => !window.jupyterapp.shell.currentWidget.context.model.dirty"
-    )
+    page.page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
     saved = json.loads((page.server.root / "run.ipynb").read_text("utf-8"))
     assert "endless" in "".join(saved["cells"][1]["outputs"][0]["data"]["text/html"])
     page.reload()
@@ -98,9 +96,7 @@ def test_notebook_is_saved_when_a_job_is_submitted(notebook):
 def test_ends_are_notified_and_failures_stay(notebook):
     page = notebook(LOAD, "%%caikit_job good\n1", "%%caikit_job bad\n1 / 0")
     page.page.evaluate(NOTIFY)
-    page.page.evaluate(
-        "() => window.jupyterapp.commands.execute('apputils:display-notifications')"
-    )
+    page.page.evaluate("() => window.jupyterapp.commands.execute('apputils:display-notifications')")
     page.run_all()
     center = page.page.locator(".jp-Notification-Center")
     center.get_by_text("bad failed after").wait_for()
