@@ -17,7 +17,7 @@ import sys
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -132,7 +132,7 @@ class LabServer:
     def __enter__(self) -> Self:
         self.root.mkdir(parents=True)
         self._write_kernelspec()
-        self._write_settings()
+        self.set("@jupyterlab/apputils-extension", "notification", QUIET)
         self._install_extensions()
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -173,6 +173,12 @@ class LabServer:
         with urllib.request.urlopen(request, timeout=START_S) as answer:
             body = answer.read()
         return json.loads(body) if body else None
+
+    def set(self, package: str, plugin: str, settings: Mapping[str, Any]) -> None:
+        """Set a plugin's settings for pages that are opened from now on."""
+        folder = self._home / "settings" / package
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{plugin}.jupyterlab-settings").write_text(json.dumps(settings), "utf-8")
 
     def connection_file(self, kernel_id: str) -> Path:
         """By which a client of ours talks to a kernel."""
@@ -218,11 +224,6 @@ class LabServer:
             "language": "python",
         }
         (folder / "kernel.json").write_text(json.dumps(spec), "utf-8")
-
-    def _write_settings(self) -> None:
-        folder = self._home / "settings" / "@jupyterlab" / "apputils-extension"
-        folder.mkdir(parents=True)
-        (folder / "notification.jupyterlab-settings").write_text(json.dumps(QUIET), "utf-8")
 
     def _install_extensions(self) -> None:
         """What an installed package brings along, of this checkout's build."""

@@ -18,6 +18,8 @@ REPLACE_SOURCE = """([index, source]) => {
     const { content } = window.jupyterapp.shell.currentWidget;
     content.widgets[index].model.sharedModel.setSource(source);
 }"""
+# JupyterLab makes no sidebar narrower.
+NARROWEST = 250
 PANEL = "caikit-nb:show-jobs"
 
 
@@ -162,5 +164,29 @@ def test_restart_clears_the_panel(lab):
     page.execute("kernelmenu:restart")
     page.page.locator(".jp-Dialog").get_by_role("button", name="Confirm").click()
     page.job("endless").wait_for(state="detached")
-    page.panel.get_by_role("button", name="Load").wait_for()
-    page.wait_idle()
+    page.panel.get_by_role("button", name="Load").click()
+    page.panel.get_by_role("button", name="Load").wait_for(state="detached")
+    page.run_cell(1)
+    page.job("endless").get_by_text("running").wait_for()
+
+
+def test_a_kernel_of_another_version_is_told_of(lab_page):
+    newer = "from caikit_nb.notebook import lab_comm\nlab_comm.VERSION = 2\n"
+    lab_page.open(lab_page.write_notebook("newer.ipynb", [newer + LOAD, ENDLESS]))
+    lab_page.execute(PANEL)
+    lab_page.run_all()
+    lab_page.panel.get_by_text("another version").wait_for()
+    lab_page.cell_output(1).get_by_role("button", name="Cancel").wait_for()
+
+
+def test_panel_is_whole_in_a_narrow_sidebar(lab):
+    page = lab(TRAIN, WAITS, "%%caikit_job a_rather_long_name_of_a_job\n1 / 0")
+    page.job("train").get_by_text("50 %").wait_for()
+    assert page.panel.bounding_box()["width"] <= NARROWEST
+    right = page.panel.bounding_box()["x"] + page.panel.bounding_box()["width"]
+    buttons = page.panel.get_by_role("button").all()
+    assert len(buttons) >= 9
+    for button in buttons:
+        box = button.bounding_box()
+        assert box["x"] + box["width"] <= right
+    page.screenshot("panel-narrow")

@@ -7,8 +7,6 @@ import pytest
 LOAD = "%load_ext caikit_nb"
 BUTTON = "Run this cell in the background, as the last time"
 PLAIN = "print('in', type(caikit_nb.current_job()).__name__)"
-NOTIFY = """() => window.jupyterapp.serviceManager.settings.save(
-    'caikit-nb:plugin', '{"notifyAfterS": 0}')"""
 SOURCE = """index => window.jupyterapp.shell.currentWidget
     .content.widgets[index].model.sharedModel.getSource()"""
 SELECT = """([anchor, head]) => {
@@ -93,10 +91,11 @@ def test_notebook_is_saved_when_a_job_is_submitted(notebook):
     page.cell_output(1).get_by_text("canceled").first.wait_for()
 
 
-def test_ends_are_notified_and_failures_stay(notebook):
+def test_ends_are_notified_and_failures_stay(lab_server, notebook):
+    lab_server.set("caikit-nb", "plugin", {"notifyAfterS": 0})
     page = notebook(LOAD, "%%caikit_job good\n1", "%%caikit_job bad\n1 / 0")
-    page.page.evaluate(NOTIFY)
-    page.page.evaluate("() => window.jupyterapp.commands.execute('apputils:display-notifications')")
+    lab_server.set("caikit-nb", "plugin", {})
+    page.execute("apputils:display-notifications")
     page.run_all()
     center = page.page.locator(".jp-Notification-Center")
     center.get_by_text("bad failed after").wait_for()
