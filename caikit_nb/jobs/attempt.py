@@ -14,6 +14,7 @@ from caikit_nb.backends.base import Running
 from caikit_nb.execution.messages import Message
 from caikit_nb.execution.outcome import Outcome, Usage
 from caikit_nb.jobs.displays import Displays
+from caikit_nb.jobs.log_file import log_name
 from caikit_nb.jobs.logs import LogSpool
 from caikit_nb.jobs.printed_bars import PrintedBars
 from caikit_nb.jobs.progress import Bars, Metrics
@@ -64,7 +65,7 @@ class Attempt:
     ) -> None:
         self.number = number
         suffix = "" if number == 1 else f"-{number}"
-        self.log = LogSpool(directory / f"output{suffix}.log")
+        self.log = LogSpool(directory / log_name(number))
         self.bars, self.metrics = Bars(), Metrics()
         self.displays = Displays(directory / f"displays{suffix}")
         self._open_line = ""  # the stream whose line isn't finished

@@ -94,8 +94,8 @@ class Cards:
         self._events.unsubscribe(self._subscription)
 
     def _on_change(self, source: Any) -> None:
-        """In the updates thread: a job has changed, or (the cards themselves) there is room."""
-        if source is not self and (self._cards.get(source) or self._has_news(source)):
+        """In the updates thread: a job has changed, or (if None) there is room for messages."""
+        if source is not None and (self._cards.get(source) or self._has_news(source)):
             self._pending[source] = None
         while self._pending:
             wait_s = self._pace.wait_s()
@@ -126,7 +126,7 @@ class Cards:
 
     def _go_on(self) -> None:
         self._waits = False
-        self._events.publish(self)
+        self._events.remind(self._subscription)
 
     def _run_again(self, job: Job, card: Any) -> None:
         if self._run_when_idle is not None:

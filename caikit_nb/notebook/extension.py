@@ -20,6 +20,7 @@ from caikit_nb.notebook.capture import TrackedClasses
 from caikit_nb.notebook.cards import Cards
 from caikit_nb.notebook.homecoming import Homecoming
 from caikit_nb.notebook.job_shell import refuse_input_in_threads
+from caikit_nb.notebook.lab_comm import LabComm
 from caikit_nb.notebook.live_tables import LiveTables
 from caikit_nb.notebook.magics import CaikitMagics
 from caikit_nb.notebook.settings import CaikitJobs
@@ -52,6 +53,7 @@ class Extension:
         self.settings.observe(lambda _: executor.queue.start_next(), "max_workers")
         if self.cards.has_widgets:
             refuse_input_in_threads(shell.kernel)  # type: ignore[attr-defined]
+        self.lab_comm = LabComm(executor) if self.cards.has_widgets else None
         magics = CaikitMagics(shell, executor, self.cards, self.tables, self.homecoming)
         shell.register_magics(magics)
         self._configurables().append(self.settings)
@@ -74,6 +76,8 @@ class Extension:
         """End the session's jobs and stop showing them."""
         atexit.unregister(self.close)
         self.session.close()
+        if self.lab_comm is not None:
+            self.lab_comm.close()
         self.cards.close()
         self.tables.close()
         self.homecoming.close()

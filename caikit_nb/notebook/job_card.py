@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 _WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 _CHART_INTERVAL_S = 0.45
+# JupyterLab shows the saved card of a kernel that is gone by this (labextension/src/card.ts).
+_CARD = "application/vnd.caikit-nb.card+json"
 
 
 class JobCard:
@@ -208,6 +210,11 @@ class JobCard:
                 "version_major": 2,
                 "version_minor": 0,
                 "model_id": self.box.model_id,
+            },
+            _CARD: {
+                "version": 1,
+                "id": self.job.spec.id,
+                "ended": self.job.ended.is_set(),
             },
             "text/html": self._saved,
             "text/plain": card_text(self.job),
