@@ -64,7 +64,7 @@ export class CardRenderer extends Panel implements IRenderMime.IRenderer {
     this.addClass('jp-caikit-Card');
     this._saved = rendermime.createRenderer(HTML_MIME_TYPE);
     this._note.addClass('jp-caikit-Card-note');
-    this._note.node.textContent = trans.__(
+    this._lost = trans.__(
       'As it was saved: the kernel that ran this job is gone, and the job with it.'
     );
     this._note.hide();
@@ -146,7 +146,9 @@ export class CardRenderer extends Panel implements IRenderMime.IRenderer {
     } else if (!this._saved.parent) {
       this.insertWidget(0, this._saved);
     }
-    this._note.setHidden(isLive || this._hasEnded || !this._isLost());
+    const isLost = !isLive && !this._hasEnded && this._isLost();
+    this._note.node.textContent = isLost ? this._lost : '';
+    this._note.setHidden(!isLost);
   }
 
   private _isLost(): boolean {
@@ -188,6 +190,7 @@ export class CardRenderer extends Panel implements IRenderMime.IRenderer {
   private _isGone = false;
   private _hasEnded = true;
   private readonly _saved: IRenderMime.IRenderer;
+  private readonly _lost: string;
   private readonly _note = new Widget();
   private readonly _observer = new MutationObserver(() => this._swap());
 }
