@@ -50,7 +50,7 @@ def test_without_its_kernel_the_saved_card_is_shown(saved):
 
 def test_with_its_kernel_the_live_card_comes_back(saved):
     page = saved(GATED)
-    page.cell_output(1).get_by_text("waits for the file").wait_for()
+    page.cell_output(1).get_by_label("output of the job").wait_for()
     page.save()
     page.reload()
     card = page.cell_output(1)
