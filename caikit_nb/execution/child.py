@@ -87,7 +87,22 @@ class ChildPort:
                 {"kind": "note", "text": f"a {message.get('kind')} is left out: {error}"}
             )
         streams.flush()
-        with self._lock, contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(BrokenPipeError):
+            self._write(frame)
+
+    def greet(self) -> None:
+        """Say the first word; end this process if nobody hears it.
+
+        A parent that died while we were made has had its processes ended before we had our mark:
+        nobody else would end this one.
+        """
+        try:
+            self._write(encode({"kind": "hello", "pid": self._pid}))
+        except BrokenPipeError:
+            os._exit(0)
+
+    def _write(self, frame: bytes) -> None:
+        with self._lock:
             view = memoryview(frame)
             while view:
                 view = view[os.write(self._fd, view) :]
@@ -113,7 +128,7 @@ def main(start: Start) -> None:
         channel.close_parent_fds()
         streams.redirect(start.end)
         port = ChildPort(start.end.messages.fd, start.end.gate.fd)
-        port.send({"kind": "hello", "pid": os.getpid()})
+        port.greet()
         _wait_for_gate(start.end.gate.fd)
         _take_over(start.surroundings)
         report = _run(start, port)
