@@ -20,6 +20,7 @@ from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.log_file import log_name, read_part
+from caikit_nb.notebook.at_once import hear_where_sent
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class LabComm:
             "log": self._log,
         }
         self._comm = create_comm(target_name=TARGET, primary=False)
+        hear_where_sent(self._comm)
         get_comm_manager().register_comm(self._comm)
         self._comm.on_msg(self._take)
         self._subscription = self._events.subscribe(self._tell, MIN_INTERVAL_S)
