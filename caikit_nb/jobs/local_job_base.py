@@ -76,7 +76,6 @@ class LocalJobBase(JobBase):
             ValueError: a job of that id has not ended, or the id is none.
             Exception: what `make` raises.
         """
-        self._purge_old_futures()
         job_id = check_id(make_job_id(self.instance_name) if future_id is None else future_id)
         with self._reserve(job_id):
             future = self._at_home(make, job_id)
@@ -92,16 +91,17 @@ class LocalJobBase(JobBase):
         Raises:
             JobNotFoundError: there is none, or its retention is over.
         """
-        self._purge_old_futures()
         future = self.registry.by_id(id)
-        if future is None:
+        if future is not None:
+            expire_if_due(future._job)  # the timer may be just about to
+        if future is None or self.registry.by_id(id) is not future:
             raise JobNotFoundError(id, self.ID_WORD)
         return future
 
     def _purge_old_futures(self) -> None:
         """Drop the jobs whose retention is over, with what they saved (contracts J18).
 
-        A timer does the same; this does it now.
+        Timers do the same; this does it now, and looks at every job for it.
         """
         for future in self.registry.all():
             expire_if_due(future._job)
