@@ -48,6 +48,8 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
         ValueError: a wrong start method or number of workers, or an unknown backend.
     """
 
+    _KEEPS_RECORDS = True  # they stay in the session's table
+
     def __init__(
         self,
         max_workers: int | None = None,
@@ -147,9 +149,6 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
     def _backend_for(self, options: JobOptions) -> BackendBase:
         names = (options.backend, self._backends.default, self._policy.backend)
         return self._backends.get(next(name for name in names if name is not None))
-
-    def _forget_when_expired(self, future: JobFuture) -> None:
-        """It stays in the session's table, with its record."""
 
     def _retain(self) -> timedelta | None:
         return parse_duration(self._policy.retention_duration)

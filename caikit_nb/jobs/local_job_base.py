@@ -44,6 +44,8 @@ class LocalJobBase(JobBase):
     """What a job is called in an error's text."""
     ID_WORD = "background_id"
     """What its id is called there."""
+    _KEEPS_RECORDS = False
+    """Whether a job is known further when its retention is over."""
 
     def __init__(
         self,
@@ -92,9 +94,7 @@ class LocalJobBase(JobBase):
             JobNotFoundError: there is none, or its retention is over.
         """
         future = self.registry.by_id(id)
-        if future is not None:
-            expire_if_due(future._job)  # the timer may be just about to
-        if future is None or self.registry.by_id(id) is not future:
+        if future is None or self._is_over(future):  # the timer may be just about to end it
             raise JobNotFoundError(id, self.ID_WORD)
         return future
 
@@ -104,7 +104,15 @@ class LocalJobBase(JobBase):
         Timers do the same; this does it now, and looks at every job for it.
         """
         for future in self.registry.all():
-            expire_if_due(future._job)
+            self._is_over(future)
+
+    def _is_over(self, future: JobFuture) -> bool:
+        """Whether its retention is over; then it is forgotten, also while a timer drops it."""
+        expire_if_due(future._job)
+        if self._KEEPS_RECORDS or future._job.expired is None:
+            return False
+        self.registry.discard(future)
+        return True
 
     @contextlib.contextmanager
     def _reserve(self, job_id: str) -> Iterator[None]:
@@ -136,6 +144,8 @@ class LocalJobBase(JobBase):
         return self._retention_duration
 
     def _forget_when_expired(self, future: JobFuture) -> None:
+        if self._KEEPS_RECORDS:
+            return
         forget = functools.partial(self.registry.discard, future)
         future._job.on_expired.append(lambda _: forget())
         if future._job.expired is not None:  # before it could tell us
