@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from multiprocessing import reduction
 from typing import Any
 
+from caikit_nb.execution.places import new_place
 from caikit_nb.execution.transfer import open_memory_file
 from caikit_nb.execution.watcher import watcher
 
@@ -43,6 +44,7 @@ class ChildEnd:
         inputs: The memory file with the call's inputs.
         stdout: Takes the place of descriptor 1.
         stderr: Takes the place of descriptor 2.
+        place: What stands in the text on stdout where a message belongs (`places`).
     """
 
     messages: SharedFd
@@ -51,6 +53,7 @@ class ChildEnd:
     inputs: SharedFd | None = None
     stdout: SharedFd | None = None
     stderr: SharedFd | None = None
+    place: bytes = b""
 
     def fds(self) -> list[int]:
         """All of them."""
@@ -70,6 +73,7 @@ class Channel:
         results = open_memory_file()
         self.messages, self.results = messages_r, os.dup(results)
         self.outputs: dict[str, int] = {}
+        self.place = new_place()
         written: list[SharedFd | None] = [None, None]
         if capture:
             for at, stream in enumerate(("stdout", "stderr")):
@@ -82,6 +86,7 @@ class Channel:
             SharedFd(results),
             None if inputs is None else SharedFd(inputs),
             *written,
+            place=self.place,
         )
         self._open = {self.gate, self.messages, self.results, *self.outputs.values()}
         _parent_fds.update(self._open)
