@@ -74,19 +74,20 @@ class Channel:
         self.messages, self.results = messages_r, os.dup(results)
         self.outputs: dict[str, int] = {}
         self.place = new_place()
-        written: list[SharedFd | None] = [None, None]
+        written: dict[str, SharedFd] = {}
         if capture:
-            for at, stream in enumerate(("stdout", "stderr")):
+            for stream in ("stdout", "stderr"):
                 self.outputs[stream], write = os.pipe()
                 _enlarge(write)
-                written[at] = SharedFd(write)
+                written[stream] = SharedFd(write)
         self.child: ChildEnd | None = ChildEnd(
             SharedFd(messages_w),
             SharedFd(gate_r),
             SharedFd(results),
             None if inputs is None else SharedFd(inputs),
-            *written,
-            place=self.place,
+            written.get("stdout"),
+            written.get("stderr"),
+            self.place,
         )
         self._open = {self.gate, self.messages, self.results, *self.outputs.values()}
         _parent_fds.update(self._open)
