@@ -1,4 +1,5 @@
-# Needs Python >= 3.11, make and git. Everything else goes into .venv and .venv-test.
+# Needs Python >= 3.11, make and git. Everything else goes into .venv and .venv-test: where there is
+# no Node.js, the build of the JupyterLab extension brings its own. The demo needs none.
 
 PYTHON ?= python3
 ARGS ?=
@@ -8,6 +9,10 @@ TEST_VENV := .venv-test
 PIP := -m pip --disable-pip-version-check
 # What the system's packages are installed with, where there is a right to do so.
 APT := apt-get -q -o DPkg::Lock::Timeout=300
+
+# What the JupyterLab extension is built of.
+LABEXTENSION := pyproject.toml hatch_build.py $(wildcard labextension/*.*) \
+  $(shell find labextension/src labextension/style labextension/schema -type f)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -19,7 +24,7 @@ help:  ## list the targets
 demo: $(VENV)/.installed  ## run the demo notebook's story in the terminal
 	@$(VENV)/bin/python notebooks/demo.py $(ARGS)
 
-lab: $(VENV)/.installed  ## open the first notebook in JupyterLab
+lab: $(VENV)/.installed-lab  ## open the first notebook in JupyterLab
 	@$(VENV)/bin/python -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS) notebooks/01_first_job.ipynb
 
 test: $(TEST_VENV)/.installed chromium postgresql  ## run all tests but the slow ones (ARGS="-k name" for some)
@@ -28,22 +33,31 @@ test: $(TEST_VENV)/.installed chromium postgresql  ## run all tests but the slow
 test-slow: $(TEST_VENV)/.installed chromium postgresql  ## run the slow tests
 	@$(TEST_VENV)/bin/python -m pytest -m slow $(ARGS)
 
-wheel: $(VENV)/bin/python  ## build the wheel into dist/
-	@$(VENV)/bin/python $(PIP) wheel -qq --no-deps --wheel-dir dist .
-	@ls dist/*.whl
+wheel: $(VENV)/bin/python  ## build the wheel and the source distribution into dist/
+	@$(VENV)/bin/python $(PIP) install -qq "build>=1.2"
+	@rm -rf caikit_nb/labextension
+	@$(VENV)/bin/python -m build --outdir dist .
+	@ls dist/*
 
 clean:  ## remove what make made
 	rm -rf $(VENV) $(TEST_VENV) dist build tests/.artifacts .hypothesis
+	rm -rf caikit_nb/labextension labextension/lib labextension/node_modules
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find caikit_nb tests notebooks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Editable: changed sources need no new install, only a changed pyproject.toml does.
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 	@echo "installing caikit_nb into $(VENV)"
+	@CAIKIT_NB_SKIP_LABEXTENSION=1 $(VENV)/bin/python $(PIP) install -qq --editable ".[demo]"
+	@touch $@
+
+# The build says by itself what is missing for the extension, and goes on without it.
+$(VENV)/.installed-lab: $(VENV)/.installed $(LABEXTENSION)
+	@echo "installing JupyterLab and building its extension"
 	@$(VENV)/bin/python $(PIP) install -qq --editable ".[demo,lab]"
 	@touch $@
 
-$(TEST_VENV)/.installed: pyproject.toml | $(TEST_VENV)/bin/python
+$(TEST_VENV)/.installed: $(LABEXTENSION) | $(TEST_VENV)/bin/python
 	@echo "installing caikit_nb and what its tests need into $(TEST_VENV)"
 	@$(TEST_VENV)/bin/python $(PIP) install -qq --editable ".[test,lab]"
 	@touch $@

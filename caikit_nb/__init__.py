@@ -35,6 +35,11 @@ __all__ = [
 ]
 
 
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    """Where JupyterLab finds its extension in a checkout (`jupyter-builder develop`)."""
+    return [{"src": "labextension", "dest": "caikit-nb"}]
+
+
 def load_ipython_extension(shell: Any) -> None:
     """Add the magics to a kernel or a terminal: ``%load_ext caikit_nb``."""
     from caikit_nb.notebook.extension import load

@@ -2,6 +2,12 @@
 
 import signal
 
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is; each test has its own timeout.
+settings.register_profile("caikit_nb", deadline=None)
+settings.load_profile("caikit_nb")
+
 
 def pytest_configure() -> None:
     """Interrupts work also where the run was started in the background.

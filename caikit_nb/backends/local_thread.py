@@ -13,7 +13,7 @@ from caikit_nb.execution.exception_pickler import show_as
 from caikit_nb.execution.fork_rule import JOB_THREAD
 from caikit_nb.execution.messages import Message
 from caikit_nb.execution.outcome import Died, Outcome, PlainValues, Raised, Returned, Usage
-from caikit_nb.execution.thread_streams import routed
+from caikit_nb.execution.thread_streams import close_routes, open_routes, routed
 from caikit_nb.execution.watcher import watcher
 
 
@@ -36,6 +36,7 @@ class RunningThread:
         self._task, self._listener = task, listener
         self._outcome: Outcome = Died(None, True, Usage())
         self._lock = threading.Lock()
+        self._is_routed = False
         # The end is told where no exception can be raised inside the thread any more.
         self._thread: JobThread = JobThread(self._run, work_done_event=self)
         self._thread.name = f"{JOB_THREAD}{task.name}"
@@ -44,6 +45,8 @@ class RunningThread:
         """Start the thread."""
         with self._lock:
             if not self._thread.destroyed:
+                open_routes()
+                self._is_routed = True
                 self._thread.start()
 
     def interrupt(self) -> None:
@@ -78,6 +81,8 @@ class RunningThread:
 
     def set(self) -> None:
         """The thread has ended, or will never start."""
+        if self._is_routed:
+            close_routes()
         watcher.call_soon(lambda: self._listener.on_end(self._outcome))
 
     def send(self, message: Message) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from multiprocessing import reduction
 from typing import Any
 
+from caikit_nb.execution.places import new_place
 from caikit_nb.execution.transfer import open_memory_file
 from caikit_nb.execution.watcher import watcher
 
@@ -43,6 +44,7 @@ class ChildEnd:
         inputs: The memory file with the call's inputs.
         stdout: Takes the place of descriptor 1.
         stderr: Takes the place of descriptor 2.
+        place: What stands in the text on stdout where a message belongs (`places`).
     """
 
     messages: SharedFd
@@ -51,6 +53,7 @@ class ChildEnd:
     inputs: SharedFd | None = None
     stdout: SharedFd | None = None
     stderr: SharedFd | None = None
+    place: bytes = b""
 
     def fds(self) -> list[int]:
         """All of them."""
@@ -70,18 +73,21 @@ class Channel:
         results = open_memory_file()
         self.messages, self.results = messages_r, os.dup(results)
         self.outputs: dict[str, int] = {}
-        written: list[SharedFd | None] = [None, None]
+        self.place = new_place()
+        written: dict[str, SharedFd] = {}
         if capture:
-            for at, stream in enumerate(("stdout", "stderr")):
+            for stream in ("stdout", "stderr"):
                 self.outputs[stream], write = os.pipe()
                 _enlarge(write)
-                written[at] = SharedFd(write)
+                written[stream] = SharedFd(write)
         self.child: ChildEnd | None = ChildEnd(
             SharedFd(messages_w),
             SharedFd(gate_r),
             SharedFd(results),
             None if inputs is None else SharedFd(inputs),
-            *written,
+            written.get("stdout"),
+            written.get("stderr"),
+            self.place,
         )
         self._open = {self.gate, self.messages, self.results, *self.outputs.values()}
         _parent_fds.update(self._open)

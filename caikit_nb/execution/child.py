@@ -28,6 +28,7 @@ from caikit_nb.execution.call import Call, FormattedError, SealedCall
 from caikit_nb.execution.channel import ChildEnd
 from caikit_nb.execution.exception_pickler import pack
 from caikit_nb.execution.messages import Decoder, Message, encode
+from caikit_nb.execution.places import IN_TEXT
 from caikit_nb.execution.transfer import Writer
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -71,8 +72,9 @@ class Start:
 class ChildPort:
     """Writes messages to the parent; thread-safe, and silent in processes forked off the child."""
 
-    def __init__(self, fd: int, inbox: int) -> None:
-        self._fd, self._inbox = fd, inbox
+    def __init__(self, end: ChildEnd) -> None:
+        self._fd, self._inbox = end.messages.fd, end.gate.fd
+        self._text, self._place = None if end.stdout is None else end.stdout.fd, end.place
         self._pid = os.getpid()
         self._lock = threading.Lock()
 
@@ -87,10 +89,21 @@ class ChildPort:
                 {"kind": "note", "text": f"a {message.get('kind')} is left out: {error}"}
             )
         streams.flush()
-        with self._lock, contextlib.suppress(BrokenPipeError):
-            view = memoryview(frame)
-            while view:
-                view = view[os.write(self._fd, view) :]
+        with contextlib.suppress(BrokenPipeError), self._lock:
+            _write(self._fd, frame)
+            if message.get(IN_TEXT) and self._text is not None:
+                _write(self._text, self._place)
+
+    def greet(self) -> None:
+        """Say the first word; end this process if nobody hears it.
+
+        A parent that died while we were made has had its processes ended before we had our mark:
+        nobody else would end this one.
+        """
+        try:
+            _write(self._fd, encode({"kind": "hello", "pid": self._pid}))
+        except BrokenPipeError:
+            os._exit(0)
 
     def listen(self, take: Callable[[Message], None]) -> None:
         """Have a thread hand the parent's messages to `take`; once at most."""
@@ -106,14 +119,20 @@ class ChildPort:
                     take(message)
 
 
+def _write(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
 def main(start: Start) -> None:
     """Run a call and report how it ended. The target of every process we start."""
     with _signals_held():
         _become_a_job(start.surroundings)
         channel.close_parent_fds()
         streams.redirect(start.end)
-        port = ChildPort(start.end.messages.fd, start.end.gate.fd)
-        port.send({"kind": "hello", "pid": os.getpid()})
+        port = ChildPort(start.end)
+        port.greet()
         _wait_for_gate(start.end.gate.fd)
         _take_over(start.surroundings)
         report = _run(start, port)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from caikit_nb.execution import lost_exceptions
 from caikit_nb.execution.destroyable import Destroyable
 
 
@@ -44,7 +45,17 @@ class DestroyableThread(threading.Thread, Destroyable):
         self._result: Any = None
         self._error: BaseException | None = None
         self._running = False
+        self.raised_inside: type[BaseException] | None = None  # the last
         self._state_lock = threading.Lock()
+
+    def start(self) -> None:
+        """Start to run."""
+        lost_exceptions.watch()
+        try:
+            super().start()
+        except RuntimeError:  # it was started before, or there can't be more threads
+            lost_exceptions.unwatch()
+            raise
 
     def run(self) -> None:
         """Run the function (contracts P19, P22)."""
@@ -78,8 +89,12 @@ class DestroyableThread(threading.Thread, Destroyable):
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.ident or 0), None)
 
     def _tell(self) -> None:
-        if self._work_done_event is not None:
-            self._work_done_event.set()
+        # Kept no longer: it may hold us, and a circle would end in any thread, also in the midst
+        # of another one's work.
+        lost_exceptions.unwatch()
+        event, self._work_done_event = self._work_done_event, None
+        if event is not None:
+            event.set()
 
     @property
     def ran(self) -> bool:
@@ -109,10 +124,15 @@ class DestroyableThread(threading.Thread, Destroyable):
         self.raise_inside(ThreadDestroyedException)
 
     def raise_inside(self, kind: type[BaseException]) -> bool:
-        """Raise `kind` in the running function at its next step of Python code."""
+        """Raise `kind` in the running function at its next step of Python code.
+
+        Python drops an exception that reaches a finalizer which happens to run there. Such a one
+        is raised again.
+        """
         with self._state_lock:
             if not self._running or self.ident is None:
                 return False
+            self.raised_inside = kind
             raised = ctypes.pythonapi.PyThreadState_SetAsyncExc(
                 ctypes.c_ulong(self.ident), ctypes.py_object(kind)
             )

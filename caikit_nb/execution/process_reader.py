@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -16,6 +17,7 @@ from caikit_nb.execution.exit_fd import open_exit_fd
 from caikit_nb.execution.memory import MemoryWatch
 from caikit_nb.execution.messages import Decoder, Message
 from caikit_nb.execution.outcome import Died, Outcome, Raised, Returned, Usage, Values
+from caikit_nb.execution.places import IN_TEXT, Places
 from caikit_nb.execution.transfer import Entry, Store
 from caikit_nb.execution.watcher import Timer, guarded, watcher
 
@@ -89,7 +91,8 @@ class ProcessReader:
         """Read `channel`; call `settle` with the outcome and `kill` for one that must end."""
         self._channel, self._mark, self._listener = channel, mark, listener
         self._popen, self._settle, self._kill = popen, settle, kill
-        self._decoder = Decoder()
+        self._decoder, self._places = Decoder(), Places(channel.place)
+        self._placed: deque[Message] = deque()  # whose places in the text weren't read yet
         self._report: Message | None = None
         self._linger: Timer | None = None
         self._patience: Timer | None = None
@@ -127,16 +130,37 @@ class ProcessReader:
     def _read_output(self, stream: str, fd: int) -> bool:
         data = self._read(fd)
         if data:
-            guarded(lambda: self._listener.on_output(stream, data))
+            text, *further = self._places.split(data) if stream == "stdout" else (data,)
+            self._tell_text(stream, text)
+            for text in further:
+                self._tell_placed()
+                self._tell_text(stream, text)
         return bool(data)
 
-    def _read_messages(self) -> bool:
+    def _tell_text(self, stream: str, text: bytes) -> None:
+        if text:
+            guarded(lambda: self._listener.on_output(stream, text))
+
+    def _tell_placed(self) -> None:
+        """The message whose place in the text this is; it was sent before the mark."""
+        if "stderr" in self._channel.outputs:
+            self._read_output("stderr", self._channel.outputs["stderr"])
+        while not self._placed and self._take_messages():
+            pass
+        if self._placed:
+            message = self._placed.popleft()
+            guarded(lambda: self._listener.on_message(message))
+
+    def _read_messages(self) -> None:
         # What was printed before a message was sent must be seen before it.
         for stream, fd in self._channel.outputs.items():
             # More than a pipe holds was printed after it, and a flood would never end.
             for _ in range(_PIPE_READS):
                 if not self._read_output(stream, fd):
                     break
+        self._take_messages()
+
+    def _take_messages(self) -> bool:
         data = self._read(self._channel.messages)
         try:
             for message in self._decoder.feed(data):
@@ -169,6 +193,8 @@ class ProcessReader:
         if message.get("kind") == "done":
             self._report = message
             self._linger = watcher.call_later(_LINGER_S, self._kill)
+        elif message.get(IN_TEXT) and self._channel.outputs:
+            self._placed.append(message)
         else:
             guarded(lambda: self._listener.on_message(message))
 
@@ -205,8 +231,11 @@ class ProcessReader:
             for _ in range(_DRAIN_READS):
                 if not self._read_output(stream, fd):
                     break
-        while self._read_messages():
+        while self._take_messages():
             pass
+        while self._placed:  # it was ended before it could leave their marks
+            self._tell_placed()
+        self._tell_text("stdout", self._places.rest())
         for fd in (self._channel.messages, *self._channel.outputs.values()):
             self._close(fd)
 

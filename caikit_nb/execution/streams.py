@@ -29,7 +29,8 @@ def redirect(end: ChildEnd) -> None:
         pipe = getattr(end, name)
         if pipe is not None:
             os.dup2(pipe.fd, number)
-            os.close(pipe.fd)
+            if name != "stdout":  # which `ChildPort` needs, wherever descriptor 1 leads later
+                os.close(pipe.fd)
             _replace_python_stream(name, number)
     if end.stderr is not None:
         faulthandler.enable(2)

@@ -47,14 +47,12 @@ class _Routed:
 
 @contextlib.contextmanager
 def routed(write: Write) -> Iterator[None]:
-    """Inside, what this thread prints is given to `write`."""
-    _install()
+    """Inside, what this thread prints is given to `write`, between `open_routes` and its end."""
     token = _writer.set(write)
     try:
         yield
     finally:
         _writer.reset(token)
-        _uninstall()
 
 
 def real_stream(name: str) -> Any:
@@ -63,29 +61,32 @@ def real_stream(name: str) -> Any:
     return stream.caikit_nb_real if isinstance(stream, _Routed) else stream
 
 
-def _install() -> None:
+def open_routes() -> None:
+    """A thread that is routed begins; not in it, as an exception may be raised there any time."""
     global _users
     with _lock:
         _users += 1
-        if _users == 1:
-            for name in ("stdout", "stderr"):
-                real = getattr(sys, name)
+        for name in ("stdout", "stderr"):
+            real = getattr(sys, name)
+            if not isinstance(real, _Routed):  # the first, or somebody has put another one there
                 routed_stream = _Routed(name, real)
                 setattr(sys, name, routed_stream)
                 _move_logging(real, routed_stream)
 
 
-def _uninstall() -> None:
+def close_routes() -> None:
+    """It has ended."""
     global _users
     with _lock:
         _users -= 1
-        if _users == 0:
-            for name in ("stdout", "stderr"):
-                stream = getattr(sys, name)
-                if isinstance(stream, _Routed):
-                    real = stream.__dict__["caikit_nb_real"]
-                    setattr(sys, name, real)
-                    _move_logging(stream, real)
+        if _users:
+            return
+        for name in ("stdout", "stderr"):
+            stream = getattr(sys, name)
+            if isinstance(stream, _Routed):
+                real = stream.__dict__["caikit_nb_real"]
+                setattr(sys, name, real)
+                _move_logging(stream, real)
 
 
 def _move_logging(old: Any, new: Any) -> None:

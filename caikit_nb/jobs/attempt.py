@@ -14,12 +14,14 @@ from caikit_nb.backends.base import Running
 from caikit_nb.execution.messages import Message
 from caikit_nb.execution.outcome import Outcome, Usage
 from caikit_nb.jobs.displays import Displays
+from caikit_nb.jobs.log_file import log_name
 from caikit_nb.jobs.logs import LogSpool
 from caikit_nb.jobs.printed_bars import PrintedBars
 from caikit_nb.jobs.progress import Bars, Metrics
 
 _NO_LOG = LogSpool(None)
 _NO_USAGE = Usage()
+_NO_BARS, _NO_METRICS, _NO_DISPLAYS = Bars(), Metrics(), Displays()
 
 
 class Attempt:
@@ -64,11 +66,11 @@ class Attempt:
     ) -> None:
         self.number = number
         suffix = "" if number == 1 else f"-{number}"
-        self.log = LogSpool(directory / f"output{suffix}.log")
+        self.log = LogSpool(directory / log_name(number))
         self.bars, self.metrics = Bars(), Metrics()
         self.displays = Displays(directory / f"displays{suffix}")
         self._open_line = ""  # the stream whose line isn't finished
-        self._printed_bars = PrintedBars(self.log.end)
+        self._printed_bars: PrintedBars | None = None  # until it prints
         self.running: Running | None = None
         self.pid: int | None = None
         self.usage = _NO_USAGE
@@ -104,7 +106,11 @@ class Attempt:
 
     def on_output(self, stream: str, data: bytes) -> None:
         """It printed something."""
+        if self.ended:
+            return
         self.displays.make_room()
+        if self._printed_bars is None:
+            self._printed_bars = PrintedBars(self.log.end)
         printed = self._printed_bars.feed(stream, data)
         if self._open_line not in ("", stream):
             # The streams are two pipes: a record on stderr would land in the midst of a line.
@@ -117,6 +123,8 @@ class Attempt:
 
     def on_message(self, message: Message) -> None:
         """It told something."""
+        if self.ended:
+            return
         kind = message.get("kind")
         if kind == "hello":
             self.pid = message["pid"]
@@ -135,7 +143,18 @@ class Attempt:
         self.ended, self.usage = time.monotonic(), outcome.usage
         self.running = None
         self.log.close()
-        self._on_end(self, outcome)
+        on_end = self._on_end
+        self._let_go()
+        on_end(self, outcome)
+
+    def _let_go(self) -> None:
+        """Share what is empty, and drop what nobody needs: of ended ones there may be very many."""
+        self._on_change = self._on_message = self._on_end = _ignore
+        self._printed_bars = None
+        self.log = self.log if self.log.size_bytes else _NO_LOG
+        self.displays = self.displays if self.displays.is_used else _NO_DISPLAYS
+        self.bars = self.bars if self.bars.latest() else _NO_BARS
+        self.metrics = self.metrics or _NO_METRICS
 
     def drop(self) -> None:
         """Forget what it reported."""
@@ -143,3 +162,8 @@ class Attempt:
         self.log.drop()
         if self.ended:
             self.log = _NO_LOG
+            self._let_go()
+
+
+def _ignore(*_: object) -> None:
+    """Nothing comes any more."""

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 logger = logging.getLogger(__name__)
 
 S = TypeVar("S")
+
+
+class _Nobody(list[Any]):
+    """Takes nobody in: what they would wait for is over."""
+
+    __slots__ = ()
+
+    def append(self, _: object) -> None:
+        """Do nothing."""
+
+
+NOBODY: list[Any] = _Nobody()
+"""One list of callbacks for all whose time to call is over: there may be very many."""
 
 
 def call_all(callbacks: list[Callable[[S], object]], source: S) -> None:

@@ -160,6 +160,11 @@ class Displays(Sequence[Display]):
         """Bytes held in memory and on disk."""
         return self.size_bytes + self._file_bytes
 
+    @property
+    def is_used(self) -> bool:
+        """Whether there has been anything to show or to clear."""
+        return bool(self._items or self.left_out or self.begins_at)
+
     def clear(self) -> None:
         """Drop them all, the files included."""
         self._items = ()

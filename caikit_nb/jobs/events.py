@@ -111,9 +111,9 @@ class Events:
             self._news.notify()
 
     def remind(self, subscription: Subscription) -> None:
-        """Call the listener of an `as_one` subscription in its time, though nothing changed."""
+        """Call one listener with None in its time, though nothing changed."""
         with self._news:
-            subscription.mark(None)
+            subscription.changed[None] = None
             self._news.notify()
 
     def _run(self) -> None:

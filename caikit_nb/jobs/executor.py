@@ -12,7 +12,7 @@ from typing import Any
 from caikit_nb.backends.base import BackendBase
 from caikit_nb.backends.started import StartedBackends
 from caikit_nb.execution import memory
-from caikit_nb.execution.call import function_inputs
+from caikit_nb.execution.call import Runner, function_inputs
 from caikit_nb.jobs import kept_inputs
 from caikit_nb.jobs.durations import parse_duration
 from caikit_nb.jobs.job import Job
@@ -48,6 +48,8 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
     Raises:
         ValueError: a wrong start method or number of workers, or an unknown backend.
     """
+
+    _KEEPS_RECORDS = True  # they stay in the session's table
 
     def __init__(
         self,
@@ -136,7 +138,7 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
         submission.keep_inputs(job.directory)
         tasks = submission.tasks()
         future = JobFuture(job)
-        job.replay = self._replay_of(job, work, options, before_start)
+        job.replay = _Replay(self, job, work.runner, work.options, _alone(options), before_start)
 
         def admit(job: Job) -> None:
             before_start(job)
@@ -146,31 +148,9 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
         self._workshop.start(job, tasks, backend=backend, before_start=admit, after=follows)
         return future
 
-    def _replay_of(
-        self, job: Job, work: Work, options: JobOptions, before_start: Callable[[Job], None]
-    ) -> Callable[[], JobFuture]:
-        # Not the work itself, or its inputs would stay as long as the job's record.
-        runner, plain, source, outs = work.runner, work.options, work.source, work.outs
-        method = "spawn" if job.spec.start_method == "spawn" else "forkserver"
-        options = dataclasses.replace(
-            options, name=None, start_method=method, seed=job.spec.seed, after=()
-        )
-
-        def replay() -> JobFuture:
-            inputs = kept_inputs.read(job.spec.name, job.directory)
-            again = Work(runner, lambda _: inputs, plain, source, outs)
-            future = self.submit_work(again, options, before_start)
-            future._job.notes.append(f"it replays {job.spec.name}")
-            return future
-
-        return replay
-
     def _backend_for(self, options: JobOptions) -> BackendBase:
         names = (options.backend, self._backends.default, self._policy.backend)
         return self._backends.get(next(name for name in names if name is not None))
-
-    def _forget_when_expired(self, future: JobFuture) -> None:
-        """It stays in the session's table, with its record."""
 
     def _retain(self) -> timedelta | None:
         return parse_duration(self._policy.retention_duration)
@@ -221,6 +201,36 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
             future.wait(_CLOSE_S)
         self._backends.stop()
         self._workshop.close()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Replay:
+    """Runs a job's work again with the inputs that it kept.
+
+    It doesn't hold the work itself, or its inputs would stay as long as the job's record.
+    """
+
+    executor: JobExecutor
+    job: Job
+    runner: Runner
+    plain: Mapping[str, Any]
+    options: JobOptions
+    before_start: Callable[[Job], None]
+
+    def __call__(self) -> JobFuture:
+        spec = self.job.spec
+        inputs = kept_inputs.read(spec.name, self.job.directory)
+        work = Work(self.runner, lambda _: inputs, self.plain, spec.source, spec.outs)
+        method = "spawn" if spec.start_method == "spawn" else "forkserver"
+        options = dataclasses.replace(self.options, name=None, start_method=method, seed=spec.seed)
+        future = self.executor.submit_work(work, options, self.before_start)
+        future._job.notes.append(f"it replays {spec.name}")
+        return future
+
+
+def _alone(options: JobOptions) -> JobOptions:
+    """The options of a job that follows nobody."""
+    return dataclasses.replace(options, after=()) if options.after else options
 
 
 def _initialized(

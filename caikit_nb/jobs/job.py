@@ -6,6 +6,8 @@ The backend tells a job what happens, in the watcher's thread, which alone moves
 
 from __future__ import annotations
 
+import datetime
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,9 +23,8 @@ from caikit_nb.execution.outcome import Died, Outcome, PlainValues, Returned, Va
 from caikit_nb.execution.watcher import Timer, watcher
 from caikit_nb.jobs import kept_inputs
 from caikit_nb.jobs.attempt import Attempt
-from caikit_nb.jobs.callbacks import call_all
+from caikit_nb.jobs.callbacks import NOBODY, call_all
 from caikit_nb.jobs.events import Events
-from caikit_nb.jobs.job_base import JobInfo
 from caikit_nb.jobs.job_spec import JobSpec
 from caikit_nb.jobs.last_words import headline
 from caikit_nb.jobs.logs import LogSpool
@@ -36,15 +37,14 @@ class Job:
     """One job. Hashable by identity."""
 
     def __init__(self, spec: JobSpec, directory: Path, events: Events) -> None:
-        self.spec, self.directory = spec, directory
-        self._events = events
+        self.spec, self._events = spec, events
+        self._directory = os.fspath(directory)  # a Path is large
         self._states = StateMachine()
         self.attempts = [self._attempt(number) for number in range(1, spec.retries + 2)]
         self.attempt = self.attempts[0]
         self._alive = 0  # attempts that were made and are not gone
         self.notes: list[str] = []
-        self.reason = ""
-        self.times = Times()
+        self.reason, self.times = "", Times()
         self.values: Values | PlainValues | None = None
         self.packed_error: Failure | None = None
         self._rebuilt: dict[str, BaseException] = {}
@@ -52,19 +52,23 @@ class Job:
         self.expired: str | None = None
         self.replay: Callable[[], Any] | None = None
         self.again: Callable[[], Any] | None = None
-        self.pinned = False
-        self._timed_out = False
+        self.pinned = self._timed_out = False
         self._timeout: Timer | None = None
         # Called in the watcher's thread (or the canceller's) as the job moves: be quick.
-        self.on_message: Callable[[Job, Message], object] = lambda job, message: None
+        self.on_message: Callable[[Job, Message], object] = _ignore
         self.on_start: list[Callable[[Job], object]] = []
         self.on_decided: list[Callable[[Job], object]] = []
         self.on_expired: list[Callable[[Job], object]] = []
         self.on_gone: list[Callable[[Job], object]] = []
-        self.on_pin: list[Callable[[Job], object]] = []
+        self.on_retention: list[Callable[[Job], object]] = []
 
     def __repr__(self) -> str:
         return f"<Job {self.spec.name}: {self.status.name}>"
+
+    @property
+    def directory(self) -> Path:
+        """Where its files lie."""
+        return Path(self._directory)
 
     def _attempt(self, number: int) -> Attempt:
         return Attempt(
@@ -107,22 +111,6 @@ class Job:
         if "error" not in self._rebuilt:
             self._rebuilt.setdefault("error", unpack(packed))  # the same for all who ask at once
         return self._rebuilt["error"]
-
-    def info(self) -> JobInfo:
-        """The job at this moment; never blocks on it."""
-        status, error, attempt = self.status, self.error(), self.attempt
-        return JobInfo(
-            status=status,
-            errors=None if error is None else [error],
-            submission_time=self.times.submitted_at,
-            completion_time=self.times.completed_at,
-            start_time=self.times.started_at,
-            attempt=attempt.number,
-            exit_code=attempt.exit_code,
-            peak_memory_bytes=attempt.usage.peak_memory_bytes,
-            cpu_time_s=attempt.usage.cpu_time_s,
-            reason=self.reason,
-        )
 
     def changed(self) -> None:
         """Tell everybody who shows it."""
@@ -190,7 +178,7 @@ class Job:
         if not self._alive:
             self.ended.set()
             call_all(self.on_gone, self)
-            self.on_start, self.on_decided, self.on_gone = [], [], []
+            self.on_start = self.on_decided = self.on_gone = NOBODY
             self.changed()
 
     def _on_end_of_current(self, attempt: Attempt, outcome: Outcome) -> None:
@@ -215,10 +203,9 @@ class Job:
             spare.end(at_once=True)
 
     def _may_begin_again(self, attempt: Attempt, failure: Failure) -> bool:
-        more = attempt.number < len(self.attempts)
-        # Who interrupts or prunes it does not want it anew.
-        is_wanted = is_interrupt(failure) or is_pruning(failure)
-        return more and self.status is JobStatus.RUNNING and not is_wanted
+        if is_interrupt(failure) or is_pruning(failure):
+            return False  # who does that does not want it anew
+        return attempt.number < len(self.attempts) and self.status is JobStatus.RUNNING
 
     def _failure(self, attempt: Attempt, outcome: Outcome) -> Failure | None:
         """What the outcome means if it isn't a success."""
@@ -243,8 +230,7 @@ class Job:
             return False
         self.packed_error = error
         self.reason = attempt.reason = headline(error)
-        ending = JobStatus.PRUNED if is_pruning(error) else JobStatus.ERRORED
-        decided = self._states.move(ending)
+        decided = self._states.move(JobStatus.PRUNED if is_pruning(error) else JobStatus.ERRORED)
         if not decided:
             self.packed_error, self.reason = None, "cancelled"
         return decided
@@ -265,9 +251,10 @@ class Job:
 
     def value(self, name: str = RESULT) -> Any:
         """A value it gave back; KeyError if there is none of that name."""
-        if self.values is None:
+        values = self.values
+        if values is None:
             raise KeyError(name)
-        return self.values.load(name)
+        return values.load(name)
 
     def value_names(self) -> list[str]:
         """The variables it gave back."""
@@ -282,8 +269,17 @@ class Job:
     def pin(self, pinned: bool) -> None:
         """Keep its result whatever the limits say, or let them hold for it again."""
         self.pinned = pinned
-        call_all(self.on_pin, self)
+        call_all(self.on_retention, self)
         self.changed()
+
+    def end_at(self, when: datetime.datetime) -> None:
+        """It has ended at another time than was recorded (contracts J15).
+
+        Raises:
+            ValueError: it has not ended.
+        """
+        self.times.end_at(when)
+        call_all(self.on_retention, self)
 
     def expire(self, why: str) -> None:
         """Drop everything that it holds but its record."""
@@ -296,5 +292,9 @@ class Job:
             attempt.drop()
         self.attempts, self.replay, self.again = [self.attempt], None, None
         kept_inputs.drop(self.directory)
-        self.on_expired, self.on_pin = [], []
+        self.on_expired = self.on_retention = NOBODY
         self.changed()
+
+
+def _ignore(_job: Job, _message: Message) -> None:
+    """Nobody asked for it."""

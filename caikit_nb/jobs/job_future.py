@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import datetime
-import threading
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures._base import PENDING
 from concurrent.futures._base import RUNNING as FUTURE_RUNNING
@@ -13,18 +12,18 @@ from typing import Any
 
 from caikit_nb.errors import JobError, JobResultExpired, ReplayError, UnpicklableError
 from caikit_nb.execution.call import RESULT
+from caikit_nb.execution.lazy_condition import LazyCondition
 from caikit_nb.execution.serial_thread import SerialThread
 from caikit_nb.jobs.displays import Displays
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_base import JobFutureBase, JobInfo
+from caikit_nb.jobs.job_info import info_of
 from caikit_nb.jobs.outputs import Outputs
 from caikit_nb.jobs.progress import Bar, Metrics
 from caikit_nb.jobs.states import JobStatus
 
 # The user's done-callbacks run here: the watcher must never run user code.
 _callbacks = SerialThread("caikit_nb callbacks", stands_still=False)
-
-_NOT_LOADED: Any = object()
 
 
 class JobFuture(concurrent.futures.Future[Any], JobFutureBase):
@@ -36,16 +35,13 @@ class JobFuture(concurrent.futures.Future[Any], JobFutureBase):
 
     def __init__(self, job: Job) -> None:
         super().__init__()
+        self._condition: Any = LazyCondition()
         self._job = job
-        self._value: Any = _NOT_LOADED
-        self._value_lock, self._mark_lock = threading.Lock(), threading.Lock()
-        job.on_start.append(lambda _: self._mark_running())
-        job.on_decided.append(lambda _: self._mark_decided())
-        job.on_expired.append(lambda _: self._drop_value())
+        job.on_start.append(self._mark_running)
+        job.on_decided.append(self._mark_decided)
 
     def __repr__(self) -> str:
-        job = self._job
-        return f"<JobFuture {job.spec.name}: {job.status.name.lower()}>"
+        return f"<JobFuture {self._job.spec.name}: {self.status.name.lower()}>"
 
     def __await__(self) -> Generator[Any, None, Any]:
         # Shielded: giving up the waiting is no reason to end the job.
@@ -83,7 +79,7 @@ class JobFuture(concurrent.futures.Future[Any], JobFutureBase):
 
     def get_info(self) -> JobInfo:
         """The job at this moment; never blocks (contracts J3)."""
-        return self._job.info()
+        return info_of(self._job)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the job has ended and nothing of it is left; never raises its error.
@@ -145,13 +141,10 @@ class JobFuture(concurrent.futures.Future[Any], JobFutureBase):
 
     def _load(self) -> tuple[Any, BaseException | None]:
         """The value, or what stands in its way."""
-        with self._value_lock:
-            if self._value is _NOT_LOADED:
-                try:
-                    self._value = self._job.value()
-                except (KeyError, UnpicklableError) as error:
-                    return None, self._expiry() or error
-            return self._value, None
+        try:
+            return self._job.value(), None
+        except (KeyError, UnpicklableError) as error:
+            return None, self._expiry() or error
 
     @property
     def outputs(self) -> Mapping[str, Any]:
@@ -254,17 +247,13 @@ class JobFuture(concurrent.futures.Future[Any], JobFutureBase):
             raise RuntimeError(f"job {self.name!r} has not ended: cancel it first")
         self._job.expire("it was purged")
 
-    def _drop_value(self) -> None:
-        with self._value_lock:
-            self._value = _NOT_LOADED
-
-    def _mark_running(self) -> None:
-        with self._mark_lock:
+    def _mark_running(self, _job: Job) -> None:
+        with self._condition:
             if self._state == PENDING:
                 self.set_running_or_notify_cancel()
 
-    def _mark_decided(self) -> None:
-        with self._mark_lock:
+    def _mark_decided(self, _job: Job) -> None:
+        with self._condition:
             if self._job.status is JobStatus.CANCELED:
                 self._mark_canceled()
                 return

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ def state_of(job: Job) -> dict[str, Any]:
         "status": job.status.name,
         "reason": job.reason,
         "start_method": job.spec.start_method,
+        "attempt": job.attempt.number,
         "pid": job.attempt.pid,
         "submission_time": job.times.submitted_at.isoformat(),
         "completion_time": None if completed is None else completed.isoformat(),
@@ -61,7 +63,16 @@ def read_all(sessions: Path) -> list[dict[str, Any]]:
     Each has ``directory`` added, where its ``output.log`` lies. What can't be read, or is of a
     later version, is left out.
     """
-    states = [state for path in sessions.glob(f"*/*/{FILE}") if (state := _read(path)) is not None]
+    return _sorted(sessions.glob(f"*/*/{FILE}"))
+
+
+def read_session(session: Path) -> list[dict[str, Any]]:
+    """The same of one session, given its directory."""
+    return _sorted(session.glob(f"*/{FILE}"))
+
+
+def _sorted(paths: Iterable[Path]) -> list[dict[str, Any]]:
+    states = [state for path in paths if (state := _read(path)) is not None]
     return sorted(states, key=lambda state: str(state["submission_time"]))
 
 

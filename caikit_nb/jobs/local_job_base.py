@@ -44,6 +44,8 @@ class LocalJobBase(JobBase):
     """What a job is called in an error's text."""
     ID_WORD = "background_id"
     """What its id is called there."""
+    _KEEPS_RECORDS = False
+    """Whether a job is known further when its retention is over."""
 
     def __init__(
         self,
@@ -76,7 +78,6 @@ class LocalJobBase(JobBase):
             ValueError: a job of that id has not ended, or the id is none.
             Exception: what `make` raises.
         """
-        self._purge_old_futures()
         job_id = check_id(make_job_id(self.instance_name) if future_id is None else future_id)
         with self._reserve(job_id):
             future = self._at_home(make, job_id)
@@ -92,19 +93,26 @@ class LocalJobBase(JobBase):
         Raises:
             JobNotFoundError: there is none, or its retention is over.
         """
-        self._purge_old_futures()
         future = self.registry.by_id(id)
-        if future is None:
+        if future is None or self._is_over(future):  # the timer may be just about to end it
             raise JobNotFoundError(id, self.ID_WORD)
         return future
 
     def _purge_old_futures(self) -> None:
         """Drop the jobs whose retention is over, with what they saved (contracts J18).
 
-        A timer does the same; this does it now.
+        Timers do the same; this does it now, and looks at every job for it.
         """
         for future in self.registry.all():
-            expire_if_due(future._job)
+            self._is_over(future)
+
+    def _is_over(self, future: JobFuture) -> bool:
+        """Whether its retention is over; then it is forgotten, also while a timer drops it."""
+        expire_if_due(future._job)
+        if self._KEEPS_RECORDS or future._job.expired is None:
+            return False
+        self.registry.discard(future)
+        return True
 
     @contextlib.contextmanager
     def _reserve(self, job_id: str) -> Iterator[None]:
@@ -136,6 +144,8 @@ class LocalJobBase(JobBase):
         return self._retention_duration
 
     def _forget_when_expired(self, future: JobFuture) -> None:
+        if self._KEEPS_RECORDS:
+            return
         forget = functools.partial(self.registry.discard, future)
         future._job.on_expired.append(lambda _: forget())
         if future._job.expired is not None:  # before it could tell us

@@ -155,7 +155,7 @@ class LocalJobFuture(JobFuture, abc.ABC):
 
     @_completion_time.setter
     def _completion_time(self, when: datetime.datetime) -> None:
-        self._job.times.end_at(when)
+        self._job.end_at(when)
 
     def __reduce__(self) -> tuple[Any, ...]:
         machinery = {*getattr(self, "_machinery", ()), "_machinery"}

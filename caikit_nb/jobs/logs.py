@@ -39,7 +39,8 @@ class LogSpool:
     )
 
     def __init__(self, path: Path | None, max_file_bytes: int = MAX_FILE_BYTES) -> None:
-        self._path, self._max_file_bytes = path, max_file_bytes
+        self._path = None if path is None else os.fspath(path)  # a Path is large
+        self._max_file_bytes = max_file_bytes
         self._head = b""
         self._tail: deque[bytes] | tuple[()] = ()  # an empty deque is large
         self._tail_size = 0
@@ -95,11 +96,13 @@ class LogSpool:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
+        if not self._file_size:
+            self._path = None
 
     @property
     def path(self) -> Path | None:
         """The file, if it holds all of the output."""
-        return self._path if self._file_size == self.size_bytes else None
+        return Path(self._path) if self._path and self._file_size == self.size_bytes else None
 
     @property
     def held_bytes(self) -> int:
@@ -116,7 +119,7 @@ class LogSpool:
         self._head, self._tail_size, self._file_size = b"", 0, 0
         self._tail = ()
         if self._path is not None:
-            self._path.unlink(missing_ok=True)
+            Path(self._path).unlink(missing_ok=True)
             self._path = None
 
     def text(self, tail: int | None = None, *, raw: bool = False) -> str:
@@ -137,7 +140,7 @@ class LogSpool:
 
     def _kept(self) -> bytes:
         if self._path is not None and self._file_size == self.size_bytes:
-            return self._path.read_bytes() if self.size_bytes else b""
+            return Path(self._path).read_bytes() if self.size_bytes else b""
         return self._remembered()
 
     def _last_lines(self, lines: int) -> bytes:
@@ -156,7 +159,7 @@ class LogSpool:
                 return self._head[start:end]
             tail_start = self.size_bytes - self._tail_size
             if start < tail_start and self._file_size >= end and self._path is not None:
-                with contextlib.suppress(OSError), self._path.open("rb") as file:
+                with contextlib.suppress(OSError), open(self._path, "rb") as file:
                     file.seek(start)
                     return file.read(end - start)
             tail = b"".join(self._tail)

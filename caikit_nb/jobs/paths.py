@@ -40,6 +40,29 @@ def _default_directory() -> Path:
     return Path(tempfile.gettempdir()) / f"caikit_nb-{os.getuid()}"
 
 
+def sessions_directory_of(process: psutil.Process) -> Path:
+    """Where another process of this user keeps its sessions, by the environment it began with.
+
+    Raises:
+        psutil.Error: it is gone, or someone else's.
+    """
+    environment = process.environ()
+    if configured := environment.get("CAIKIT_NB_DIR"):
+        return Path(process.cwd(), configured)
+    places = [environment.get(name) for name in ("TMPDIR", "TEMP", "TMP")]
+    place = next((place for place in places if place and Path(place).is_dir()), None)
+    return Path(place, _default_directory().name) if place else _default_directory()
+
+
+def owner_of(session: Path) -> int | None:
+    """The number of the living process whose session it is; None if there is none."""
+    try:
+        pid = json.loads((session / MARKER_FILE).read_text())["pid"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return pid if isinstance(pid, int) and not _is_dead(session) else None
+
+
 def make_session_directory() -> Path:
     """A new directory for this process's session, and the end of those of dead ones."""
     parent = sessions_directory()

@@ -47,33 +47,57 @@ class Kept(Protocol):
 K = TypeVar("K", bound=Kept)
 
 
-def overflow(kept: Iterable[K], limits: Limits) -> list[K]:
+def overflow(kept: Iterable[K], limits: Limits, count: int, held_bytes: int) -> list[K]:
     """What has to go, of results in the order of their jobs' ends; the oldest go first.
 
-    Pinned ones stay, and what they hold isn't counted.
+    Pinned ones stay, and what they hold isn't counted. It looks only at the oldest: there may be
+    very many, and this is asked at each job's end.
+
+    Args:
+        kept: The results.
+        limits: How much may stay.
+        count: How many of the results aren't pinned.
+        held_bytes: What these hold.
     """
-    loose = [result for result in kept if not result.pinned]
-    count, held_bytes = len(loose), sum(result.size_bytes for result in loose)
     gone = []
-    for result in loose[:-1]:
+    for result in kept:
         too_many = limits.max_results is not None and count > limits.max_results
         too_large = limits.max_bytes is not None and held_bytes > limits.max_bytes
-        if not too_many and not too_large:
+        if count <= 1 or not (too_many or too_large):
             break
-        gone.append(result)
-        count -= 1
-        held_bytes -= result.size_bytes
+        if not result.pinned:
+            gone.append(result)
+            count -= 1
+            held_bytes -= result.size_bytes
     return gone
 
 
 @dataclass(slots=True, eq=False)
 class _Result:
+    """What is kept of a job.
+
+    Attributes:
+        job: The job.
+        size_bytes: What it held when it had ended.
+        pinned: Whether it was pinned when that was last looked at.
+        timer: Ends the keeping; None if nothing does.
+    """
+
     job: Job
     size_bytes: int
+    pinned: bool
+    timer: Timer | None = None
 
-    @property
-    def pinned(self) -> bool:
-        return self.job.pinned
+    def plan(self) -> None:
+        """End the keeping when its time is over."""
+        if self.timer is not None:
+            self.timer.cancel()
+        kept_s = self.job.kept_s
+        due = None if kept_s is None else self.job.times.after_end(kept_s)
+        self.timer = None if due is None else watcher.call_at(due, self._end)
+
+    def _end(self) -> None:
+        _expiries.put(functools.partial(expire_if_due, self.job))
 
 
 def held_bytes(job: Job) -> dict[str, int]:
@@ -96,51 +120,59 @@ class Retention:
         self._limits = limits
         self._lock = threading.Lock()
         self._kept: dict[Job, _Result] = {}
-        self._timers: dict[Job, Timer] = {}
+        self._loose_count = self._loose_bytes = 0  # of those that aren't pinned
 
     def keep(self, job: Job) -> None:
         """Look after a job that has not ended."""
         job.on_gone.append(self._ended)
         job.on_expired.append(self._forget)
-        job.on_pin.append(self._pinned)
+        job.on_retention.append(self._look_again)
 
     def _ended(self, job: Job) -> None:
+        result = _Result(job, sum(held_bytes(job).values()), job.pinned)
         with self._lock:
-            self._kept[job] = _Result(job, sum(held_bytes(job).values()))
-        self._plan(job)
+            self._kept[job] = result
+            self._count(result, 1)
+            result.plan()
+        if job.expired is not None:  # it was purged the moment it had ended
+            self._forget(job)
         self._limit()
+
+    def _count(self, result: _Result, sign: int) -> None:
+        if not result.pinned:
+            self._loose_count += sign
+            self._loose_bytes += sign * result.size_bytes
 
     def _forget(self, job: Job) -> None:
         with self._lock:
-            self._kept.pop(job, None)
-            timer = self._timers.pop(job, None)
-        if timer is not None:
-            timer.cancel()
-
-    def _plan(self, job: Job) -> None:
-        if job.kept_s is None or (due := job.times.after_end(job.kept_s)) is None:
-            return
-        timer = watcher.call_at(due, lambda: _expiries.put(lambda: expire_if_due(job)))
-        with self._lock:
-            self._timers[job] = timer
+            result = self._kept.pop(job, None)
+            if result is not None:
+                self._count(result, -1)
+                if result.timer is not None:
+                    result.timer.cancel()
 
     def _limit(self) -> None:
         limits = self._limits()
         if limits == Limits():
             return
         with self._lock:
-            gone = overflow(self._kept.values(), limits)
-            for result in gone:
-                del self._kept[result.job]
+            kept = self._kept.values()
+            gone = overflow(kept, limits, self._loose_count, self._loose_bytes)
         why = "newer results took its place"
         for result in gone:
             _expiries.put(functools.partial(_expire, result.job, why))
 
-    def _pinned(self, job: Job) -> None:
-        """It was pinned, or is not any more: then what is overdue goes at once."""
-        if job.ended.is_set() and not job.pinned:
-            self._plan(job)
-            self._limit()
+    def _look_again(self, job: Job) -> None:
+        """It was pinned or is not any more, or has ended at another time: what is overdue goes."""
+        with self._lock:
+            result = self._kept.get(job)
+            if result is None:
+                return
+            self._count(result, -1)
+            result.pinned = job.pinned
+            self._count(result, 1)
+            result.plan()
+        self._limit()
 
 
 def expire_if_due(job: Job) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import os
 import threading
 
 
@@ -36,10 +37,9 @@ _ALLOWED = {
 class StateMachine:
     """One job's state. Of several moves at once from one state exactly one succeeds."""
 
-    __slots__ = ("_lock", "_status")
+    __slots__ = ("_status",)
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._status = JobStatus.QUEUED
 
     @property
@@ -49,8 +49,20 @@ class StateMachine:
 
     def move(self, to: JobStatus) -> bool:
         """Go to another state; False, and nothing changes, if that isn't allowed from here."""
-        with self._lock:
+        with _lock:
             if to not in _ALLOWED.get(self._status, ()):
                 return False
             self._status = to
             return True
+
+
+# One for all: there may be very many jobs, and a move takes no time.
+_lock = threading.Lock()
+
+
+def _after_fork_in_child() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets as widgets
-
 from caikit_nb.execution.watcher import watcher
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.states import JobStatus
+from caikit_nb.notebook.card_widgets import CardWidgets
 from caikit_nb.notebook.sent import Sender
 
 if TYPE_CHECKING:
@@ -21,29 +20,32 @@ class CardButtons:
 
     Args:
         card: Whose job they act on.
+        make: Makes them.
         run_again: Submits it anew, and has the card follow that job.
     """
 
-    def __init__(self, card: JobCard, run_again: Callable[[Job, JobCard], None]) -> None:
+    def __init__(
+        self, card: JobCard, make: CardWidgets, run_again: Callable[[Job, JobCard], None]
+    ) -> None:
         self._card, self._run_again = card, run_again
-        self._interrupt = small_button(
+        self._interrupt = make.button(
             "Interrupt", "pause", "Raise KeyboardInterrupt in this job, which may go on after it"
         )
-        self._cancel = small_button("Cancel", "stop", "End this job and everything it started")
-        self._again = small_button(
+        self._cancel = make.button("Cancel", "stop", "End this job and everything it started")
+        self._again = make.button(
             "Run again", "repeat", "Submit it again, with the variables as they are now"
         )
-        self._pin = small_button(
+        self._pin = make.button(
             "Pin", "thumb-tack", "Keep the result whatever its retention and the limits say"
         )
-        self._unpin = small_button("Unpin", "thumb-tack", "Let the result go when its time is over")
+        self._unpin = make.button("Unpin", "thumb-tack", "Let the result go when its time is over")
         self._interrupt.on_click(lambda _: self._soon(lambda job: job.interrupt()))
         self._cancel.on_click(lambda _: self._soon(_cancel))
         self._pin.on_click(lambda _: self._soon(lambda job: job.pin(True)))
         self._unpin.on_click(lambda _: self._soon(lambda job: job.pin(False)))
         self._again.on_click(lambda _: self._submit_again())
         self._is_waiting = False
-        self.box = widgets.HBox(layout=widgets.Layout(flex="0 0 auto", min_height="28px"))
+        self.box = make.row("buttons")
 
     def update(self, send: Sender) -> None:
         """Show those that have an effect now."""
@@ -82,13 +84,3 @@ class CardButtons:
 
 def _cancel(job: Job) -> None:
     job.cancel("cancelled from the card")
-
-
-def small_button(description: str, icon: str, tooltip: str) -> widgets.Button:
-    """A button that is as wide as its words."""
-    return widgets.Button(
-        description=description,
-        icon=icon,
-        tooltip=tooltip,
-        layout=widgets.Layout(width="auto", height="24px", flex="0 0 auto"),
-    )

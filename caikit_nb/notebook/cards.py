@@ -45,10 +45,11 @@ class Cards:
         self.job_widgets: Any = None
         if self.has_widgets:
             # Before the first fork: what the kernel has imported, its copies have.
+            from caikit_nb.notebook.card_widgets import CardWidgets
             from caikit_nb.notebook.job_card import JobCard
             from caikit_nb.notebook.job_widgets import JobWidgets
 
-            self._card_class, self.job_widgets = JobCard, JobWidgets()
+            self._card_class, self._make, self.job_widgets = JobCard, CardWidgets(), JobWidgets()
         self._subscription = events.subscribe(self._on_change, MIN_INTERVAL_S)
 
     @property
@@ -63,7 +64,7 @@ class Cards:
         if not self.has_widgets:
             print(card_text(job))
             return
-        card = self._card_class(job, self._queue, self._shell, self._run_again)
+        card = self._card_class(job, self._queue, self._shell, self._make, self._run_again)
         self._cards.setdefault(job, []).append(card)
         card.show()
         job.changed()
@@ -79,7 +80,7 @@ class Cards:
 
     def embed(self, job: Job) -> Any:
         """A card of the job as a widget that the caller shows, live until it is removed."""
-        card = self._card_class(job, self._queue, self._shell, self._run_again)
+        card = self._card_class(job, self._queue, self._shell, self._make, self._run_again)
         self._cards.setdefault(job, []).append(card)
         job.changed()
         return card.box
@@ -94,8 +95,8 @@ class Cards:
         self._events.unsubscribe(self._subscription)
 
     def _on_change(self, source: Any) -> None:
-        """In the updates thread: a job has changed, or (the cards themselves) there is room."""
-        if source is not self and (self._cards.get(source) or self._has_news(source)):
+        """In the updates thread: a job has changed, or (if None) there is room for messages."""
+        if source is not None and (self._cards.get(source) or self._has_news(source)):
             self._pending[source] = None
         while self._pending:
             wait_s = self._pace.wait_s()
@@ -126,7 +127,7 @@ class Cards:
 
     def _go_on(self) -> None:
         self._waits = False
-        self._events.publish(self)
+        self._events.remind(self._subscription)
 
     def _run_again(self, job: Job, card: Any) -> None:
         if self._run_when_idle is not None:

@@ -27,9 +27,10 @@ class Completions:
 
     def news(self, jobs: Sequence[Job]) -> str:
         """What has ended since the last look, as HTML; "" if nothing has."""
-        over = set(filter(_is_over, jobs))
-        new = [job for job in jobs if job in over and job not in self._over]
-        self._over = over
+        new = [job for job in jobs if job not in self._over and _is_over(job)]
+        self._over.update(new)
+        if len(self._over) > len(jobs):  # some are no more
+            self._over.intersection_update(jobs)
         return _line(new) if new else ""
 
 

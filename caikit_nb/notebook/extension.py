@@ -21,6 +21,7 @@ from caikit_nb.notebook.cards import Cards
 from caikit_nb.notebook.experiment_views import ExperimentViews
 from caikit_nb.notebook.homecoming import Homecoming
 from caikit_nb.notebook.job_shell import refuse_input_in_threads
+from caikit_nb.notebook.lab_comm import LabComm
 from caikit_nb.notebook.live_tables import LiveTables
 from caikit_nb.notebook.magics import CaikitMagics
 from caikit_nb.notebook.settings import CaikitJobs
@@ -53,6 +54,7 @@ class Extension:
         self.settings.observe(lambda _: executor.queue.start_next(), "max_workers")
         if self.cards.has_widgets:
             refuse_input_in_threads(shell.kernel)  # type: ignore[attr-defined]
+        self.lab_comm = LabComm(executor) if self.cards.has_widgets else None
         self.views = ExperimentViews(shell, has_widgets=self.cards.has_widgets)
         magics = CaikitMagics(
             shell,
@@ -84,6 +86,8 @@ class Extension:
         """End the session's jobs and stop showing them."""
         atexit.unregister(self.close)
         self.session.close()
+        if self.lab_comm is not None:
+            self.lab_comm.close()
         self.cards.close()
         self.tables.close()
         self.views.close()

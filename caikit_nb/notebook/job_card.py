@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-import ipywidgets as widgets
 from IPython.core.interactiveshell import InteractiveShell
 
 from caikit_nb.execution.watcher import watcher
@@ -16,7 +15,8 @@ from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.queue import JobQueue
 from caikit_nb.jobs.states import JobStatus
 from caikit_nb.notebook import card_output, card_parts
-from caikit_nb.notebook.card_buttons import CardButtons, small_button
+from caikit_nb.notebook.card_buttons import CardButtons
+from caikit_nb.notebook.card_widgets import CardWidgets
 from caikit_nb.notebook.job_view import card_html, card_text
 from caikit_nb.notebook.kept import countdown, time_left
 from caikit_nb.notebook.output_area import OutputArea
@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 _WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 _CHART_INTERVAL_S = 0.45
+# JupyterLab shows the saved card of a kernel that is gone by this (labextension/src/card.ts).
+_CARD = "application/vnd.caikit-nb.card+json"
 
 
 class JobCard:
@@ -35,6 +37,7 @@ class JobCard:
         job: Whose.
         queue: Where it may wait.
         shell: Where it is displayed.
+        make: Makes its widgets.
         run_again: Submits the job anew and has the card `follow` it.
     """
 
@@ -43,6 +46,7 @@ class JobCard:
         job: Job,
         queue: JobQueue,
         shell: InteractiveShell,
+        make: CardWidgets,
         run_again: Callable[[Job, JobCard], None],
     ) -> None:
         self.job, self._queue, self._shell = job, queue, shell
@@ -53,51 +57,42 @@ class JobCard:
         self._bar_rows = 0
         self._chart_at = 0.0
         self._chart_drawn: Any = None
-        self._full_log = False
+        self._full_log = self._is_log_cut = False
         self.shown_status: JobStatus | None = None
-        self._buttons = CardButtons(self, run_again)
-        self._make()
+        self._make = make
+        self._buttons = CardButtons(self, make, run_again)
+        self._assemble()
         self._saved = ""
         self._fill()
 
-    def _make(self) -> None:
-        self._head = widgets.HTML(layout=widgets.Layout(flex="1 1 300px", min_width="0"))
-        top = widgets.HBox(
-            [self._head, self._buttons.box],
-            layout=widgets.Layout(
-                justify_content="space-between", align_items="flex-start", flex_flow="row wrap"
-            ),
-        )
-        self._chart = widgets.HTML(layout=widgets.Layout(flex="1 1 260px", min_width="0"))
-        self._log_scale = widgets.ToggleButton(
-            description="log scale",
-            tooltip="Draw the values on a logarithmic scale",
-            layout=widgets.Layout(width="auto", height="22px", flex="0 0 auto"),
-        )
+    def _assemble(self) -> None:
+        make = self._make
+        self._head = make.html("head")
+        self._chart = make.html("chart")
+        self._log_scale = make.toggle("log scale", "Draw the values on a logarithmic scale")
         self._log_scale.observe(lambda _: self._redraw_chart(), "value")
-        self._chart_row = widgets.HBox(
-            [self._chart, self._log_scale],
-            layout=widgets.Layout(display="none", flex_flow="row wrap", align_items="flex-start"),
-        )
-        self._output = OutputArea(self._sender)
-        self._full = widgets.HTML(layout=widgets.Layout(display="none"))
-        self._open_log = small_button("Full log", "align-left", "Show all that the job printed")
-        self._open_log.layout.display = "none"
+        self._chart_row = make.row("row", [self._chart, self._log_scale])
+        self._output = OutputArea(make, self._sender)
+        self._full = make.html()
+        self._open_log = make.button("Full log", "align-left", "Show all that the job printed")
         self._open_log.on_click(lambda _: self._toggle_log())
-        self._ending, self._source = widgets.HTML(), widgets.HTML()
-        self.box = widgets.VBox(
-            [
-                *(top, self._chart_row, self._output.box, self._full, self._open_log),
-                *(self._ending, self._source),
-            ],
-            layout=widgets.Layout(
-                border="1px solid var(--jp-border-color2, #d0d5dd)",
-                padding="6px 12px 8px 12px",
-                margin="4px 0 4px 0",
-                max_width="900px",
-            ),
-        )
+        self._ending, self._source = make.html(), make.html()
+        self._top = make.row("top", [self._head, self._buttons.box])
+        self.box = make.column("card", self._parts())
         self.box.add_class("caikit-card")
+
+    def _parts(self) -> tuple[Any, ...]:
+        """What there is to see, in its order."""
+        parts = {
+            self._top: True,
+            self._chart_row: self._chart_drawn is not None,
+            self._output.box: True,
+            self._full: self._full_log,
+            self._open_log: self._is_log_cut or self._full_log,
+            self._ending: bool(self._ending.value),
+            self._source: bool(self._source.value),
+        }
+        return tuple(part for part, shown in parts.items() if shown)
 
     def show(self) -> None:
         """Display the card in the running cell."""
@@ -146,12 +141,13 @@ class JobCard:
         send.set(self._ending, value=ending)
         send.set(self._source, value=card_parts.source_html(job))
         self._buttons.update(send)
+        send.set(self.box, children=self._parts())
         send.set(self._head, value=head)
         self.shown_status = status
 
     def _draw_chart(self, ended: bool) -> None:
         metrics = self.job.attempt.metrics
-        state = (metrics.count, self._log_scale.value)
+        state = (metrics.count, self._log_scale.value) if metrics else None
         now = time.monotonic()
         wait_s = self._chart_at + _CHART_INTERVAL_S - now
         if state == self._chart_drawn:
@@ -164,20 +160,17 @@ class JobCard:
             self._chart,
             value=card_parts.chart_html(self.job, log_scale=self._log_scale.value),
         )
-        self._sender.show(self._chart_row, bool(metrics))
 
     def _redraw_chart(self) -> None:
         self._chart_at = 0.0
         self.job.changed()
 
     def _draw_log(self) -> None:
-        is_cut = card_output.is_cut(self.job.attempt)
-        self._sender.show(self._open_log, is_cut or self._full_log)
+        self._is_log_cut = card_output.is_cut(self.job.attempt)
         words = "Close the log" if self._full_log else "Full log"
         self._sender.set(self._open_log, description=words)
         if not self._full_log:
             self._sender.set(self._full, value="")
-        self._sender.show(self._full, self._full_log)
 
     def _toggle_log(self) -> None:
         """The log as it is now: it does not scroll away from who reads it."""
@@ -206,6 +199,11 @@ class JobCard:
                 "version_major": 2,
                 "version_minor": 0,
                 "model_id": self.box.model_id,
+            },
+            _CARD: {
+                "version": 1,
+                "id": self.job.spec.id,
+                "ended": self.job.ended.is_set(),
             },
             "text/html": self._saved,
             "text/plain": card_text(self.job),

@@ -22,6 +22,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from caikit_nb.execution.call import RESULT, Port
+from caikit_nb.execution.places import IN_TEXT
 from caikit_nb.jobs.inside import here
 from caikit_nb.notebook import job_comms
 
@@ -45,6 +46,7 @@ class JobDisplayPublisher(DisplayPublisher):
         self.port.send(
             {
                 "kind": "display",
+                IN_TEXT: True,
                 "data": data,
                 "metadata": metadata or {},
                 "display_id": (transient or {}).get("display_id"),
@@ -54,7 +56,7 @@ class JobDisplayPublisher(DisplayPublisher):
 
     def clear_output(self, wait: bool = False) -> None:
         """Send the wish to clear what was shown."""
-        self.port.send({"kind": "clear_output", "wait": wait})
+        self.port.send({"kind": "clear_output", IN_TEXT: True, "wait": wait})
 
 
 class JobDisplayHook(DisplayHook):
@@ -75,6 +77,7 @@ class JobDisplayHook(DisplayHook):
         self.port.send(
             {
                 "kind": "display",
+                IN_TEXT: True,
                 "data": dict(format_dict),
                 "metadata": dict(md_dict or {}),
                 "result": True,

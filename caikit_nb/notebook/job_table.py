@@ -23,21 +23,20 @@ _MOST_ROWS = 200
 
 def job_table(standing: Standing) -> Table:
     """How the jobs stand at this moment; of very many that have ended the newest."""
-    shown = _shown(standing.jobs)
+    shown = _shown(standing)
     rows = [_cells(TableRow.of(job, standing)) for job in shown]
     if len(shown) < len(standing.jobs):
         rows.insert(0, (f"… {len(standing.jobs) - len(shown)} more", "", "", "", "", ""))
     return Table(("job", "state", "time", "progress", "how", "note"), rows, EMPTY)
 
 
-def _shown(jobs: Sequence[Job]) -> list[Job]:
+def _shown(standing: Standing) -> list[Job]:
     """As many as one can read: first of all those that have not ended, then the newest."""
-    if len(jobs) <= _MOST_ROWS:
-        return list(jobs)
-    active = [job for job in jobs if not job.status.is_terminal][:_MOST_ROWS]
+    if len(standing.jobs) <= _MOST_ROWS:
+        return standing.jobs
+    active = list(standing.active)[:_MOST_ROWS]
     rest = _MOST_ROWS - len(active)
-    ended = [job for job in jobs if job.status.is_terminal]
-    return [*(ended[-rest:] if rest else []), *active]
+    return [*(standing.ended[-rest:] if rest else []), *active]
 
 
 def _cells(row: TableRow) -> Row:

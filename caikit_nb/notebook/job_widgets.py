@@ -19,6 +19,7 @@ from traitlets import Unicode
 
 from caikit_nb.execution.messages import Message
 from caikit_nb.jobs.job import Job
+from caikit_nb.notebook.at_once import heard_at_once
 
 MAX_WIDGETS = 1000
 MAX_CUSTOM = 100
@@ -48,6 +49,7 @@ class MirroredWidget(Widget):
         self._unsent: dict[str, Any] = {}
         self._custom: list[tuple[Any, list[bytes]]] = []
         super().__init__(model_id=model_id, **{name: state.get(name, "") for name in _NAMES})
+        heard_at_once(self)
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
         """Its traits; those named by `key` alone, if given."""

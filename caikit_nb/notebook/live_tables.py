@@ -23,7 +23,7 @@ from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.notebook.cards import Cards
 from caikit_nb.notebook.completions import Completions
 from caikit_nb.notebook.job_table import job_table
-from caikit_nb.notebook.standing import Standing
+from caikit_nb.notebook.standing import Census, Standing
 from caikit_nb.notebook.table import Table
 from caikit_nb.notebook.trait_changes import TraitChanges
 
@@ -68,6 +68,7 @@ class LiveTables:
 
     def __init__(self, shell: InteractiveShell, executor: JobExecutor, cards: Cards) -> None:
         self._shell, self._executor, self._cards = shell, executor, cards
+        self._census = Census(executor.queue)
         self._shown: list[tuple[Place, LiveTable]] = []
         self._subscription: Subscription | None = None
         self._touched = self._ticking = False
@@ -116,7 +117,7 @@ class LiveTables:
                 self._freeze_oldest(standing, why)
 
     def _standing(self) -> Standing:
-        return Standing.of(self._executor.registry.all(), self._executor.queue)
+        return self._census.take(self._executor.registry.all())
 
     def _wake(self) -> None:
         """Somebody waits for a drawing."""

@@ -5,25 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import ipywidgets as widgets
-
 from caikit_nb.jobs.displays import Display
 from caikit_nb.notebook.card_output import Piece, Text
+from caikit_nb.notebook.card_widgets import CardWidgets
 from caikit_nb.notebook.sent import Sender
 
-_WIDGET_MESSAGES = 2  # to make a widget and its style
 _Key = tuple[str, int]
 
 
 class OutputArea:
     """One widget for each piece; a piece that changes keeps its widget."""
 
-    def __init__(self, sender: Sender) -> None:
-        self._sender = sender
-        self._layout = widgets.Layout()
+    def __init__(self, make: CardWidgets, sender: Sender) -> None:
+        self._make, self._sender = make, sender
         self._widgets: dict[_Key, Any] = {}
         self._shown: dict[_Key, Display] = {}
-        self.box = widgets.VBox()
+        self.box = make.column()
 
     def update(self, pieces: Iterable[Piece]) -> None:
         """Show these pieces."""
@@ -39,12 +36,12 @@ class OutputArea:
         if isinstance(piece, Text):
             key = ("text", piece.after)
             if key not in self._widgets:
-                self._add(key, widgets.HTML(piece.html, layout=self._layout))
+                self._add(key, self._make.html(value=piece.html))
             self._sender.set(self._widgets[key], value=piece.html)
             return key
         key = ("display", piece.number)
         if key not in self._widgets:
-            self._add(key, widgets.Output(layout=self._layout))
+            self._add(key, self._make.output())
         if self._shown.get(key) is not piece:
             self._shown[key] = piece
             self._sender.set(self._widgets[key], outputs=(_display_data(piece),))
@@ -52,7 +49,7 @@ class OutputArea:
 
     def _add(self, key: _Key, widget: Any) -> None:
         self._widgets[key] = widget
-        self._sender.sent(_WIDGET_MESSAGES)
+        self._sender.sent(1)
 
 
 def _display_data(display: Display) -> dict[str, Any]:

@@ -22,10 +22,6 @@ class Sender:
                 for name, value in new.items():
                     setattr(widget, name, value)
 
-    def show(self, widget: widgets.DOMWidget, shown: bool) -> None:
-        """Show or hide a widget that has a layout of its own."""
-        self.set(widget.layout, display=None if shown else "none")
-
     def sent(self, count: int) -> None:
         """So many were sent otherwise."""
         self._count += count

@@ -40,25 +40,24 @@ class Choice:
 
     def jobs(self, standing: Standing) -> list[Job]:
         """The chosen ones, in their order."""
-        part = self.name_part.strip().casefold()
-        found = [
-            (_usual_place(at, job, standing), job)
-            for at, job in enumerate(standing.jobs)
-            if self.status in (None, job.status) and part in job.spec.name.casefold()
-        ]
-        found.sort(key=lambda placed: placed[0])
-        jobs = [job for _, job in found]
+        found = _usual_order(standing)
+        if self.status is not None:
+            found = [job for job in found if job.status is self.status]
+        if part := self.name_part.strip().casefold():
+            found = [job for job in found if part in job.spec.name.casefold()]
         if self.column is not None:
-            jobs.sort(key=COLUMNS[self.column].key, reverse=self.descending)
-        return jobs
+            found.sort(key=COLUMNS[self.column].key, reverse=self.descending)
+        return found
 
 
-def _usual_place(at: int, job: Job, standing: Standing) -> tuple[int, int]:
-    status = job.status
-    if status is JobStatus.QUEUED:
-        # Who waits for other jobs comes behind those who wait for a worker.
-        return 1, standing.positions.get(job, len(standing.jobs) + at)
-    return (2 if status.is_terminal else 0), -at
+def _usual_order(standing: Standing) -> list[Job]:
+    """All of them, without a look at each that has ended: there may be very many."""
+    active, last = standing.active, len(standing.positions) + 1
+    running = [job for job in active if active[job] is not JobStatus.QUEUED]
+    waiting = [job for job in active if active[job] is JobStatus.QUEUED]
+    # Who waits for other jobs comes behind those who wait for a worker.
+    waiting.sort(key=lambda job: standing.positions.get(job, last))
+    return [*reversed(running), *waiting, *reversed(standing.ended)]
 
 
 @dataclass(frozen=True, slots=True)

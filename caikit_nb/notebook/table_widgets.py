@@ -8,6 +8,8 @@ from typing import Any
 import ipywidgets as widgets
 from ipywidgets.widgets.widget_string import HTMLStyle
 
+from caikit_nb.notebook.at_once import heard_at_once
+
 
 class TableWidgets:
     """They share the models of their layouts and styles, which were two thirds of all else.
@@ -79,7 +81,7 @@ class TableWidgets:
 
     def _keep(self, widget: Any) -> Any:
         self._made.add(widget)
-        return widget
+        return heard_at_once(widget)
 
 
 def _classes(name: str) -> tuple[str, ...]:

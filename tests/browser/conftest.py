@@ -1,6 +1,8 @@
 """Fixtures for tests in a real browser. Without one they are skipped, in one loud line."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,7 +33,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(scope="session")
-def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
+def labextension(pytestconfig: pytest.Config) -> None:
+    """The extension as its sources are now: built if they have changed since."""
+    command = [sys.executable, str(pytestconfig.rootpath / "labextension" / "build.py")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.fail(done.stdout + done.stderr, pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def lab_server(labextension: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
     """One JupyterLab server for the whole run; its kernels run this interpreter."""
     with LabServer(tmp_path_factory.mktemp("lab")) as server:
         yield server
@@ -57,5 +68,6 @@ def lab_page(
         if request.session.testsfailed > failed_before:
             page.screenshot(re.sub(r"\W+", "-", f"failed-{request.node.name}"))
     finally:
+        (lab_server.root / "go").unlink(missing_ok=True)
         context.close()
         lab_server.shut_down_kernels()

@@ -17,7 +17,7 @@ import sys
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -42,6 +42,10 @@ STOP_S = 10
 # On a slow machine a kernel takes seconds to its first word.
 WAIT_MS = 60_000
 
+ROOT = Path(__file__).parents[2]
+LABEXTENSION = ROOT / "caikit_nb" / "labextension"
+SERVER_CONFIG = ROOT / "caikit_nb" / "server" / "caikit_nb.json"
+
 # No pop-ups over what a test looks at.
 QUIET = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
 
@@ -60,7 +64,16 @@ IS_IDLE = f"""() => {{
         && panel.content.widgets.every(cell => cell.promptNode?.textContent !== '[*]:');
 }}"""
 IS_OPEN = f"path => {CURRENT}?.context?.path === path && {CURRENT}.context.isReady"
-SAVE = f"() => {CURRENT}.context.save()"
+# Savings at the same moment, ours and another's, end in a question to the user.
+WATCH_SAVING = f"""() => {CURRENT}.context.saveState.connect((_, state) => {{
+    window.testSaving = state === 'started';
+}})"""
+SAVE = f"""async () => {{
+    while (window.testSaving) {{
+        await new Promise(requestAnimationFrame);
+    }}
+    await {CURRENT}.context.save();
+}}"""
 CHANGE_THEME = "name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: name})"
 HAS_THEME = "name => document.body.dataset.jpThemeName === name"
 GO_TO_CELL = f"""async index => {{
@@ -119,7 +132,8 @@ class LabServer:
     def __enter__(self) -> Self:
         self.root.mkdir(parents=True)
         self._write_kernelspec()
-        self._write_settings()
+        self.set("@jupyterlab/apputils-extension", "notification", QUIET)
+        self._install_extensions()
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, *self._arguments()],
@@ -160,6 +174,16 @@ class LabServer:
             body = answer.read()
         return json.loads(body) if body else None
 
+    def set(self, package: str, plugin: str, settings: Mapping[str, Any]) -> None:
+        """Set a plugin's settings for pages that are opened from now on."""
+        folder = self._home / "settings" / package
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{plugin}.jupyterlab-settings").write_text(json.dumps(settings), "utf-8")
+
+    def connection_file(self, kernel_id: str) -> Path:
+        """By which a client of ours talks to a kernel."""
+        return self._home / "runtime" / f"kernel-{kernel_id}.json"
+
     def shut_down_kernels(self) -> None:
         """End every notebook's kernel."""
         for session in self.api("sessions"):
@@ -172,6 +196,7 @@ class LabServer:
             f"--IdentityProvider.token={self.token}",
             f"--ServerApp.root_dir={self.root}",
             "--LabApp.expose_app_in_browser=True",
+            "--JupyterNotebookApp.expose_app_in_browser=True",
             "--LabApp.news_url=",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
             "--LabApp.extension_manager=readonly",
@@ -201,10 +226,15 @@ class LabServer:
         }
         (folder / "kernel.json").write_text(json.dumps(spec), "utf-8")
 
-    def _write_settings(self) -> None:
-        folder = self._home / "settings" / "@jupyterlab" / "apputils-extension"
-        folder.mkdir(parents=True)
-        (folder / "notification.jupyterlab-settings").write_text(json.dumps(QUIET), "utf-8")
+    def _install_extensions(self) -> None:
+        """What an installed package brings along, of this checkout's build."""
+        config = self._home / "config" / "jupyter_server_config.d"
+        config.mkdir(parents=True)
+        shutil.copy(SERVER_CONFIG, config)
+        if LABEXTENSION.is_dir():
+            extensions = self._home / "data" / "labextensions"
+            extensions.mkdir(parents=True)
+            (extensions / "caikit-nb").symlink_to(LABEXTENSION)
 
     def _wait_until_up(self, process: subprocess.Popen[bytes]) -> None:
         for _ in range(START_S * 4):
@@ -331,6 +361,16 @@ class LabPage:
         """The text that a person sees under a cell, widgets included, prompts left out."""
         return "\n".join(self.cell_output(index).locator(".jp-OutputArea-output").all_inner_texts())
 
+    @property
+    def panel(self) -> Any:
+        """The locator of the panel of jobs."""
+        return self.page.locator("#caikit-nb-jobs")
+
+    def job(self, name: str) -> Any:
+        """The locator of a job in the panel."""
+        named = self.page.locator(".jp-caikit-name").get_by_text(name, exact=True)
+        return self.panel.get_by_role("listitem").filter(has=named)
+
     def save(self) -> None:
         """Save the notebook, outputs and widget state included, and wait until it is on disk."""
         self.page.evaluate(SAVE)
@@ -359,5 +399,6 @@ class LabPage:
     def _wait_until_open(self, wait_idle: bool = True) -> None:
         self.page.wait_for_function(IS_OPEN, arg=self._path)
         self.page.wait_for_selector("#jupyterlab-splash", state="detached")
+        self.page.evaluate(WATCH_SAVING)
         if wait_idle:
             self.wait_idle()

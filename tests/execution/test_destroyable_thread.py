@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -211,3 +212,48 @@ def test_one_destroyed_while_it_blocks_is_canceled_although_it_lives() -> None:
     thread.join(10)
     assert (thread.is_alive(), thread.canceled, thread.ran) == (False, True, True)
     assert isinstance(thread.error, ThreadDestroyedException)
+
+
+class Finalized:
+    """Spends its last moments in Python code, where an exception reaches nobody."""
+
+    def __init__(self, entered: threading.Event, may_end: threading.Event) -> None:
+        self._entered, self._may_end = entered, may_end
+
+    def __del__(self) -> None:
+        self._entered.set()
+        while not self._may_end.is_set():
+            pass
+
+
+@pytest.mark.parametrize("kind", [ThreadDestroyedException, KeyboardInterrupt])
+def test_an_exception_that_meets_a_finalizer_is_raised_again(kind: type[BaseException]) -> None:
+    loop, entered, never = Loop(), threading.Event(), threading.Event()
+
+    def finalize_and_loop() -> None:
+        Finalized(entered, never)
+        loop()
+
+    before = sys.unraisablehook
+    thread = DestroyableThread(finalize_and_loop)
+    thread.start()
+    assert entered.wait(10)
+    assert thread.raise_inside(kind)
+    thread.join(10)
+    assert not thread.is_alive()
+    assert thread.threw
+    with pytest.raises(kind):
+        thread.get_or_throw()
+    assert sys.unraisablehook is before
+
+
+def test_other_exceptions_of_finalizers_are_told_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda lost: told.append(lost.exc_type))
+
+    class Broken:
+        def __del__(self) -> None:
+            raise ValueError
+
+    assert not ran(Broken).threw
+    assert told == [ValueError]

@@ -6,12 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import pytest
 
 from tests.execution.test_destroyable_process import every_method
-from tests.fifo import Fifo, is_gone_within
+from tests.fifo import Fifo, is_gone_within, spin_until
 
 # The child says who it is, and then holds still for as long as nobody ends it.
 PARENT = """
@@ -96,3 +97,51 @@ def test_a_parent_that_is_done_does_not_wait_for_its_process(
     parent = Parent(tmp_path, method, end)
     assert parent.process.wait(30) == 0
     assert is_gone_within(parent.child)
+
+
+# It ends itself in the moment in which its process is made, when that has no mark yet.
+SUDDEN = """
+import os, signal, sys, time
+from caikit_nb.execution.destroyable_process import DestroyableProcess
+
+if __name__ == "__main__":
+    warm = DestroyableProcess(sys.argv[1], time.sleep, args=(0,))
+    warm.start()
+    warm.join()
+    process = DestroyableProcess(sys.argv[1], time.sleep, args=(600,), daemon=True)
+    process.start()
+    time.sleep(float(sys.argv[2]))
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def living_with(word: str) -> list[int]:
+    """The processes that have a word in their environment."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and word in (entry / "environ").read_bytes().decode():
+                found.append(int(entry.name))
+        except (OSError, UnicodeDecodeError):
+            continue
+    return found
+
+
+@every_method
+def test_a_parent_that_dies_while_its_process_is_made_leaves_nothing(
+    method: str, tmp_path: Path
+) -> None:
+    script = tmp_path / "sudden.py"
+    script.write_text(SUDDEN)
+    word = uuid.uuid4().hex
+    root = str(Path(__file__).parents[2])
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([root, *sys.path]),
+        "CAIKIT_NB_TEST_WORD": word,
+    }
+    arguments = [sys.executable, str(script), method]
+    for delay_ms in (0, 0, 1, 2, 4, 8):
+        process = subprocess.Popen([*arguments, str(delay_ms / 1000)], env=environment)
+        assert process.wait(60) == -signal.SIGKILL
+    assert spin_until(lambda: not living_with(word), 30), living_with(word)

@@ -6,8 +6,20 @@ import contextlib
 import io
 import sys
 import threading
+from collections.abc import Iterator
 
-from caikit_nb.execution.thread_streams import routed
+from caikit_nb.execution import thread_streams
+from caikit_nb.execution.thread_streams import Write, close_routes, open_routes
+
+
+@contextlib.contextmanager
+def routed(write: Write) -> Iterator[None]:
+    open_routes()
+    try:
+        with thread_streams.routed(write):
+            yield
+    finally:
+        close_routes()
 
 
 def printing_to_text() -> contextlib.redirect_stdout[io.StringIO]:
@@ -57,3 +69,13 @@ def test_other_attributes_reach_the_real_stream() -> None:
     with printing_to_text() as real, routed(lambda stream, text: None):
         assert sys.stdout.getvalue() == real.getvalue() == ""  # type: ignore[attr-defined]
         assert not sys.stdout.isatty()
+
+
+def test_a_stream_that_took_the_place_of_ours_is_routed_by_the_next() -> None:
+    seen: list[str] = []
+    open_routes()
+    with printing_to_text() as real, routed(lambda stream, text: seen.append(text)):
+        print("mine")
+    close_routes()
+    assert "".join(seen) == "mine\n"
+    assert real.getvalue() == ""

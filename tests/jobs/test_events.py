@@ -161,3 +161,12 @@ def test_a_pace_can_be_changed_at_any_time() -> None:
     subscription.min_interval_s = 0.0
     events.remind(subscription)
     assert heard.enough.wait(10)
+
+
+def test_a_reminder_reaches_its_own_listener_alone() -> None:
+    events, heard, others = Events(), threading.Event(), []
+    reminded = events.subscribe(lambda source: source is None and heard.set())
+    events.subscribe(others.append)
+    events.remind(reminded)
+    assert heard.wait(10)
+    assert others == []

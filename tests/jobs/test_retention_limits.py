@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.options import JobOptions
 from caikit_nb.jobs.retention import Limits, overflow
-from tests.fifo import spin_until
+from tests.fifo import Fifo, spin_until
 
 
 @dataclass(eq=False)
@@ -32,13 +33,18 @@ results = st.lists(st.builds(Result, st.integers(0, 100), st.booleans()))
 limits = st.builds(Limits, st.none() | st.integers(1, 8), st.none() | st.integers(0, 300))
 
 
+def gone_of(kept: Sequence[Result], limit: Limits) -> list[Result]:
+    left = loose(kept)
+    return overflow(kept, limit, len(left), sum(result.size_bytes for result in left))
+
+
 def loose(kept: Sequence[Result]) -> list[Result]:
     return [result for result in kept if not result.pinned]
 
 
 @given(results, limits)
 def test_what_is_left_is_within_the_limits_or_one(kept: list[Result], limit: Limits) -> None:
-    gone = overflow(kept, limit)
+    gone = gone_of(kept, limit)
     left = [result for result in loose(kept) if result not in gone]
     if len(left) > 1:
         assert limit.max_results is None or len(left) <= limit.max_results
@@ -47,7 +53,7 @@ def test_what_is_left_is_within_the_limits_or_one(kept: list[Result], limit: Lim
 
 @given(results, limits)
 def test_the_oldest_go_and_no_more_than_must(kept: list[Result], limit: Limits) -> None:
-    gone = overflow(kept, limit)
+    gone = gone_of(kept, limit)
     assert gone == loose(kept)[: len(gone)]
     if gone:
         one_more = [gone[-1], *loose(kept)[len(gone) :]]
@@ -58,7 +64,44 @@ def test_the_oldest_go_and_no_more_than_must(kept: list[Result], limit: Limits) 
 
 @given(results)
 def test_without_limits_nothing_goes(kept: list[Result]) -> None:
-    assert overflow(kept, Limits()) == []
+    assert gone_of(kept, Limits()) == []
+
+
+def test_it_looks_only_at_what_goes() -> None:
+    looks = []
+
+    def kept() -> Iterator[Result]:
+        for number in range(10_000):
+            looks.append(number)
+            yield Result(1)
+
+    assert len(overflow(kept(), Limits(max_bytes=9_997), 10_000, 10_000)) == 3
+    assert len(looks) <= 5
+
+
+def test_one_that_is_purged_the_moment_it_ends_counts_no_more(
+    executor: JobExecutor, held: Fifo
+) -> None:
+    future = submit(executor, held.hear)
+    gone = threading.Event()
+    future._job.on_gone.insert(0, lambda job: job.expire("at once"))
+    future._job.on_gone.append(lambda _: gone.set())
+    held.say()
+    assert gone.wait(30)
+    assert executor.retention._kept == {}
+
+
+def test_pinning_and_its_end_change_what_counts(executor: JobExecutor) -> None:
+    executor._policy.max_results = 2
+    futures = [submit(executor, int) for _ in range(2)]
+    assert all(future.wait(30) for future in futures)
+    futures[0].pin()
+    futures.append(submit(executor, int))
+    assert futures[2].wait(30)
+    futures.append(submit(executor, int))
+    assert spin_until(lambda: kept_of(futures) == [True, False, True, True])
+    futures[0].unpin()
+    assert spin_until(lambda: kept_of(futures) == [False, False, True, True])
 
 
 def submit(executor: JobExecutor, function: Any, *args: Any, **more: Any) -> JobFuture:

@@ -16,6 +16,13 @@ class Subshell:
             reply = client.get_control_msg(timeout=WAIT_S)
         self._id = reply["content"]["subshell_id"]
 
+    def say_to_widget(self, model_id: str, data: dict[str, object]) -> None:
+        """Send what the front end's side of a widget sends, as JupyterLab does."""
+        client = self._kernel.client
+        message = client.session.msg("comm_msg", {"comm_id": model_id, "data": data})
+        message["header"]["subshell_id"] = self._id
+        client.shell_channel.send(message)
+
     def run(self, code: str) -> str:
         """Run a cell there to its end; returns what it printed."""
         client = self._kernel.client

@@ -1,0 +1,75 @@
+import type { DocumentRegistry } from '@jupyterlab/docregistry';
+import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
+
+import { findCardCell } from './cells';
+import type { IJobSettings } from './settings';
+import type { IJobs, INotebookNews } from './tokens';
+
+type Context = NotebookPanel['context'];
+
+/** Saves a notebook when it has submitted a job: a reload shows only the cards that are saved. */
+export class Autosave {
+  constructor(
+    tracker: INotebookTracker,
+    jobs: IJobs,
+    private readonly settings: IJobSettings
+  ) {
+    tracker.forEach(panel => this._watch(panel));
+    tracker.widgetAdded.connect((_, panel) => this._watch(panel));
+    jobs.news.connect(this._onNews, this);
+  }
+
+  private _watch({ context }: NotebookPanel): void {
+    context.saveState.connect(this._onSaveState, this);
+  }
+
+  private _onSaveState(
+    context: DocumentRegistry.IContext<DocumentRegistry.IModel>,
+    state: DocumentRegistry.SaveState
+  ): void {
+    if (state === 'started') {
+      this._saving.add(context);
+      return;
+    }
+    this._saving.delete(context);
+    if (this._waiting.delete(context)) {
+      this._save(context as Context);
+    }
+  }
+
+  private _onNews(_: IJobs, { notebook, added }: INotebookNews): void {
+    if (this.settings.saveOnSubmit) {
+      added.forEach(job => this._saveOnceShown(notebook.panel, job.id));
+    }
+  }
+
+  private _saveOnceShown(panel: NotebookPanel, jobId: string): void {
+    const { model } = panel.content;
+    const look = (): void => {
+      if (findCardCell(panel, jobId) >= 0) {
+        model?.contentChanged.disconnect(look);
+        this._save(panel.context);
+      }
+    };
+    // Disconnected once it is found, and with the model at the latest.
+    model?.contentChanged.connect(look);
+    look();
+  }
+
+  private _save(context: Context): void {
+    const { model, contentsModel, isDisposed } = context;
+    if (isDisposed || model.readOnly || !contentsModel?.writable) {
+      return;
+    }
+    if (this._saving.has(context)) {
+      // Two savings at once would have JupyterLab ask which of them is right.
+      this._waiting.add(context);
+    } else if (model.dirty) {
+      // JupyterLab tells the user if it fails.
+      void context.save().catch(() => undefined);
+    }
+  }
+
+  private readonly _saving = new WeakSet();
+  private readonly _waiting = new WeakSet();
+}

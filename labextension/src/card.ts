@@ -1,0 +1,206 @@
+import type { ISessionContext } from '@jupyterlab/apputils';
+import type { NotebookPanel } from '@jupyterlab/notebook';
+import type { IRenderMime, IRenderMimeRegistry } from '@jupyterlab/rendermime';
+import type { Kernel } from '@jupyterlab/services';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import type {
+  ReadonlyPartialJSONObject,
+  ReadonlyPartialJSONValue
+} from '@lumino/coreutils';
+import { Panel, Widget } from '@lumino/widgets';
+
+import { CARD_MIME_TYPE } from './protocol';
+
+const WIDGET_MIME_TYPE = 'application/vnd.jupyter.widget-view+json';
+const HTML_MIME_TYPE = 'text/html';
+
+/** Ahead of ipywidgets' own renderer, whose rank is -10. */
+const RANK = -20;
+
+/**
+ * Have a notebook show saved cards where their widgets are gone.
+ *
+ * @param panel - The notebook.
+ * @param everywhere - JupyterLab's own renderers. ipywidgets puts one there that waits for a kernel,
+ *   and one that is bound to the kernel into each notebook, once that has one.
+ * @param trans - The translations.
+ */
+export function addCardFactory(
+  panel: NotebookPanel,
+  everywhere: IRenderMimeRegistry,
+  trans: TranslationBundle
+): void {
+  const { rendermime } = panel.content;
+  const { sessionContext } = panel;
+  const canMakeWidgets = (): boolean => {
+    const factory = rendermime.getFactory(WIDGET_MIME_TYPE);
+    return !!factory && factory !== everywhere.getFactory(WIDGET_MIME_TYPE);
+  };
+  rendermime.addFactory(
+    {
+      // It sanitises as the HTML renderer does, and makes widgets for trusted outputs alone.
+      safe: true,
+      mimeTypes: [CARD_MIME_TYPE],
+      createRenderer: () =>
+        new CardRenderer(rendermime, canMakeWidgets, sessionContext, trans)
+    },
+    RANK
+  );
+}
+
+/**
+ * A job's card: the saved one at once, and the live one in its place as soon as there is one.
+ *
+ * Left alone, JupyterLab shows the live card or, without its kernel, an error message.
+ */
+export class CardRenderer extends Panel implements IRenderMime.IRenderer {
+  constructor(
+    private readonly rendermime: IRenderMimeRegistry,
+    private readonly canMakeWidgets: () => boolean,
+    private readonly sessionContext: ISessionContext,
+    trans: TranslationBundle
+  ) {
+    super();
+    this.addClass('jp-caikit-Card');
+    this._saved = rendermime.createRenderer(HTML_MIME_TYPE);
+    this._note.addClass('jp-caikit-Card-note');
+    this._lost = trans.__(
+      'As it was saved: the kernel that ran this job is gone, and the job with it.'
+    );
+    this._note.hide();
+    this.addWidget(this._saved);
+    this.addWidget(this._note);
+    sessionContext.statusChanged.connect(this._onStatus, this);
+    sessionContext.kernelChanged.connect(this._onKernelChanged, this);
+  }
+
+  async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
+    this._model = model;
+    this._hasEnded = isEnded(model.data[CARD_MIME_TYPE]);
+    await this._saved.renderModel(model);
+    this._renderLive();
+    this._swap();
+    // Once there is a kernel, ipywidgets readies itself at the same moment: just after that.
+    void this.sessionContext.ready.then(() =>
+      window.setTimeout(() => this._lookAgain())
+    );
+  }
+
+  override dispose(): void {
+    this._observer.disconnect();
+    this._saved.dispose();
+    super.dispose();
+  }
+
+  private _lookAgain(): void {
+    if (!this.isDisposed) {
+      this._renderLive();
+      this._swap();
+    }
+  }
+
+  private _renderLive(): void {
+    const model = this._model;
+    const view = model?.data[WIDGET_MIME_TYPE];
+    if (!model?.trusted || !isObject(view) || this._isGone) {
+      return;
+    }
+    const id = view['model_id'];
+    if (id === this._modelId || !this.canMakeWidgets()) {
+      return;
+    }
+    this._dropLive();
+    this._modelId = id;
+    this._live = this.rendermime.createRenderer(WIDGET_MIME_TYPE);
+    this._stage = new Panel();
+    this._stage.hide();
+    this._stage.addWidget(this._live);
+    this.addWidget(this._stage);
+    this._observer.observe(this._live.node, {
+      attributeFilter: ['class'],
+      childList: true
+    });
+    // A copy, as the widgets' renderer changes it when the widget goes.
+    const data = { ...model.data, [WIDGET_MIME_TYPE]: { ...view } };
+    void this._live.renderModel({
+      data,
+      metadata: model.metadata,
+      trusted: model.trusted,
+      setData: () => undefined
+    });
+  }
+
+  private _dropLive(): void {
+    this._observer.disconnect();
+    this._stage?.dispose();
+    this._stage = this._live = null;
+  }
+
+  /** Show the live card if there is one, else the saved one: in one step, so that nothing blinks. */
+  private _swap(): void {
+    const isLive = this._live instanceof Panel && this._live.widgets.length > 0;
+    this._stage?.setHidden(!isLive);
+    if (isLive) {
+      // Not only hidden: who reads or searches the page must not find everything twice.
+      this._saved.parent = null;
+    } else if (!this._saved.parent) {
+      this.insertWidget(0, this._saved);
+    }
+    const isLost = !isLive && !this._hasEnded && this._isLost();
+    this._note.node.textContent = isLost ? this._lost : '';
+    this._note.setHidden(!isLost);
+  }
+
+  private _isLost(): boolean {
+    // The widgets' renderer marks itself so once it has found that there is no such widget.
+    const isMissing =
+      this._live?.node.classList.contains('jupyter-widgets') ?? false;
+    const { isReady, hasNoKernel } = this.sessionContext;
+    return this._isGone || isMissing || (isReady && hasNoKernel);
+  }
+
+  private _onStatus(_: ISessionContext, status: Kernel.Status): void {
+    if (['restarting', 'autorestarting', 'dead'].includes(status)) {
+      this._lose();
+    } else {
+      this._lookAgain();
+    }
+  }
+
+  private _onKernelChanged(
+    _: ISessionContext,
+    change: { oldValue: Kernel.IKernelConnection | null }
+  ): void {
+    // The first kernel that a notebook gets may be the one whose widgets these are.
+    if (change.oldValue !== null) {
+      this._lose();
+    }
+  }
+
+  private _lose(): void {
+    this._isGone = true;
+    this._dropLive();
+    this._swap();
+  }
+
+  private _model: IRenderMime.IMimeModel | null = null;
+  private _modelId: ReadonlyPartialJSONValue | undefined;
+  private _live: IRenderMime.IRenderer | null = null;
+  private _stage: Panel | null = null;
+  private _isGone = false;
+  private _hasEnded = true;
+  private readonly _saved: IRenderMime.IRenderer;
+  private readonly _lost: string;
+  private readonly _note = new Widget();
+  private readonly _observer = new MutationObserver(() => this._swap());
+}
+
+function isObject(
+  value: ReadonlyPartialJSONValue | undefined
+): value is ReadonlyPartialJSONObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isEnded(value: ReadonlyPartialJSONValue | undefined): boolean {
+  return !isObject(value) || value['ended'] !== false;
+}

@@ -1,0 +1,33 @@
+import { type ICodeCellModel, isCodeCellModel } from '@jupyterlab/cells';
+import type { NotebookPanel } from '@jupyterlab/notebook';
+
+import { CARD_MIME_TYPE } from './protocol';
+
+/** The index of the first cell that shows a job's card; -1 if none does. */
+export function findCardCell(panel: NotebookPanel, jobId: string): number {
+  const cells = [...(panel.content.model?.cells ?? [])];
+  return cells.findIndex(
+    cell => isCodeCellModel(cell) && showsCard(cell, jobId)
+  );
+}
+
+/** Show a cell and make it the active one. */
+export async function goToCell(
+  panel: NotebookPanel,
+  index: number
+): Promise<void> {
+  const notebook = panel.content;
+  notebook.deselectAll();
+  notebook.activeCellIndex = index;
+  await notebook.scrollToItem(index, 'smart');
+}
+
+function showsCard(cell: ICodeCellModel, jobId: string): boolean {
+  for (let at = 0; at < cell.outputs.length; at++) {
+    const card = cell.outputs.get(at).data[CARD_MIME_TYPE];
+    if (card && typeof card === 'object' && 'id' in card && card.id === jobId) {
+      return true;
+    }
+  }
+  return false;
+}

@@ -1,0 +1,70 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import type { IJob } from './jobList';
+import type { IBar, Status } from './protocol';
+
+/** The card's own signs, so that one knows them again. */
+export const SIGNS: Readonly<Record<Status, string>> = {
+  QUEUED: '◔',
+  RUNNING: '●',
+  COMPLETED: '✓',
+  CANCELED: '⊘',
+  ERRORED: '✗',
+  PRUNED: '✂'
+};
+
+/** A job's state in a word or two. */
+export function stateWords(job: IJob, trans: TranslationBundle): string {
+  switch (job.status) {
+    case 'QUEUED':
+      return job.position === null
+        ? trans.__('queued')
+        : trans.__('queued, number %1', job.position);
+    case 'RUNNING':
+      return trans.__('running');
+    case 'COMPLETED':
+      return trans.__('completed');
+    case 'CANCELED':
+      return trans.__('canceled');
+    case 'ERRORED':
+      return trans.__('failed');
+    case 'PRUNED':
+      return trans.__('pruned');
+  }
+}
+
+/** Seconds a job has run by now. */
+export function elapsedS(job: IJob, now: number): number {
+  const since = job.status === 'RUNNING' ? (now - job.heardAt) / 1000 : 0;
+  return job.elapsedS + Math.max(0, since);
+}
+
+/** A duration as people read it. */
+export function durationWords(
+  seconds: number,
+  trans: TranslationBundle
+): string {
+  const whole = Math.floor(seconds);
+  const [minutes, hours] = [Math.floor(whole / 60), Math.floor(whole / 3600)];
+  if (hours > 0) {
+    return trans.__('%1 h %2 min', hours, padded(minutes % 60));
+  }
+  if (minutes > 0) {
+    return trans.__('%1 min %2 s', minutes, padded(whole % 60));
+  }
+  return trans.__('%1 s', whole);
+}
+
+/** The bar that says how far a job is: the outermost open one, else the last. */
+export function mainBar(job: IJob): IBar | null {
+  return job.bars.find(bar => !bar.closed) ?? job.bars.at(-1) ?? null;
+}
+
+/** The part of a bar that is done, 0 to 1; null if its total is unknown. */
+export function fraction(bar: IBar): number | null {
+  return bar.total ? Math.min(1, Math.max(0, bar.n / bar.total)) : null;
+}
+
+function padded(value: number): string {
+  return String(value).padStart(2, '0');
+}

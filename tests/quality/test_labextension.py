@@ -1,0 +1,82 @@
+"""The JupyterLab extension's sources pass its own checks; its versions are the package's."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import caikit_nb
+from caikit_nb.notebook import lab_comm
+from caikit_nb.server import routes
+from tests.quality.conftest import PLAIN
+from tests.quality.test_repository import LONGEST_FILE
+
+
+@pytest.fixture
+def folder(root: Path) -> Path:
+    return root / "labextension"
+
+
+@pytest.fixture
+def npm(folder: Path):
+    """Runs one of the scripts of package.json."""
+    program = shutil.which("npm")
+    if program is None:
+        pytest.skip("npm is missing: install Node.js 20.19 or newer")
+    if not (folder / "node_modules").is_dir():
+        pytest.skip("its packages are missing: npm ci in labextension/")
+
+    def run(script: str) -> None:
+        done = subprocess.run(
+            [program, "run", "--silent", script],
+            cwd=folder,
+            env={**os.environ, **PLAIN},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            pytest.fail(done.stdout, pytrace=False)
+
+    return run
+
+
+@pytest.mark.parametrize("script", ["lint", "types", "test"])
+def test_script_finds_nothing(npm, script):
+    npm(script)
+
+
+def test_versions_are_one(folder):
+    package = json.loads((folder / "package.json").read_text("utf-8"))
+    lock = json.loads((folder / "package-lock.json").read_text("utf-8"))
+    assert package["version"] == lock["version"] == caikit_nb.__version__
+
+
+def test_both_sides_speak_one_protocol(folder):
+    source = (folder / "src" / "protocol.ts").read_text("utf-8")
+    assert f"export const TARGET = '{lab_comm.TARGET}';" in source
+    assert f"export const VERSION = {lab_comm.VERSION};" in source
+    assert (routes.PROTOCOL, routes.VERSION) == (lab_comm.TARGET, lab_comm.VERSION)
+
+
+def test_lock_names_no_place_to_fetch_from(folder):
+    lock = json.loads((folder / "package-lock.json").read_text("utf-8"))
+    assert not [name for name, package in lock["packages"].items() if "resolved" in package]
+
+
+def test_settings_have_help(folder):
+    schema = json.loads((folder / "schema" / "plugin.json").read_text("utf-8"))
+    properties = schema["properties"]
+    assert properties
+    assert not [name for name, it in properties.items() if not it["title"] or not it["description"]]
+
+
+def test_no_file_is_too_long(folder):
+    sources = [path for path in (folder / "src").rglob("*") if path.is_file()]
+    assert sources
+    lengths = {path.name: len(path.read_text("utf-8").splitlines()) for path in sources}
+    assert not {name: length for name, length in lengths.items() if length > LONGEST_FILE}
