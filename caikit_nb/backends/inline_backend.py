@@ -12,6 +12,7 @@ from typing import Any
 from caikit_nb.backends.backend_types import register_backend_type
 from caikit_nb.backends.base import BackendBase, Running, Task, TaskListener
 from caikit_nb.backends.local_thread import JobThread, RunningThread
+from caikit_nb.execution import lost_exceptions
 from caikit_nb.execution.thread_streams import real_stream
 from caikit_nb.execution.watcher import watcher
 
@@ -58,6 +59,7 @@ class _CallersThread(JobThread):
     def enter(self) -> None:
         """From here on it is this thread."""
         self._callers_ident = threading.get_ident()
+        lost_exceptions.watch()
 
 
 class _Turn:
@@ -94,6 +96,7 @@ class _RunningInline(RunningThread):
             if self._thread.destroyed or self._thread.ident is not None:
                 return None
             thread.enter()
+            self._open_routes()
             self._thread = thread
         # An interrupt of the kernel may also come just before or after the task's own code.
         with contextlib.suppress(KeyboardInterrupt):
@@ -114,6 +117,7 @@ class _RunningInline(RunningThread):
 
     def set(self) -> None:
         """The task has ended, or will never start."""
+        self._close_routes()
         watcher.call_soon(self._tell)
 
     def _tell(self) -> None:

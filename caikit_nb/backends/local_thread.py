@@ -45,8 +45,7 @@ class RunningThread:
         """Start the thread."""
         with self._lock:
             if not self._thread.destroyed:
-                open_routes()
-                self._is_routed = True
+                self._open_routes()
                 self._thread.start()
 
     def interrupt(self) -> None:
@@ -81,9 +80,17 @@ class RunningThread:
 
     def set(self) -> None:
         """The thread has ended, or will never start."""
-        if self._is_routed:
-            close_routes()
+        self._close_routes()
         watcher.call_soon(lambda: self._listener.on_end(self._outcome))
+
+    def _open_routes(self) -> None:
+        open_routes()
+        self._is_routed = True
+
+    def _close_routes(self) -> None:
+        if self._is_routed:
+            self._is_routed = False
+            close_routes()
 
     def send(self, message: Message) -> None:
         """Tell the listener, in the watcher's thread."""
