@@ -77,6 +77,11 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
         self.events, self.queue, self.retention = shop.events, shop.queue, shop.retention
 
     @property
+    def workshop(self) -> Workshop:
+        """Where its jobs are made."""
+        return self._workshop
+
+    @property
     def _max_workers(self) -> int:
         """Dask and others ask the executors of the standard library so."""
         return self._policy.max_workers
@@ -147,6 +152,10 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
         follows = [future._job for future in options.after]
         self._workshop.start(job, tasks, backend=backend, before_start=admit, after=follows)
         return future
+
+    def adopt(self, future: JobFuture) -> None:
+        """Take in a job that somebody else has started in our `workshop`: it ends with us."""
+        self.registry.add(future)
 
     def _backend_for(self, options: JobOptions) -> BackendBase:
         names = (options.backend, self._backends.default, self._policy.backend)
