@@ -9,14 +9,14 @@ import pytest
 
 from tests.fifo import Fifo
 from tests.notebook.kernel import Kernel
+from tests.notebook.test_readme import blocks
 
-BEGIN = """
+(BRIDGE,) = (cell for cell in blocks("python") if "caikit_nb.compat" in cell)
+BEGIN = f"""
 %load_ext caikit_nb
-import caikit
-import caikit_nb.compat.caikit
+{BRIDGE}
 from tests.compat.real_caikit.widgets import Held, Sample, Scaling
 from tests.fifo import Fifo
-caikit.configure(config_dict=caikit_nb.compat.caikit.CONFIG)
 """
 
 
