@@ -137,7 +137,7 @@ class Retention:
             result.plan()
         if job.expired is not None:  # it was purged the moment it had ended
             self._forget(job)
-        self._limit()
+        self.apply_limits()
 
     def _count(self, result: _Result, sign: int) -> None:
         if not result.pinned:
@@ -152,7 +152,8 @@ class Retention:
                 if result.timer is not None:
                     result.timer.cancel()
 
-    def _limit(self) -> None:
+    def apply_limits(self) -> None:
+        """Drop what is more than the limits allow, as when they have changed."""
         limits = self._limits()
         if limits == Limits():
             return
@@ -173,7 +174,7 @@ class Retention:
             result.pinned = job.pinned
             self._count(result, 1)
             result.plan()
-        self._limit()
+        self.apply_limits()
 
 
 def expire_if_due(job: Job) -> bool:

@@ -17,6 +17,7 @@ from caikit_nb.notebook.job_view import card_text
 from caikit_nb.notebook.pace import Pace
 
 MIN_INTERVAL_S = 0.2
+_LAST_REST_S = 0.2  # between a job's result and the end of its process
 
 
 class Cards:
@@ -40,6 +41,7 @@ class Cards:
         self._run_when_idle = run_when_idle
         self._cards: weakref.WeakKeyDictionary[Job, list[Any]] = weakref.WeakKeyDictionary()
         self._shown_in: dict[str, int] = {}
+        self._open: dict[Job, None] = {}
         self._pace, self._waits = Pace(), False
         self._pending: dict[Job, None] = {}
         self.job_widgets: Any = None
@@ -67,7 +69,19 @@ class Cards:
         card = self._card_class(job, self._queue, self._shell, self._make, self._run_again)
         self._cards.setdefault(job, []).append(card)
         card.show()
+        self._open[job] = None
         job.changed()
+
+    def keep_ends(self, *_: Any) -> None:
+        """Put on their saved cards, before the cell is over, which jobs have ended in it.
+
+        Who only executes a notebook hears nothing that is told between two cells (nbclient).
+        """
+        for job in [job for job in list(self._open) if job.status.is_terminal]:
+            if job.ended.wait(_LAST_REST_S):
+                self._open.pop(job, None)
+                for card in list(self._cards.get(job, ())):
+                    card.keep_end()
 
     def show_nothing(self, future: JobFuture) -> None:
         """Show no card in the running cell, not even if the future is its value."""

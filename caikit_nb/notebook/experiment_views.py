@@ -35,6 +35,7 @@ class ExperimentViews:
     def __init__(self, shell: InteractiveShell, *, has_widgets: bool) -> None:
         self._shell, self._has_widgets = shell, has_widgets
         self._shown: list[ExperimentView] = []
+        self._running: list[tuple[running.ExperimentRun, ExperimentView]] = []
         self._wakened, self._closed = threading.Event(), False
         self._thread: threading.Thread | None = None
         running.on_run.append(self._show_run)
@@ -58,13 +59,20 @@ class ExperimentViews:
         if not found:
             print("no experiments yet: %%caikit_job -e NAME makes one")
 
-    def show(self, experiment: Experiment) -> None:
+    def keep_ends(self, *_: Any) -> None:
+        """Draw, before the cell is over, which runs have ended in it (see `Cards.keep_ends`)."""
+        ended = [pair for pair in self._running if not pair[0].is_running]
+        for pair in ended:
+            self._running.remove(pair)
+            self._draw(pair[1])
+
+    def show(self, experiment: Experiment) -> ExperimentView:
         """Show an experiment in the running cell."""
         place = Place.of_running_cell(self._shell) if self._has_widgets else Place(None, None)
         view = ExperimentView(experiment, self._shell, place)
         view.show(has_widgets=self._has_widgets)
         if not self._has_widgets:
-            return
+            return view
         kept = [each for each in self._shown if not each.place.is_overwritten_by(place)]
         self._shown = [*kept, view][-MOST_LIVE:]
         self._wakened.set()
@@ -73,6 +81,7 @@ class ExperimentViews:
                 target=self._run, name="caikit_nb experiment views", daemon=True
             )
             self._thread.start()
+        return view
 
     def close(self) -> None:
         """Draw no more."""
@@ -82,7 +91,9 @@ class ExperimentViews:
             running.on_run.remove(self._show_run)
 
     def _show_run(self, run: running.ExperimentRun) -> None:
-        self.show(run.experiment)
+        view = self.show(run.experiment)
+        if self._has_widgets:
+            self._running.append((run, view))
 
     def _run(self) -> None:
         pid, wait_s = os.getpid(), _BUSY_S
@@ -119,6 +130,7 @@ class ExperimentView:
         self._display_id = uuid.uuid4().hex
         self._drawn: Any = None
         self._is_settled = False
+        self._drawing = threading.Lock()
 
     def show(self, *, has_widgets: bool) -> None:
         """Display it."""
@@ -138,6 +150,10 @@ class ExperimentView:
 
     def draw(self) -> bool:
         """Bring it up to date; returns whether something happens in its experiment."""
+        with self._drawing:
+            return self._draw()
+
+    def _draw(self) -> bool:
         from caikit_nb.experiments.picture import Picture
         from caikit_nb.notebook.experiment_parts import view_html, view_text
 

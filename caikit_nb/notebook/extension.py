@@ -53,11 +53,16 @@ class Extension:
         hooks.show = self._show_in_cell
         self.tables = LiveTables(shell, executor, self.cards)
         self.homecoming = Homecoming(shell, run_when_idle)
+        # After it: a card says what came home.
+        shell.events.register("post_run_cell", self.cards.keep_ends)
         self.settings.observe(lambda _: executor.queue.start_next(), "max_workers")
+        limits = ["max_results", "max_result_bytes"]
+        self.settings.observe(lambda _: executor.retention.apply_limits(), limits)
         if self.cards.has_widgets:
             refuse_input_in_threads(shell.kernel)  # type: ignore[attr-defined]
         self.lab_comm = LabComm(executor) if self.cards.has_widgets else None
         self.views = ExperimentViews(shell, has_widgets=self.cards.has_widgets)
+        shell.events.register("post_run_cell", self.views.keep_ends)
         shell.register_magics(self._magics())
         self._configurables().append(self.settings)
         # Cells write caikit_nb.progress(…) without an import of their own.
@@ -96,6 +101,8 @@ class Extension:
         self.session.close()
         if self.lab_comm is not None:
             self.lab_comm.close()
+        for keep_ends in (self.cards.keep_ends, self.views.keep_ends):
+            self.shell.events.unregister("post_run_cell", keep_ends)
         self.cards.close()
         self.tables.close()
         self.views.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -31,7 +32,7 @@ _CARD = "application/vnd.caikit-nb.card+json"
 
 
 class JobCard:
-    """One card. `draw` is called from the updates thread alone.
+    """One card. `draw` is called from the updates thread alone, `keep_end` from any.
 
     Args:
         job: Whose.
@@ -62,7 +63,7 @@ class JobCard:
         self._make = make
         self._buttons = CardButtons(self, make, run_again)
         self._assemble()
-        self._saved = ""
+        self._saved, self._saving = "", threading.Lock()
         self._fill()
 
     def _assemble(self) -> None:
@@ -105,13 +106,18 @@ class JobCard:
         status, ended = self.job.status, self.job.ended.is_set()
         if status.is_terminal and status is not JobStatus.CANCELED and not ended:
             return 0  # the rest of its end is a moment away, and is told as well
-        if self._saved and ended and card_html(self.job) != self._saved:
-            # What a saved notebook keeps is the last state, not the first. It goes ahead of the
-            # card, so that who saves what the card shows has it.
-            self._publish(update=True)
+        if ended:
+            # Ahead of the card, so that who saves what the card shows has it.
+            self.keep_end()
         self._fill()
         self._tick()
         return self._sender.take_count()
+
+    def keep_end(self) -> None:
+        """What a saved notebook keeps is the last state, not the first."""
+        with self._saving:
+            if self._saved and card_html(self.job) != self._saved:
+                self._publish(update=True)
 
     def follow(self, job: Job) -> None:
         """Show this job from the next drawing on: the same cell, run again."""

@@ -77,6 +77,17 @@ def test_the_oldest_results_go_first(kernel: Kernel) -> None:
         kernel.do("%config CaikitJobs.max_results = None")
 
 
+def test_a_new_limit_holds_at_once(kernel: Kernel) -> None:
+    kernel.do("kept = [caikit_nb.submit(int, n) for n in range(3)]")
+    assert kernel.value("[job.wait(30) for job in kept]") == [True] * 3
+    try:
+        kernel.do("%config CaikitJobs.max_results = 1")
+        kernel.until("kept[1]._job.expired is not None")
+        assert kernel.value("kept[2]._job.expired") is None
+    finally:
+        kernel.do("%config CaikitJobs.max_results = None")
+
+
 def test_a_queue_is_told_in_the_table(kernel: Kernel, gate: Gate) -> None:
     kernel.do(f"%%caikit_job first\n{gate.wait}")
     kernel.do("%%caikit_job second --after first\n1")

@@ -1,0 +1,32 @@
+"""What nbclient and nbconvert keep, who execute a notebook and hear only what its cells say."""
+
+import os
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+LOAD = "%load_ext caikit_nb"
+JOB = "%%caikit_job train -o best\nbest = 6 * 7\nprint('trained')\nbest"
+
+
+def executed_card(cells: list[str], sessions: Path) -> str:
+    """The saved card of the notebook's second cell."""
+    sources = [LOAD, JOB, *cells]
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(source) for source in sources]
+    )
+    client = NotebookClient(notebook, timeout=60, extra_arguments=["--IPKernelApp.log_level=40"])
+    client.execute(env={**os.environ, "CAIKIT_NB_DIR": str(sessions)})
+    (output,) = notebook.cells[1].outputs
+    return re.sub("<[^>]*>", " ", output["data"]["text/html"])
+
+
+@pytest.mark.parametrize("wait", ["train.result()", "train.wait()", "%caikit_jobs wait train"])
+def test_the_last_cell_leaves_a_card_that_tells_the_end(wait: str, tmp_path: Path) -> None:
+    card = executed_card([wait], tmp_path)
+    assert "completed" in card
+    assert "trained" in card
+    assert "best is in the namespace" in card
