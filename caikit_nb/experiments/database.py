@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 import time
@@ -60,6 +61,11 @@ class ExperimentDB:
 
     def __repr__(self) -> str:
         return f"<ExperimentDB {self._database}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        rules = self._rules
+        make = functools.partial(ExperimentDB, self.url, lease_s=rules.lease_s)
+        return functools.partial(make, max_deliveries=rules.max_deliveries), ()
 
     @property
     def database(self) -> Database:

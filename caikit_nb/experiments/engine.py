@@ -73,6 +73,9 @@ class Database:
     def __str__(self) -> str:
         return self.url.render_as_string(hide_password=True)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Database, (self.url, self._busy_s)  # each process has connections of its own
+
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that only reads."""

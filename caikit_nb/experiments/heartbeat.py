@@ -30,6 +30,9 @@ class Heartbeat:
         self._start_anew()
         _all.add(self)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Heartbeat, (self._beat, self._interval_s * _BEATS_PER_LEASE)  # it holds nothing
+
     def _start_anew(self) -> None:
         self._news = threading.Condition()
         # A job that nobody holds any more is nobody's work: its lease runs out.

@@ -1,6 +1,7 @@
 """The database: experiments, names, migrations, and files that are not what they should be."""
 
 import os
+import pickle
 import sqlite3
 import subprocess
 import sys
@@ -363,3 +364,15 @@ def test_the_classes_have_the_names_of_the_seed():
     for name in experiments.__all__:
         assert getattr(experiments, name) is not None
     assert issubclass(experiments.ManualSearch, Experiment)
+
+
+def test_experiments_and_jobs_can_be_sent_to_another_process(url: str) -> None:
+    experiment = ExperimentDB(url, max_deliveries=7).add_experiment(ManualSearch("x"))
+    job = experiment.add_job({"lr": 0.1}, results={"loss": 0.5})
+    sent = pickle.loads(pickle.dumps(job))
+    assert (sent.hyperparameters, sent.results) == ({"lr": 0.1}, {"loss": 0.5})
+    sent.results["loss"] = 0.25
+    sent.put()
+    assert experiment.get_job(job.job_id).results == {"loss": 0.25}
+    assert sent.experiment.next_job().job_id == job.job_id
+    assert sent.experiment._storage._rules.max_deliveries == 7
