@@ -243,7 +243,7 @@ def _explained(error: BaseException, surroundings: Surroundings) -> BaseExceptio
     if limit_bytes is None or not isinstance(error, MemoryError):
         return error
     memory.lift_own_limit()  # or there may not be enough to tell of it
-    text = f"the job was refused memory past its limit of {memory.mebibytes(limit_bytes)}"
+    text = f"the job was refused memory past its limit of {memory.in_words(limit_bytes)}"
     refused = JobOutOfMemoryError(f"{text}: {error}" if str(error) else text)
     refused.__cause__ = error
     return refused

@@ -123,12 +123,14 @@ class MemoryWatch:
     @property
     def peak_text(self) -> str:
         """The most memory that was seen, in words; empty if none was."""
-        return f" (most seen: {mebibytes(self.peak_bytes)} of its own)" if self.peak_bytes else ""
+        if not self.peak_bytes:
+            return ""
+        return f" (most seen: {in_words(self.peak_bytes, self._limit_bytes)} of its own)"
 
     @property
     def verdict(self) -> str:
         """Why it was ended."""
-        limit = mebibytes(self._limit_bytes or 0)
+        limit = in_words(self._limit_bytes or 0)
         return f"the job was ended past its memory limit of {limit}{self.peak_text}"
 
     def stop(self) -> None:
@@ -162,6 +164,8 @@ class MemoryWatch:
             self._timer = watcher.call_later(max(self._first_s(), _SHARE * took_s), self._plan)
 
 
-def mebibytes(size_bytes: int) -> str:
-    """A size for people."""
-    return f"{size_bytes / 2**20:.0f} MiB"
+def in_words(size_bytes: int, like: int | None = None) -> str:
+    """A size for people, in the unit that `like` (or it itself) was given in, by its looks."""
+    given = like or size_bytes
+    unit, name = (10**6, "MB") if given % 10**6 == 0 else (2**20, "MiB")
+    return f"{size_bytes / unit:.0f} {name}"

@@ -84,6 +84,10 @@ class Displays(Sequence[Display]):
         self.begins_at = 0
         self.left_out = 0
 
+    def __repr__(self) -> str:
+        kinds = ["+".join(kind.rpartition("/")[2] for kind in item.data) for item in self._items]
+        return f"<Displays {', '.join(kinds) or 'none'}>"
+
     def take(self, message: Message, at_byte: int) -> None:
         """Take a ``display`` or ``clear_output`` message."""
         if message["kind"] == "clear_output":

@@ -11,6 +11,11 @@ from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.states import JobStatus
 
 _LOOK_AGAIN_S = 1.0
+_ENDS = {
+    JobStatus.ERRORED: "failed",
+    JobStatus.CANCELED: "was cancelled",
+    JobStatus.PRUNED: "was pruned",
+}
 
 
 class JobQueue:
@@ -58,8 +63,8 @@ class JobQueue:
     def _check(self, job: Job, other: Job) -> None:
         """`other`, which `job` follows, has ended."""
         if other.status is not JobStatus.COMPLETED:
-            word = "failed" if other.status is JobStatus.ERRORED else other.status.name.lower()
-            job.cancel(f"cancelled, as job {other.spec.name!r} before it {word}")
+            what = _ENDS.get(other.status, "did not complete")
+            job.cancel(f"cancelled: it comes after job {other.spec.name!r}, which {what}")
             return
         with self._lock:
             left = self._following.get(job, [])

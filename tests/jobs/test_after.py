@@ -49,7 +49,7 @@ def test_it_is_cancelled_if_one_of_them_fails(executor: JobExecutor) -> None:
     future = submit(executor, int, waiting, failing)
     assert future.wait(10)
     assert future.status is JobStatus.CANCELED
-    assert future.get_info().reason == "cancelled, as job 'first' before it failed"
+    assert future.get_info().reason == "cancelled: it comes after job 'first', which failed"
     gate.set()
 
 
@@ -71,7 +71,8 @@ def test_a_whole_chain_is_cancelled_with_its_beginning(executor: JobExecutor) ->
     gate.set()
     assert all(future.wait(20) for future in chain)
     assert {future.status for future in chain} == {JobStatus.CANCELED}
-    assert chain[1].get_info().reason == "cancelled, as job 'first' before it canceled"
+    reason = "cancelled: it comes after job 'first', which was cancelled"
+    assert chain[1].get_info().reason == reason
 
 
 def test_it_does_not_hold_up_those_behind_it(executor: JobExecutor) -> None:

@@ -83,3 +83,10 @@ def test_clearing_gives_the_bytes_back() -> None:
 def test_a_display_shows_itself_again() -> None:
     (shown,) = taken(display("a"))
     assert shown._repr_mimebundle_() == ({"text/plain": "a"}, {})
+
+
+def test_they_tell_their_kinds() -> None:
+    assert repr(Displays()) == "<Displays none>"
+    data = {"text/plain": "a figure", "image/png": ""}
+    message = {"kind": "display", "data": data, "metadata": {}}
+    assert repr(taken(message, message)) == "<Displays plain+png, plain+png>"

@@ -135,3 +135,9 @@ def test_private_memory_of_this_process_is_seen() -> None:
 
 def test_a_process_that_is_gone_has_no_memory() -> None:
     assert memory.private_bytes(2**22 + 1) == 0
+
+
+def test_sizes_are_told_in_the_unit_of_the_limit() -> None:
+    assert memory.in_words(300 * 10**6) == "300 MB"
+    assert memory.in_words(512 * 2**20) == "512 MiB"
+    assert memory.in_words(320 * 2**20, like=300 * 10**6) == "336 MB"
