@@ -56,7 +56,7 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 # The build says by itself what is missing for the extension, and goes on without it.
 $(VENV)/.installed-lab: $(VENV)/.installed $(LABEXTENSION)
 	@echo "installing JupyterLab and building its extension"
-	@$(VENV)/bin/python $(PIP) install -qq --editable ".[demo,lab]"
+	@$(VENV)/bin/python $(PIP) install -qq --editable ".[demo,experiments,lab]"
 	@touch $@
 
 $(TEST_VENV)/.installed: $(LABEXTENSION) | $(TEST_VENV)/bin/python

@@ -106,7 +106,8 @@ class Follower:
         self._read[key] = self._read.get(key, 0) + len(data)
         *lines, self._rest[key] = (self._rest.get(key, b"") + data).split(b"\n")
         for line in lines:
-            self._terminal.line(f"{job['name']:>10} | {line.decode(errors='replace')}", colour)
+            text = line.decode(errors="replace").rstrip("\r").rpartition("\r")[2]
+            self._terminal.line(f"{job['name']:>10} | {text}", colour)
 
 
 def progress(job: dict[str, Any]) -> str:
