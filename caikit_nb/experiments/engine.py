@@ -149,11 +149,18 @@ def _engine(url: URL, busy_s: float) -> Engine:
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise DatabaseError(f"no driver for {url.drivername}: {error}") from None
     if url.database and not url.database.startswith("file:"):
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        _make_private(Path(url.database))
     engine = sqlalchemy.create_engine(url, connect_args={"timeout": busy_s})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_private(file: Path) -> None:
+    """A new file, which its user alone can read: it holds the sources of cells."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not file.exists():
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600))
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:

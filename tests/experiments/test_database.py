@@ -376,3 +376,18 @@ def test_experiments_and_jobs_can_be_sent_to_another_process(url: str) -> None:
     assert experiment.get_job(job.job_id).results == {"loss": 0.25}
     assert sent.experiment.next_job().job_id == job.job_id
     assert sent.experiment._storage._rules.max_deliveries == 7
+
+
+def test_a_new_file_is_its_users_alone(tmp_path: Path) -> None:
+    path = tmp_path / "mine" / "experiments.sqlite"
+    ExperimentDB(f"sqlite:///{path}").add_experiment(ManualSearch("x"))
+    files = [*path.parent.iterdir(), path.parent]
+    assert {path.stat().st_mode & 0o077 for path in files} == {0}
+
+
+def test_who_may_read_a_file_that_was_there_is_not_changed(tmp_path: Path) -> None:
+    path = tmp_path / "ours.sqlite"
+    path.touch()
+    path.chmod(0o664)
+    ExperimentDB(f"sqlite:///{path}").add_experiment(ManualSearch("x"))
+    assert path.stat().st_mode & 0o777 == 0o664
