@@ -26,11 +26,10 @@ from caikit_nb.jobs.attempt import Attempt
 from caikit_nb.jobs.callbacks import NOBODY, call_all
 from caikit_nb.jobs.events import Events
 from caikit_nb.jobs.job_spec import JobSpec
-from caikit_nb.jobs.last_words import headline
 from caikit_nb.jobs.logs import LogSpool
 from caikit_nb.jobs.states import JobStatus, StateMachine
 from caikit_nb.jobs.times import Times
-from caikit_nb.jobs.verdict import Failure, failure_of, is_interrupt, is_pruning
+from caikit_nb.jobs.verdict import Failure, failure_of, is_interrupt, is_pruning, reason_of
 
 
 class Job:
@@ -192,7 +191,7 @@ class Job:
         if failure is None:
             attempt.exit_code = 0
         if failure is not None and self._may_begin_again(attempt, failure):
-            attempt.reason = headline(failure)
+            attempt.reason = reason_of(failure)
             self.notes.append(f"attempt {attempt.number} failed: {attempt.reason}")
             self._begin(self.attempts[attempt.number])
             return
@@ -229,7 +228,7 @@ class Job:
         if self.status is JobStatus.CANCELED:
             return False
         self.packed_error = error
-        self.reason = attempt.reason = headline(error)
+        self.reason = attempt.reason = reason_of(error)
         decided = self._states.move(JobStatus.PRUNED if is_pruning(error) else JobStatus.ERRORED)
         if not decided:
             self.packed_error, self.reason = None, "cancelled"

@@ -5,12 +5,13 @@ from __future__ import annotations
 from caikit_nb.errors import JobDiedError, JobOutOfMemoryError
 from caikit_nb.execution.exception_pickler import PackedError
 from caikit_nb.execution.outcome import Died, Outcome, Raised
-from caikit_nb.jobs.last_words import last_words
+from caikit_nb.jobs.last_words import headline, last_words
 from caikit_nb.jobs.logs import LogSpool
 
 Failure = PackedError | BaseException
 
 _TAIL_LINES = 200
+GIVEN_UP = "given up as a poor trial"
 _PRUNINGS = ("caikit_nb.errors.JobPruned", "optuna.exceptions.TrialPruned")
 
 
@@ -34,3 +35,10 @@ def is_pruning(failure: Failure) -> bool:
     if isinstance(failure, PackedError):
         return failure.nodes[0].type_name in _PRUNINGS
     return f"{type(failure).__module__}.{type(failure).__qualname__}" in _PRUNINGS
+
+
+def reason_of(failure: Failure) -> str:
+    """Why the job has ended so, in one line."""
+    said = headline(failure)
+    bare = said.rpartition(".")[2] in ("JobPruned", "TrialPruned")
+    return GIVEN_UP if bare and is_pruning(failure) else said

@@ -205,7 +205,7 @@ def test_a_job_prunes_itself_when_its_experiment_says_so(kernel: Kernel) -> None
     )
     assert kernel.value("run.wait(60)")
     (job,) = jobs_of(kernel, "pruned")
-    assert job["status"] == "PRUNED"
+    assert (job["status"], job["reason"]) == ("PRUNED", "given up as a poor trial")
     assert kernel.value("run.futures[0].status.name") == "PRUNED"
 
 
