@@ -1,5 +1,5 @@
-# Needs Python >= 3.11, make and git. Everything else goes into .venv and .venv-test: where there is
-# no Node.js, the build of the JupyterLab extension brings its own. The demo needs none.
+# Needs Python >= 3.11, make and git. Everything else goes into .venv, .venv-test and .venv-docs: where
+# there is no Node.js, the build of the JupyterLab extension brings its own. The demo needs none.
 
 PYTHON ?= python3
 ARGS ?=
@@ -8,6 +8,7 @@ WORKERS ?= auto
 
 VENV := .venv
 TEST_VENV := .venv-test
+DOCS_VENV := .venv-docs
 PIP := -m pip --disable-pip-version-check
 # What the system's packages are installed with, where there is a right to do so.
 APT := apt-get -q -o DPkg::Lock::Timeout=300
@@ -18,7 +19,7 @@ LABEXTENSION := pyproject.toml hatch_build.py $(wildcard labextension/*.*) \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo lab test test-slow wheel clean chromium postgresql
+.PHONY: help demo docs lab test test-slow wheel clean chromium postgresql
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +29,10 @@ demo: $(VENV)/.installed  ## run the demo notebook's story in the terminal
 
 lab: $(VENV)/.installed-lab  ## open the first notebook in JupyterLab
 	@$(VENV)/bin/python -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS) notebooks/01_first_job.ipynb
+
+docs: $(DOCS_VENV)/.installed  ## build the documentation, its notebooks executed, into build/docs
+	@$(DOCS_VENV)/bin/python -m sphinx -W --keep-going -n -q -b html -d build/doctrees $(ARGS) notebooks build/docs
+	@echo "open build/docs/index.html"
 
 test: $(TEST_VENV)/.installed chromium postgresql  ## run all tests but the slow ones (ARGS="-k name" for some)
 	@$(TEST_VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
@@ -42,7 +47,7 @@ wheel: $(VENV)/bin/python  ## build the wheel and the source distribution into d
 	@ls dist/*
 
 clean:  ## remove what make made
-	rm -rf $(VENV) $(TEST_VENV) dist build tests/.artifacts .hypothesis
+	rm -rf $(VENV) $(TEST_VENV) $(DOCS_VENV) dist build tests/.artifacts .hypothesis
 	rm -rf caikit_nb/labextension labextension/lib labextension/node_modules
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find caikit_nb tests notebooks -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -51,6 +56,11 @@ clean:  ## remove what make made
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 	@echo "installing caikit_nb into $(VENV)"
 	@CAIKIT_NB_SKIP_LABEXTENSION=1 $(VENV)/bin/python $(PIP) install -qq --editable ".[demo]"
+	@touch $@
+
+$(DOCS_VENV)/.installed: pyproject.toml | $(DOCS_VENV)/bin/python
+	@echo "installing caikit_nb and what its documentation needs into $(DOCS_VENV)"
+	@CAIKIT_NB_SKIP_LABEXTENSION=1 $(DOCS_VENV)/bin/python $(PIP) install -qq --editable ".[demo,docs,experiments]"
 	@touch $@
 
 # The build says by itself what is missing for the extension, and goes on without it.
@@ -64,7 +74,7 @@ $(TEST_VENV)/.installed: $(LABEXTENSION) | $(TEST_VENV)/bin/python
 	@$(TEST_VENV)/bin/python $(PIP) install -qq --editable ".[test,lab]"
 	@touch $@
 
-$(VENV)/bin/python $(TEST_VENV)/bin/python:
+$(VENV)/bin/python $(TEST_VENV)/bin/python $(DOCS_VENV)/bin/python:
 	@command -v $(PYTHON) >/dev/null || \
 	  { echo "No '$(PYTHON)' found. Install Python 3.11 or newer, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Protocol
 
 from caikit_nb.experiments.encoding import JSON, plain_values
 
+__all__ = ["Choice", "Constant", "Distribution", "LogUniform", "Normal", "Uniform"]
+
 
 class Distribution(Protocol):
     """What a hyperparameter is drawn from."""
