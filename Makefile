@@ -31,7 +31,8 @@ lab: $(VENV)/.installed-lab  ## open the first notebook in JupyterLab
 	@$(VENV)/bin/python -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS) notebooks/01_first_job.ipynb
 
 docs: $(DOCS_VENV)/.installed  ## build the documentation, its notebooks executed, into build/docs
-	@$(DOCS_VENV)/bin/python -m sphinx -W --keep-going -n -q -b html -d build/doctrees $(ARGS) notebooks build/docs
+	@# Afresh: a lesson is executed again also where only the package has changed.
+	@$(DOCS_VENV)/bin/python -m sphinx -E -W --keep-going -n -q -b html -d build/doctrees $(ARGS) notebooks build/docs
 	@echo "open build/docs/index.html"
 
 test: $(TEST_VENV)/.installed chromium postgresql  ## run all tests but the slow ones (ARGS="-k name" for some)

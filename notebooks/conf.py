@@ -5,8 +5,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-from nbclient import NotebookClient
-
 import caikit_nb
 
 HERE = Path(__file__).parent
@@ -41,7 +39,6 @@ nb_mime_priority_overrides = [
     ("html", "text/html", 1),
 ]
 nb_ipywidgets_js = {}
-NotebookClient.store_widget_state.default_value = False
 suppress_warnings = ["mystnb.unknown_mime_type"]  # that of cards is JupyterLab's alone
 
 myst_enable_extensions = ["colon_fence", "deflist"]

@@ -90,9 +90,17 @@ def find_by_end(
     return make_refnode(app.builder, node["refdoc"], entry.docname, entry.node_id, content, name)
 
 
+def without_widgets(app: Sphinx, pagename: str, templatename: str, context: Any, tree: Any) -> None:
+    """Leave out the state of widgets, which no page shows."""
+    scripts = context["script_files"]
+    kept = [each for each in scripts if "widget-state" not in str(getattr(each, "attributes", ""))]
+    context["script_files"] = kept
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
     app.add_lexer("ipython3", CellLexer)
+    app.connect("html-page-context", without_widgets, priority=900)
     app.connect("missing-reference", find_by_end)
     app.add_directive("caikit-settings", SettingsTable)
     app.add_directive("caikit-magic-help", MagicHelp)

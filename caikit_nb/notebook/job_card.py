@@ -97,7 +97,8 @@ class JobCard:
 
     def show(self) -> None:
         """Display the card in the running cell."""
-        self._publish(update=False)
+        with self._saving:  # an update that came first would be lost
+            self._publish(update=False)
         self._sender.take_count()  # what a cell shows is no update
 
     def draw(self) -> int:

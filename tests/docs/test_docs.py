@@ -183,4 +183,4 @@ def test_the_documentation_is_built_without_a_warning() -> None:
         page = (ROOT / "build/docs" / f"{lesson.stem}.html").read_text("utf-8")
         assert "</span> completed</span>" in page
         assert "</span> running</span>" not in page
-        assert "widget-view" not in page
+        assert "widget-state" not in page
