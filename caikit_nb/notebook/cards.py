@@ -42,6 +42,8 @@ class Cards:
         self._cards: weakref.WeakKeyDictionary[Job, list[Any]] = weakref.WeakKeyDictionary()
         self._shown_in: dict[str, int] = {}
         self._open: dict[Job, None] = {}
+        self._told_between: dict[Job, None] = {}
+        self._in_cell = True  # the one that loads the extension
         self._pace, self._waits = Pace(), False
         self._pending: dict[Job, None] = {}
         self.job_widgets: Any = None
@@ -72,16 +74,24 @@ class Cards:
         self._open[job] = None
         job.changed()
 
-    def keep_ends(self, *_: Any) -> None:
-        """Put on their saved cards, before the cell is over, which jobs have ended in it.
+    def begin_cell(self, *_: Any) -> None:
+        """From here on what is told is heard by all."""
+        self._in_cell = True
 
-        Who only executes a notebook hears nothing that is told between two cells (nbclient).
+    def end_cell(self, *, is_followed: bool) -> None:
+        """Put on their saved cards, before the cell is over, which jobs have ended.
+
+        Args:
+            is_followed: A front end hears also what is told between two cells; who only executes
+                a notebook (nbclient) does not, so it is told again.
         """
         for job in [job for job in list(self._open) if job.status.is_terminal]:
             if job.ended.wait(_LAST_REST_S):
                 self._open.pop(job, None)
+                again = self._told_between.pop(job, self) is None and not is_followed
                 for card in list(self._cards.get(job, ())):
-                    card.keep_end()
+                    card.keep_end(again=again)
+        self._in_cell = False
 
     def show_nothing(self, future: JobFuture) -> None:
         """Show no card in the running cell, not even if the future is its value."""
@@ -119,6 +129,8 @@ class Cards:
                 return
             job = self._next_to_draw()
             del self._pending[job]
+            if job in self._open and job.ended.is_set() and not self._in_cell:
+                self._told_between[job] = None
             if self.job_widgets is not None:
                 self._pace.spend(self.job_widgets.flush(job))
             for card in list(self._cards.get(job, ())):

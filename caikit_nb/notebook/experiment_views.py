@@ -60,7 +60,7 @@ class ExperimentViews:
             print("no experiments yet: %%caikit_job -e NAME makes one")
 
     def keep_ends(self, *_: Any) -> None:
-        """Draw, before the cell is over, which runs have ended in it (see `Cards.keep_ends`)."""
+        """Draw, before the cell is over, which runs have ended in it (see `Cards.end_cell`)."""
         ended = [pair for pair in self._running if not pair[0].is_running]
         for pair in ended:
             self._running.remove(pair)

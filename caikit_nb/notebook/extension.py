@@ -54,7 +54,8 @@ class Extension:
         self.tables = LiveTables(shell, executor, self.cards)
         self.homecoming = Homecoming(shell, run_when_idle)
         # After it: a card says what came home.
-        shell.events.register("post_run_cell", self.cards.keep_ends)
+        shell.events.register("pre_run_cell", self.cards.begin_cell)
+        shell.events.register("post_run_cell", self._end_cell)
         self.settings.observe(lambda _: executor.queue.start_next(), "max_workers")
         limits = ["max_results", "max_result_bytes"]
         self.settings.observe(lambda _: executor.retention.apply_limits(), limits)
@@ -91,6 +92,10 @@ class Extension:
         module: Any = sys.modules[jobs_room.__name__]
         module.find_table = self.tables.show
 
+    def _end_cell(self, *_: Any) -> None:
+        is_followed = self.lab_comm is not None and self.lab_comm.is_watched
+        self.cards.end_cell(is_followed=is_followed)
+
     def _show_in_cell(self, future: JobFuture) -> None:
         if threading.current_thread() is threading.main_thread():
             self.cards.show(future)
@@ -101,8 +106,9 @@ class Extension:
         self.session.close()
         if self.lab_comm is not None:
             self.lab_comm.close()
-        for keep_ends in (self.cards.keep_ends, self.views.keep_ends):
-            self.shell.events.unregister("post_run_cell", keep_ends)
+        self.shell.events.unregister("pre_run_cell", self.cards.begin_cell)
+        for after_cell in (self._end_cell, self.views.keep_ends):
+            self.shell.events.unregister("post_run_cell", after_cell)
         self.cards.close()
         self.tables.close()
         self.views.close()

@@ -114,10 +114,14 @@ class JobCard:
         self._tick()
         return self._sender.take_count()
 
-    def keep_end(self) -> None:
-        """What a saved notebook keeps is the last state, not the first."""
+    def keep_end(self, *, again: bool = False) -> None:
+        """What a saved notebook keeps is the last state, not the first.
+
+        Args:
+            again: Also if it was told already.
+        """
         with self._saving:
-            if self._saved and card_html(self.job) != self._saved:
+            if self._saved and (again or card_html(self.job) != self._saved):
                 self._publish(update=True)
 
     def follow(self, job: Job) -> None:

@@ -57,6 +57,11 @@ class LabComm:
         self._subscription = self._events.subscribe(self._tell, MIN_INTERVAL_S)
         self._send("hello")
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether a front end follows the jobs."""
+        return time.monotonic() <= self._watched_until
+
     def close(self) -> None:
         """Say goodbye and tell no more."""
         self._events.unsubscribe(self._subscription)

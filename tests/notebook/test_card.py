@@ -274,7 +274,8 @@ def test_the_saved_output_has_the_final_state(
     kernel.read_until(lambda: updates_of(kernel, card), what="the final form")
     kernel.value("kept.wait(20)")
     kernel.read_what_is_there()
-    (final,) = updates_of(kernel, card)
+    final, *again = updates_of(kernel, card)
+    assert again in ([], [final]), "once more at most, for who hears only what cells say"
     assert set(final) == set(first)
     assert final["text/plain"].startswith(f"job kept: {ending} after ")
     assert f"</span> {ending}</span>" in final["text/html"]

@@ -8,6 +8,9 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from tests.notebook.gate import Gate
+from tests.notebook.kernel import Kernel
+
 LOAD = "%load_ext caikit_nb"
 JOB = "%%caikit_job train -o best\nbest = 6 * 7\nprint('trained')\nbest"
 
@@ -30,3 +33,16 @@ def test_the_last_cell_leaves_a_card_that_tells_the_end(wait: str, tmp_path: Pat
     assert "completed" in card
     assert "trained" in card
     assert "best is in the namespace" in card
+
+
+def test_an_end_between_two_cells_is_told_again_in_the_next(kernel: Kernel, gate: Gate) -> None:
+    kernel.do(f"%%caikit_job train\n{gate.wait}")
+    card = kernel.card("train")
+    gate.open()
+    kernel.read_until(lambda: "completed" in card.saved["text/html"])
+    kernel.displays[card.display_id] = {}
+    kernel.do("1")
+    assert "completed" in card.saved["text/html"]
+    kernel.displays[card.display_id] = {}
+    kernel.do("2")
+    assert card.saved == {}, "once is enough"
