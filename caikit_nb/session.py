@@ -16,7 +16,14 @@ from caikit_nb.experiments import running
 from caikit_nb.jobs import journal, paths
 from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.job_future import JobFuture
-from caikit_nb.jobs.options import DefaultPolicy, Duration, JobOptions, Policy, check_retries
+from caikit_nb.jobs.options import (
+    DefaultPolicy,
+    Duration,
+    JobOptions,
+    Policy,
+    check_resources,
+    check_retries,
+)
 from caikit_nb.jobs.submission import SessionHooks, set_session_hooks
 
 
@@ -172,6 +179,7 @@ def _checked(values: dict[str, Any]) -> JobOptions:
     seed_of(values.get("seed"), 0)
     if values.get("start_method") is not None:
         check_start_method(values["start_method"])
+    check_resources(values.get("resources", {}))
     if values.get("backend") is not None:
         backend_types.backend_class(values["backend"])
     return JobOptions(**values)

@@ -20,17 +20,13 @@ from caikit_nb.jobs.submission import Work
 from caikit_nb.notebook import cell_runner
 from caikit_nb.notebook.capture import Capture
 from caikit_nb.notebook.cards import Cards
+from caikit_nb.notebook.cell_options import NOT_GIVEN, CellOptions
 from caikit_nb.notebook.experiment_cells import begin_trial
 from caikit_nb.notebook.experiment_views import ExperimentViews
 from caikit_nb.notebook.homecoming import Homecoming
 from caikit_nb.notebook.jobs_command import JobsCommand
 from caikit_nb.notebook.live_tables import LiveTables
-from caikit_nb.notebook.magic_options import (
-    NOT_GIVEN,
-    CellOptions,
-    parse_cell_line,
-    parse_expression_line,
-)
+from caikit_nb.notebook.magic_options import parse_cell_line, parse_expression_line
 from caikit_nb.notebook.settings import CaikitJobs
 
 if TYPE_CHECKING:
@@ -65,10 +61,11 @@ class CaikitMagics(Magics):
         %caikit_job [options] EXPRESSION   submits one expression, and returns its future
 
         -o, --out NAMES           variables brought back when the job completes
-        -i, --in NAMES            variables shipped to a fresh interpreter (as shipped: those
-                                  that the source needs)
+        -i, --in NAMES            variables shipped to a fresh interpreter, else what it needs
         -m, --start-method WAY    auto, fork, forkserver, spawn or thread
-        -b, --backend NAME        where: local, inline (here and now, for debugging), or another
+        -b, --backend NAME        where: local, dask, inline (here and now, for debugging), …
+        --resources NAME=AMOUNT   what a cluster's worker must have free: GPU=1 (repeatable)
+        --on WORKER               the cluster's worker that must run it: a name, address or host
         -p, --param K=V           a hyperparameter, bound as a variable in the job (repeatable)
         -e, --experiment NAME     record the job in that experiment, with its source and metrics
         --next                    run that experiment's next job: its hyperparameters are variables
@@ -194,6 +191,8 @@ def _job_options(
         "retries": options.retries,
         "seed": options.seed,
         "backend": options.backend,
+        "resources": options.resources,
+        "on": options.on,
         "save_path": options.save_path,
         "save_with_id": options.save_with_id,
         "experiment": options.experiment or "",

@@ -57,9 +57,9 @@ def test_the_package_exports_what_the_seed_does() -> None:
 
 @pytest.mark.parametrize("name", ["NONE_SUCH", "none_such"])
 def test_an_unknown_name_is_refused_with_those_that_there_are(name: str) -> None:
-    with pytest.raises(ValueError, match="use one of inline, local"):
+    with pytest.raises(ValueError, match="use one of dask, inline, local"):
         getattr(backend_types, name)
-    with pytest.raises(ValueError, match="use one of inline, local"):
+    with pytest.raises(ValueError, match="use one of dask, inline, local"):
         getattr(module_backend_types(), name)
 
 
@@ -79,7 +79,7 @@ def test_a_class_is_found_in_any_case(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", None, 3, "none_such"])
 def test_what_is_no_name_finds_no_class(name: object) -> None:
-    with pytest.raises(ValueError, match="is not a backend: use one of inline, local"):
+    with pytest.raises(ValueError, match="is not a backend: use one of dask, inline, local"):
         backend_class(name)
 
 
