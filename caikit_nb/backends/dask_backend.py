@@ -191,9 +191,7 @@ def _no_warnings() -> Iterator[None]:
 
 def _local_cluster() -> LocalCluster:
     # Jobs have limits of their own; a worker itself needs next to nothing.
-    return LocalCluster(
-        threads_per_worker=1, memory_limit=0, dashboard_address=None, silence_logs=False
-    )
+    return LocalCluster(threads_per_worker=1, memory_limit=0, dashboard_address="127.0.0.1:0")
 
 
 def _size(client: Client) -> str:

@@ -15,7 +15,9 @@ from caikit_nb.backends.dask_task import OP, run_task
 from caikit_nb.backends.line import Line
 from caikit_nb.backends.remote_running import RemoteRunning, Unreachable
 
-_ANSWER_S = 15.0
+# A look at a worker is soon repeated; a piece of a value may take its time on a slow line.
+_LOOK_S, _ANSWER_S = 5.0, 60.0
+_PYTHON = tuple(sys.version_info[:2])
 
 
 class DaskLine(Line):
@@ -53,7 +55,7 @@ class DaskLine(Line):
             run_task,
             self._topic,
             running.run_id,
-            tuple(sys.version_info[:2]),
+            _PYTHON,
             self._reconnect_s,
             key=running.run_id,
             pure=False,
@@ -99,6 +101,7 @@ class DaskLine(Line):
         self._listen()
         answers = await self._asked(
             "broadcast",
+            _LOOK_S if what == "fetch" else _ANSWER_S,
             msg={"op": OP, "what": what, "values": dict(values)},
             workers=[address],
             on_error="return_pickle",
@@ -108,10 +111,10 @@ class DaskLine(Line):
             raise Unreachable(f"worker {address} doesn't answer")
         return None if answer is None else answer["answer"]
 
-    async def _asked(self, what: str, **values: Any) -> Any:
+    async def _asked(self, what: str, limit_s: float = _LOOK_S, **values: Any) -> Any:
         """An answer of the scheduler."""
         try:
-            async with asyncio.timeout(_ANSWER_S):
+            async with asyncio.timeout(limit_s):
                 return await getattr(self._client.scheduler, what)(**values)
         except Exception as error:
             raise Unreachable(f"the scheduler {self._scheduler} doesn't answer") from error

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from caikit_nb.backends.line import Line
     from caikit_nb.backends.station import Frame
 
-_PIECE_BYTES = 8 * 2**20
+_PIECE_BYTES = 4 * 2**20
 _UNKNOWN = "the outcome is unknown"
 
 

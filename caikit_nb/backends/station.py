@@ -28,7 +28,7 @@ Frame = list[Any]  # its number from 1, its kind, its body
 
 PUSH_BYTES = 16 * 2**10  # what is larger is only announced, and fetched by the kernel
 PUSH_EVERY_S = 0.05
-FETCH_BYTES = 4 * 2**20
+FETCH_BYTES = 2**20
 _MOST_KEPT_BYTES = 64 * 2**20
 
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -25,13 +25,21 @@ class Cluster:
         home: A folder for their files.
         workers: How many workers to begin with.
         arguments: What else each worker is told.
+        environment: Variables beside those of this process.
 
     Attributes:
         address: The scheduler's.
     """
 
-    def __init__(self, home: Path, workers: int = 1, arguments: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        home: Path,
+        workers: int = 1,
+        arguments: tuple[str, ...] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.home, self._count, self._arguments = home, workers, arguments
+        self._environment = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
         self.workers: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Cluster:
@@ -92,7 +100,7 @@ class Cluster:
                 stderr=log,
                 cwd=self.home,
                 start_new_session=True,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                env=self._environment,
             )
 
     def _wait_for_file(self, path: Path) -> None:
@@ -103,7 +111,9 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def cluster(home: Path, workers: int = 1, *arguments: str) -> Iterator[Cluster]:
+def cluster(
+    home: Path, workers: int = 1, *arguments: str, environment: Mapping[str, str] | None = None
+) -> Iterator[Cluster]:
     """A running cluster."""
-    with Cluster(home, workers, arguments) as running:
+    with Cluster(home, workers, arguments, environment) as running:
         yield running

@@ -49,6 +49,7 @@ def test_a_cell_has_prints_bars_metrics_displays_and_outs(kernel: Kernel) -> Non
     assert html == ["<b>bold</b>", None]  # and the last expression's value
 
 
+@pytest.mark.slow
 def test_variables_functions_and_classes_of_the_notebook_go_along(kernel: Kernel) -> None:
     kernel.do("import numpy as np\ndata = np.arange(10)\ndef total(of):\n    return int(of.sum())")
     kernel.do("%%caikit_job shipped -b dask\ntotal(data)")
@@ -72,12 +73,14 @@ def test_an_error_has_its_traceback(kernel: Kernel) -> None:
     assert "return 1 / by" in ansi.plain(cell.traceback)
 
 
+@pytest.mark.slow
 def test_large_results_come_home(kernel: Kernel) -> None:
     kernel.do("%%caikit_job large -b dask -o ones\nimport numpy as np\nones = np.ones(3_000_000)")
     kernel.until("'ones' in globals()")
     assert kernel.value("float(ones.sum())") == 3_000_000.0
 
 
+@pytest.mark.slow
 def test_large_inputs_get_there(kernel: Kernel) -> None:
     kernel.do("import numpy as np\nmany = np.ones(3_000_000)")
     kernel.do("%%caikit_job summed -b dask\nfloat(many.sum())")
@@ -100,6 +103,7 @@ def test_a_cancelled_job_ends_with_all_that_it_started(kernel: Kernel, tmp_path:
     assert not Path(f"/proc/{pid}").exists()
 
 
+@pytest.mark.slow
 def test_an_interrupt_reaches_it(kernel: Kernel) -> None:
     kernel.do(
         "%%caikit_job stopped -b dask\nprint('here')\nimport time\n"
@@ -111,6 +115,7 @@ def test_an_interrupt_reaches_it(kernel: Kernel) -> None:
     assert kernel.value("stopped.result(60)") == "interrupt"
 
 
+@pytest.mark.slow
 def test_a_timeout_and_a_memory_limit_hold(kernel: Kernel) -> None:
     kernel.do("%%caikit_job late -b dask --timeout 0.3s\nimport time\ntime.sleep(1000)")
     kernel.do("%%caikit_job fat -b dask --memory-limit 200MB\nlen(bytearray(10**9))")
@@ -118,6 +123,7 @@ def test_a_timeout_and_a_memory_limit_hold(kernel: Kernel) -> None:
     assert kernel.run("fat.result(60)").error.startswith("JobOutOfMemoryError: ")
 
 
+@pytest.mark.slow
 def test_a_result_goes_when_its_retention_ends(kernel: Kernel) -> None:
     kernel.do("%%caikit_job brief -b dask --retain 0.1s\n1")
     kernel.value("brief.wait(60)")
@@ -125,6 +131,7 @@ def test_a_result_goes_when_its_retention_ends(kernel: Kernel) -> None:
     assert kernel.run("brief.result()").error.startswith("JobResultExpired: ")
 
 
+@pytest.mark.slow
 def test_more_jobs_than_local_workers_run_at_once(kernel: Kernel) -> None:
     kernel.do("%config CaikitJobs.max_workers = 1")
     for name in ("one", "two"):
