@@ -16,10 +16,10 @@ LABEXTENSION := pyproject.toml hatch_build.py $(wildcard labextension/*.*) \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo lab test test-slow wheel clean chromium postgresql
+.PHONY: help demo lab test test-slow test-cluster wheel clean chromium postgresql slurm
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed  ## run the demo notebook's story in the terminal
 	@$(VENV)/bin/python notebooks/demo.py $(ARGS)
@@ -32,6 +32,10 @@ test: $(TEST_VENV)/.installed chromium postgresql  ## run all tests but the slow
 
 test-slow: $(TEST_VENV)/.installed chromium postgresql  ## run the slow tests
 	@$(TEST_VENV)/bin/python -m pytest -m slow $(ARGS)
+
+test-cluster: $(TEST_VENV)/.installed slurm  ## run the tests that need two hosts, or Slurm
+	@$(TEST_VENV)/bin/python $(PIP) install -qq "dask-jobqueue>=0.9"
+	@$(TEST_VENV)/bin/python -m pytest -m cluster $(ARGS)
 
 wheel: $(VENV)/bin/python  ## build the wheel and the source distribution into dist/
 	@$(VENV)/bin/python $(PIP) install -qq "build>=1.2"
@@ -90,4 +94,14 @@ postgresql:
 	  export DEBIAN_FRONTEND=noninteractive; \
 	  { $(APT) update && $(APT) install -y --no-install-recommends postgresql; } >/dev/null \
 	    || echo "postgresql could not be installed: its tests will be skipped" >&2; \
+	fi
+
+# Two hosts need iproute2; Slurm its own daemons. Without them their tests are skipped and say so.
+slurm:
+	@command -v slurmctld >/dev/null && command -v munged >/dev/null && command -v ip >/dev/null && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing slurm and iproute2 for the tests of clusters"; \
+	  export DEBIAN_FRONTEND=noninteractive; \
+	  { $(APT) update && $(APT) install -y --no-install-recommends slurm-wlm munge iproute2; } >/dev/null \
+	    || echo "slurm could not be installed: its tests will be skipped" >&2; \
 	fi

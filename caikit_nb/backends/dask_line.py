@@ -13,7 +13,7 @@ from distributed import Client, Future
 from caikit_nb.backends.dask_checks import suitable_workers
 from caikit_nb.backends.dask_task import OP, run_task
 from caikit_nb.backends.line import Line
-from caikit_nb.backends.remote_running import RemoteRunning, Unreachable
+from caikit_nb.backends.remote_running import LineDown, RemoteRunning, Unreachable
 
 # A look at a worker is soon repeated; a piece of a value may take its time on a slow line.
 _LOOK_S, _ANSWER_S = 5.0, 60.0
@@ -117,7 +117,7 @@ class DaskLine(Line):
             async with asyncio.timeout(limit_s):
                 return await getattr(self._client.scheduler, what)(**values)
         except Exception as error:
-            raise Unreachable(f"the scheduler {self._scheduler} doesn't answer") from error
+            raise LineDown(f"the scheduler {self._scheduler} doesn't answer") from error
 
     async def workers(self) -> set[str]:
         """What the scheduler knows."""

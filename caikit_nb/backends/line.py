@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from caikit_nb.backends.remote_running import RemoteRunning, Unreachable
+from caikit_nb.backends.remote_running import LineDown, RemoteRunning, Unreachable
 
 logger = logging.getLogger(__name__)
 
@@ -202,7 +202,7 @@ class Line(ABC):
         since = self._since.setdefault(address, now)
         runs = [run for run in self._runs.values() if run.address == address]
         try:
-            is_known = address in await self.workers()
+            is_known = isinstance(error, LineDown) or address in await self.workers()
         except Unreachable as worse:
             is_known, error = True, worse
         if not is_known:

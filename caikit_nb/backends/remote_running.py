@@ -32,6 +32,10 @@ class Unreachable(Exception):
     """The other end did not answer; it may do so later."""
 
 
+class LineDown(Unreachable):
+    """Nobody answers, so that nothing can be known of anybody."""
+
+
 class RemoteRunning:
     """A task on another machine (see `Running`).
 
