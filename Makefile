@@ -6,6 +6,8 @@ ARGS ?=
 
 VENV := .venv
 TEST_VENV := .venv-test
+# Ray holds many packages to versions of its own.
+RAY_VENV := .venv-ray
 PIP := -m pip --disable-pip-version-check
 # What the system's packages are installed with, where there is a right to do so.
 APT := apt-get -q -o DPkg::Lock::Timeout=300
@@ -33,9 +35,10 @@ test: $(TEST_VENV)/.installed chromium postgresql  ## run all tests but the slow
 test-slow: $(TEST_VENV)/.installed chromium postgresql  ## run the slow tests
 	@$(TEST_VENV)/bin/python -m pytest -m slow $(ARGS)
 
-test-cluster: $(TEST_VENV)/.installed slurm  ## run the tests that need two hosts, or Slurm
+test-cluster: $(TEST_VENV)/.installed $(RAY_VENV)/.installed slurm  ## run the tests that need two hosts, Slurm, or Ray
 	@$(TEST_VENV)/bin/python $(PIP) install -qq "dask-jobqueue>=0.9"
 	@$(TEST_VENV)/bin/python -m pytest -m cluster $(ARGS)
+	@$(RAY_VENV)/bin/python -m pytest -m cluster tests/backends/test_ray_*.py $(ARGS)
 
 wheel: $(VENV)/bin/python  ## build the wheel and the source distribution into dist/
 	@$(VENV)/bin/python $(PIP) install -qq "build>=1.2"
@@ -44,7 +47,7 @@ wheel: $(VENV)/bin/python  ## build the wheel and the source distribution into d
 	@ls dist/*
 
 clean:  ## remove what make made
-	rm -rf $(VENV) $(TEST_VENV) dist build tests/.artifacts .hypothesis
+	rm -rf $(VENV) $(TEST_VENV) $(RAY_VENV) dist build tests/.artifacts .hypothesis
 	rm -rf caikit_nb/labextension labextension/lib labextension/node_modules
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find caikit_nb tests notebooks -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -66,7 +69,13 @@ $(TEST_VENV)/.installed: $(LABEXTENSION) | $(TEST_VENV)/bin/python
 	@$(TEST_VENV)/bin/python $(PIP) install -qq --editable ".[test,lab]"
 	@touch $@
 
-$(VENV)/bin/python $(TEST_VENV)/bin/python:
+$(RAY_VENV)/.installed: pyproject.toml | $(RAY_VENV)/bin/python
+	@echo "installing caikit_nb and Ray into $(RAY_VENV)"
+	@CAIKIT_NB_SKIP_LABEXTENSION=1 $(RAY_VENV)/bin/python $(PIP) install -qq --editable ".[ray]" \
+	  "hypothesis>=6.100" "numpy>=1.26" "pytest>=8.2" "pytest-timeout>=2.3"
+	@touch $@
+
+$(VENV)/bin/python $(TEST_VENV)/bin/python $(RAY_VENV)/bin/python:
 	@command -v $(PYTHON) >/dev/null || \
 	  { echo "No '$(PYTHON)' found. Install Python 3.11 or newer, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

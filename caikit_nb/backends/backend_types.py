@@ -27,7 +27,10 @@ logger = logging.getLogger(__name__)
 ENTRY_POINTS = "caikit_nb.backends"
 
 # Ours that need an extra of that name, imported when they are asked for.
-_ENGINES = {"DASK": "caikit_nb.backends.dask_backend"}
+_ENGINES = {
+    "DASK": "caikit_nb.backends.dask_backend",
+    "RAY": "caikit_nb.backends.ray_backend",
+}
 
 _classes: dict[str, type[BackendBase]] = {}
 _loaded = False

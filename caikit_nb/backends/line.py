@@ -32,12 +32,13 @@ class Line(ABC):
 
     Attributes:
         name: The backend's, for people.
+        loop: Its loop.
     """
 
     name = ""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, unreachable_s: float) -> None:
-        self._loop, self._unreachable_s = loop, unreachable_s
+        self.loop, self._unreachable_s = loop, unreachable_s
         self._runs: dict[str, RemoteRunning] = {}
         self._since: dict[str, float] = {}
         self._looking: set[str] = set()
@@ -84,12 +85,12 @@ class Line(ABC):
     def do(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         """Run a coroutine in the loop; what it raises is logged. From any thread."""
         try:
-            self._loop.call_soon_threadsafe(self._start, coroutine)
+            self.loop.call_soon_threadsafe(self._start, coroutine)
         except RuntimeError:  # the loop is closed, and everything was told then
             coroutine.close()
 
     def _start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        task = self._loop.create_task(coroutine)
+        task = self.loop.create_task(coroutine)
         self._tasks.add(task)  # the loop itself holds them weakly
         task.add_done_callback(self._ended)
 
