@@ -138,6 +138,11 @@ class DaskBackend(BackendBase):
         how = {"scheduler_file": place} if "scheduler_file" in given else {"address": place}
         try:
             self._probe(how)
+        except TypeError as error:  # what Dask says to an encrypted address without keys
+            raise BackendError(
+                f"backend 'dask': {place} is encrypted: give its keys with the setting 'security', "
+                "as distributed.Client takes it"
+            ) from error
         except (OSError, TimeoutError, ValueError, RuntimeError) as error:
             where = getattr(place, "scheduler_address", place)
             raise BackendError(

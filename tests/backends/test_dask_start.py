@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, Security
 
 from caikit_nb.backends import dask_checks, dask_line
 from caikit_nb.backends.backend_types import backend_class
 from caikit_nb.backends.dask_backend import DaskBackend
 from caikit_nb.errors import BackendError
 from caikit_nb.jobs.executor import JobExecutor
+from caikit_nb.session import current_session
 from tests.backends.dask_cluster import Cluster, cluster
 
 WAIT_S = 60.0
@@ -163,3 +164,50 @@ def test_a_missing_package_names_its_extra(tmp_path: Path) -> None:
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "BackendError backend 'dask' needs: pip install \"caikit_nb[dask]\"" in told.stdout
+
+
+def helper_word() -> str:
+    import sent_along  # what the test uploads
+
+    return sent_along.WORD
+
+
+def test_a_file_that_was_uploaded_is_found_by_jobs(workers: Cluster, tmp_path: Path) -> None:
+    module = tmp_path / "sent_along.py"
+    module.write_text("WORD = 'here'\n")
+    with Client(workers.address, set_as_default=False) as client:
+        client.upload_file(str(module))
+        with JobExecutor(backend=DaskBackend({"client": client})) as executor:
+            assert executor.submit(helper_word).result(WAIT_S) == "here"
+            executor.close()
+
+
+@pytest.mark.slow
+def test_a_secured_cluster_needs_its_security() -> None:
+    security = Security.temporary()
+    with LocalCluster(
+        1, threads_per_worker=1, dashboard_address="127.0.0.1:0", security=security
+    ) as made:
+        address = made.scheduler_address
+        assert address.startswith("tls://")
+        assert runs(DaskBackend({"address": address, "security": security}))
+        with pytest.raises(BackendError, match=f"{address} is encrypted: give its keys"):
+            DaskBackend({"address": address}).start()
+
+
+def fit(rate: float) -> dict[str, float]:
+    return {"score": rate * 2}
+
+
+def test_an_experiment_runs_on_it(
+    workers: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from caikit_nb.experiments import ExperimentDB, GridSearch
+
+    monkeypatch.setenv("CAIKIT_NB_EXPERIMENTS", f"sqlite:///{tmp_path / 'experiments.sqlite'}")
+    search = GridSearch("grid", {"rate": [1.0, 2.0]})
+    ExperimentDB().add_experiment(search)
+    with Client(workers.address):  # the current client, which needs no settings
+        search.run(fit, backend="dask").wait()
+        assert {job.results["score"] for job in search.all_jobs()} == {2.0, 4.0}
+        current_session().close()
