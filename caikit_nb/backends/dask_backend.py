@@ -205,8 +205,8 @@ def _size(client: Client) -> str:
 
 
 def _close(client: Client, line: DaskLine) -> None:
-    if line.is_alive:
-        client.sync(line.close)
+    with contextlib.suppress(Exception):  # the cluster may be gone
+        client.sync(line.close, callback_timeout=_REACH_S)
 
 
 register_backend_type(DaskBackend)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import sys
 import uuid
 from collections.abc import Mapping
@@ -14,6 +16,8 @@ from caikit_nb.backends.dask_checks import suitable_workers
 from caikit_nb.backends.dask_task import OP, run_task
 from caikit_nb.backends.line import Line
 from caikit_nb.backends.remote_running import LineDown, RemoteRunning, Unreachable
+
+logger = logging.getLogger(__name__)
 
 # A look at a worker is soon repeated; a piece of a value may take its time on a slow line.
 _LOOK_S, _ANSWER_S = 5.0, 60.0
@@ -37,7 +41,8 @@ class DaskLine(Line):
         self._client, self._reconnect_s = client, reconnect_s
         self._topic = f"caikit_nb-{uuid.uuid4().hex}"
         self._futures: dict[str, Future] = {}
-        self._stream: Any = None
+        self._listener: Any = None
+        self._is_turning = False
         self._scheduler = str(client.scheduler.address)
 
     @property
@@ -48,7 +53,7 @@ class DaskLine(Line):
     async def send(self, running: RemoteRunning) -> None:
         """Submit the task that will run it."""
         self.admit(running)
-        self._listen()
+        await self.tend()
         chosen = running.task.options
         workers = suitable_workers(await self.described_workers(), chosen) if chosen else None
         future = self._client.submit(
@@ -67,11 +72,37 @@ class DaskLine(Line):
         self._futures[running.run_id] = future
         self.do(self._follow(running, future))
 
-    def _listen(self) -> None:
-        """Subscribe; a client that has connected anew must do so anew."""
-        if self._stream is not self._client.scheduler_comm:
-            self._stream = self._client.scheduler_comm
-            self._client.subscribe_topic(self._topic, self._on_event)
+    async def tend(self) -> None:
+        """Listen to the workers, with another client when the one before was cut off.
+
+        It is none that has work on the cluster: Dask still sends events to one that has just
+        connected anew, which may fail of them for good.
+        """
+        before = self._listener
+        if self._is_turning or (before is not None and before.status == "running"):
+            return
+        self._is_turning = True
+        self._listener = listener = Client(
+            self._scheduler,
+            security=self._client.security,
+            asynchronous=True,
+            set_as_default=False,
+            timeout=_LOOK_S,
+        )
+        try:
+            await listener
+            listener.subscribe_topic(self._topic, self._on_event)
+        except Exception as error:  # noqa: BLE001 - without it all is heard, only later
+            logger.debug("no events of %s: %s", self._scheduler, error)
+            await _closed(listener)
+        finally:
+            self._is_turning = False
+            await _closed(before)
+
+    async def close(self) -> None:
+        """End all that runs, and listen no more."""
+        await _closed(self._listener)
+        await super().close()
 
     def _on_event(self, event: tuple[float, dict[str, Any]]) -> None:
         self.on_push(event[1]["address"], event[1])
@@ -98,10 +129,9 @@ class DaskLine(Line):
 
     async def call(self, address: str, what: str, values: Mapping[str, Any]) -> Any:
         """Ask by way of the scheduler."""
-        self._listen()
         answers = await self._asked(
             "broadcast",
-            _LOOK_S if what == "fetch" else _ANSWER_S,
+            _LOOK_S if what in ("fetch", "drop") else _ANSWER_S,
             msg={"op": OP, "what": what, "values": dict(values)},
             workers=[address],
             on_error="return_pickle",
@@ -130,7 +160,6 @@ class DaskLine(Line):
 
     async def places(self, run_ids: set[str]) -> Mapping[str, str]:
         """What the scheduler knows."""
-        self._listen()
         processing = await self._asked("processing", workers=None)
         return {key: at for at, keys in processing.items() for key in keys if key in run_ids}
 
@@ -149,6 +178,13 @@ class DaskLine(Line):
         wanted = f" with {', '.join(wishes)}" if wishes else ""
         count = f"{len(workers)} worker{'s' * (len(workers) > 1)}"
         return f"waiting for a free worker{wanted}; the cluster has {count}"
+
+
+async def _closed(client: Any) -> None:
+    if client is not None:
+        with contextlib.suppress(Exception):  # whatever state it was in
+            await client.close(timeout=_LOOK_S)
+        client.status = "closed"  # or one that failed to connect anew fails again as it goes
 
 
 def _resources(running: RemoteRunning) -> Mapping[str, float]:

@@ -82,6 +82,9 @@ class Line(ABC):
     async def why_it_waits(self, running: RemoteRunning) -> str:
         """Why no worker has taken a task yet, for people. Raises Unreachable."""
 
+    async def tend(self) -> None:  # noqa: B027
+        """Called once a second: see that the engine's events are heard."""
+
     def do(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         """Run a coroutine in the loop; what it raises is logged. From any thread."""
         try:
@@ -143,6 +146,7 @@ class Line(ABC):
             if not self.is_alive:
                 self._lose_all()
                 break
+            self.do(self.tend())
             for address in {run.address for run in self._runs.values() if run.address}:
                 self.do(self._look(address))
             waiting = [run for run in self._runs.values() if not run.address]

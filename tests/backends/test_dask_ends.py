@@ -36,7 +36,7 @@ def workers(tmp_path: Path) -> Iterator[Cluster]:
 @pytest.fixture
 def executor(workers: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[JobExecutor]:
     monkeypatch.setenv("CAIKIT_NB_DIR", str(workers.home / "sessions"))
-    config = {"address": workers.address, "unreachable_s": 3, "reconnect_s": 1}
+    config = {"address": workers.address, "unreachable_s": 3}
     with JobExecutor(backend=DaskBackend(config)) as executor:
         yield executor
         executor.close()
