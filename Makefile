@@ -6,6 +6,7 @@ ARGS ?=
 
 VENV := .venv
 TEST_VENV := .venv-test
+PROTOS_VENV := .venv-protos
 PIP := -m pip --disable-pip-version-check
 # What the system's packages are installed with, where there is a right to do so.
 APT := apt-get -q -o DPkg::Lock::Timeout=300
@@ -16,7 +17,7 @@ LABEXTENSION := pyproject.toml hatch_build.py $(wildcard labextension/*.*) \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo lab test test-slow wheel clean chromium postgresql
+.PHONY: help demo lab test test-slow wheel protos clean chromium postgresql
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,8 +40,14 @@ wheel: $(VENV)/bin/python  ## build the wheel and the source distribution into d
 	@$(VENV)/bin/python -m build --outdir dist .
 	@ls dist/*
 
+# Of this version, so that what is written is the same everywhere, and works with protobuf from
+# 4.25 on. It has wheels up to Python 3.12.
+protos: | $(PROTOS_VENV)/bin/python  ## write the generated modules of serving/ anew
+	@$(PROTOS_VENV)/bin/python $(PIP) install -qq "grpcio-tools==1.62.3" "setuptools<81"
+	@$(PROTOS_VENV)/bin/python caikit_nb/serving/protos/generate.py
+
 clean:  ## remove what make made
-	rm -rf $(VENV) $(TEST_VENV) dist build tests/.artifacts .hypothesis
+	rm -rf $(VENV) $(TEST_VENV) $(PROTOS_VENV) dist build tests/.artifacts .hypothesis
 	rm -rf caikit_nb/labextension labextension/lib labextension/node_modules
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find caikit_nb tests notebooks -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -62,7 +69,7 @@ $(TEST_VENV)/.installed: $(LABEXTENSION) | $(TEST_VENV)/bin/python
 	@$(TEST_VENV)/bin/python $(PIP) install -qq --editable ".[test,lab]"
 	@touch $@
 
-$(VENV)/bin/python $(TEST_VENV)/bin/python:
+$(VENV)/bin/python $(TEST_VENV)/bin/python $(PROTOS_VENV)/bin/python:
 	@command -v $(PYTHON) >/dev/null || \
 	  { echo "No '$(PYTHON)' found. Install Python 3.11 or newer, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
