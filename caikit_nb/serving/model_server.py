@@ -182,15 +182,19 @@ class ModelServer:
         Returns:
             Whether it has ended.
         """
-        if not self._ended.is_set() and not self._is_stopped:
-            self._is_stopped = True
-            self._process.tell({"kind": "stop"})
-            self._changed()
+        self.begin_to_stop()
         if timeout is None:
             timeout = self.settings.drain_s + _KILL_AFTER_S
         if not self._ended.wait(timeout):
             self.kill()
         return self._ended.wait(_KILL_AFTER_S)
+
+    def begin_to_stop(self) -> None:
+        """Have it end; returns at once."""
+        if not self._ended.is_set() and not self._is_stopped:
+            self._is_stopped = True
+            self._process.tell({"kind": "stop"})
+            self._changed()
 
     def kill(self) -> None:
         """End it at once; returns before it has ended."""
