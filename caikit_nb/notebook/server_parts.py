@@ -80,7 +80,8 @@ def _line(text: str, colour: str, more: str = "") -> str:
 
 def models_html(server: ModelServer) -> str:
     """A row for each model; empty if there are none."""
-    models = server.models
+    # Of a server that has ended, as they stood then.
+    models = () if server.picture is None else server.picture.models
     if not models:
         return ""
     line = f"border-bottom:1px solid {BORDER};padding:2px 12px 2px 0"
@@ -132,14 +133,16 @@ def _cells(model: ModelPicture) -> tuple[str, ...]:
         model.platform if model.state == "loaded" else model.state,
         format_size(model.size_bytes),
         f"{usage.requests:,}".replace(",", " "),
-        f"{usage.per_second:.3g}",
+        f"{usage.per_second:.3g}" if model.state == "loaded" else "",
         *latencies,
         str(usage.errors),
     )
 
 
 def _milliseconds(value: float) -> str:
-    return f"{value:.3g} ms" if value < 999.5 else f"{value / 1000:.3g} s"
+    if value >= 999.5:
+        return f"{value / 1000:.2g} s"
+    return f"{value:.0f} ms" if value >= 9.95 else f"{value:.2g} ms"
 
 
 def snippet_html(server: ModelServer) -> str:

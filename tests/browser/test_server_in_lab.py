@@ -48,7 +48,7 @@ def test_the_button_stops_the_server(page):
         page.run_cell(cell)
         page.wait_idle()
     card = page.cell_output(1)
-    card.get_by_text("serving", exact=True).wait_for()
+    card.get_by_role("status").get_by_text("serving").wait_for()
     card.get_by_role("button", name="Stop").click()
     card.get_by_text("stopped").wait_for()
     assert card.get_by_role("button", name="Stop").count() == 0

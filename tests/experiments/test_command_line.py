@@ -173,7 +173,7 @@ def test_a_token_is_printed_once(cli):
 
 
 def run_program(url, head=""):
-    code = f"{head}\nfrom caikit_nb.experiments.program import main; main()"
+    code = f"{head}\nfrom caikit_nb.program import main; main()"
     path = os.pathsep.join(p for p in sys.path if p)
     return subprocess.run(
         [sys.executable, "-c", code, "experiments", "list"],
@@ -190,5 +190,7 @@ def test_the_program_runs(sqlite_url):
 
 def test_a_missing_package_is_named_with_its_extra(sqlite_url):
     told = run_program(sqlite_url, "import sys; sys.modules['typer'] = None")
-    assert told.stderr.strip() == 'caikit-nb needs typer: pip install "caikit_nb[experiments]"'
+    assert told.stderr.strip() == (
+        'caikit-nb experiments needs typer: pip install "caikit_nb[experiments]"'
+    )
     assert told.returncode == 1
