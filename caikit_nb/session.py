@@ -167,7 +167,7 @@ def serve(source: Any, name: str | None = None, **settings: Any) -> ModelServer:
     It ends with its `stop`, with this process, and where another is served under its name.
 
     Args:
-        source: A job that has saved or returned a model, the best job of an experiment
+        source: A job that has saved, returned or brought back a model, the best of an experiment
             (``serve(search.best())``), a path, a model with ``predict``, or a function of arrays.
         name: What clients call the model; its own name if None.
         **settings: ``port`` (any that is free), ``host`` (this machine only), ``socket`` for a

@@ -59,7 +59,7 @@ def find_source(source: Any, trusted: Trusted, jobs: Iterable[JobFuture]) -> Mod
         return ModelSource(_identifier(path.stem), path, trusted=(*own, *saved))
     if _is_row(source):
         return _of_row(source, list(jobs))
-    if callable(source) or hasattr(source, "predict") or hasattr(source, "transform"):
+    if _is_model(source):
         name = getattr(source, "__name__", type(source).__name__)
         return ModelSource(_identifier(name), model=source)
     raise TypeError(f"serve takes {_ACCEPTED}, not {type(source).__name__}")
@@ -74,13 +74,20 @@ def _of_job(job: JobFuture) -> ModelSource:
         path = Path(job.save_path).absolute()
         if path.exists():
             return ModelSource(_identifier(job.name), path, trusted=(path,))
-    model = job.result()
-    if callable(model) or hasattr(model, "predict") or hasattr(model, "transform"):
-        return ModelSource(_identifier(job.name), model=model)
+    made = {"its result": job.result(), **job.outputs}
+    models = {name: value for name, value in made.items() if _is_model(value)}
+    if len(models) == 1:
+        return ModelSource(_identifier(job.name), model=next(iter(models.values())))
+    if models:
+        raise ServerError(f"job {job.name!r} has several models: serve one of {', '.join(models)}")
     raise ServerError(
         f"job {job.name!r} has no model: have it save one at current_job().save_path "
-        "(--save-path), or return one as its result"
+        "(--save-path), or return one as its result or as one of its --out variables"
     )
+
+
+def _is_model(value: Any) -> bool:
+    return callable(value) or hasattr(value, "predict") or hasattr(value, "transform")
 
 
 def _is_row(source: Any) -> bool:

@@ -22,35 +22,40 @@ def _main() -> None:
     """Background jobs, experiments and models."""
 
 
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder of models, or one model.")]
+Load = Annotated[
+    list[str] | None,
+    typer.Option(metavar="[NAME=]PATH", help="Load it at the start (repeatable)."),
+]
+Trust = Annotated[
+    list[Path] | None,
+    typer.Option(help="Read pickles below it: that runs code that is in them (repeatable)."),
+]
+Token = Annotated[
+    str | None, typer.Option(envvar="CAIKIT_NB_TOKEN", help="What callers have to show.")
+]
+Concurrency = Annotated[
+    int, typer.Option(help="Requests that a model works on at once; 0: one a core.")
+]
+DrainS = Annotated[
+    float, typer.Option("--drain", help="Seconds to answer what is there at the end.")
+]
+
+
 @app.command("serve")
 def serve(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="A folder of models, or one model.")
-    ],
-    load: Annotated[
-        list[str] | None,
-        typer.Option(metavar="[NAME=]PATH", help="Load it at the start (repeatable)."),
-    ] = None,
-    trust: Annotated[
-        list[Path] | None,
-        typer.Option(help="Read pickles below it: that runs code that is in them (repeatable)."),
-    ] = None,
+    folder: Folder,
+    load: Load = None,
+    trust: Trust = None,
     host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 for any that is free.")] = 8085,
     socket: Annotated[Path | None, typer.Option(help="A unix socket instead.")] = None,
     certificate: Annotated[Path | None, typer.Option(help="TLS: its file, in PEM.")] = None,
     key: Annotated[Path | None, typer.Option(help="TLS: the file of its key.")] = None,
-    token: Annotated[
-        str | None,
-        typer.Option(envvar="CAIKIT_NB_TOKEN", help="What callers have to show."),
-    ] = None,
+    token: Token = None,
     capacity: Annotated[str, typer.Option(help="What all models may hold.")] = "10GiB",
-    concurrency: Annotated[
-        int, typer.Option(help="Requests that a model works on at once; 0: one a core.")
-    ] = 0,
-    drain_s: Annotated[
-        float, typer.Option("--drain", help="Seconds to answer what is there at the end.")
-    ] = 30.0,
+    concurrency: Concurrency = 0,
+    drain_s: DrainS = 30.0,
 ) -> None:
     """Serve the models of a folder over gRPC, until SIGTERM.
 
@@ -58,24 +63,33 @@ def serve(
     itself is loaded at once.
     """
     try:
-        if (certificate is None) != (key is None):
-            raise ValueError("--certificate and --key go together")
-        own = {"max_concurrency": concurrency} if concurrency else {}
-        limits = ServerLimits(capacity_bytes=parse_size(capacity), **own)
         root, models = choose_models(folder, load or [])
         settings = ServerSettings(
             root=root,
             host=host,
             port=port,
             socket=None if socket is None else socket.absolute(),
-            tls=None if certificate is None or key is None else (certificate, key),
+            tls=_tls(certificate, key),
             token=token,
             trusted=tuple(path.absolute() for path in trust or []),
             models=tuple(models),
-            limits=limits,
+            limits=_limits(capacity, concurrency),
             drain_s=drain_s,
         )
         serve_forever(settings, sys.modules["caikit_nb"].__version__, typer.echo)
     except (ServingError, ValueError) as error:
         typer.echo(f"caikit-nb: {error}", err=True)
         raise typer.Exit(1) from None
+
+
+def _tls(certificate: Path | None, key: Path | None) -> tuple[Path, Path] | None:
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise ValueError("--certificate and --key go together")
+    return certificate, key
+
+
+def _limits(capacity: str, concurrency: int) -> ServerLimits:
+    own = {"max_concurrency": concurrency} if concurrency else {}
+    return ServerLimits(capacity_bytes=parse_size(capacity), **own)

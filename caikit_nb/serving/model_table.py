@@ -179,7 +179,7 @@ class ModelTable:
                 raise
             finally:
                 entry.waiting -= 1
-                if not entry.waiting and not work.done():
+                if not entry.waiting and entry.state is State.LOADING:
                     self._end(entry)
         if entry.served is None or entry.state is not State.LOADED:
             raise LoadAbortedError(f"model {entry.id!r} was unloaded meanwhile")

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import multiprocessing
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from caikit_nb.serving.loading import Loaded
@@ -70,15 +70,26 @@ class ServerRun:
         table = ModelTable(settings.root, settings.limits, settings.trusted, changed.set)
         server = GrpcServer(settings, table, self._version)
         try:
-            await self._load_models(table)
-            target = settings.target(await server.start())
-            telling = asyncio.create_task(self._keep_telling(table, target, changed))
-            await self._stopping.wait()
-            telling.cancel()
-            self._tell(picture_of(table, target, is_stopping=True))
+            if await self._unless_stopped(self._load_models(table)):
+                target = settings.target(await server.start())
+                await self._unless_stopped(self._keep_telling(table, target, changed))
+                self._tell(picture_of(table, target, is_stopping=True))
         finally:
             await server.stop()
             await table.close()
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Do some work to its end; False if it was cut short because the server is to stop."""
+        working = asyncio.create_task(work)
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            stopping.cancel()
+            await working
+            return True
+        working.cancel()
+        await asyncio.wait([working])
+        return False
 
     async def _load_models(self, table: ModelTable) -> None:
         for name, made in self._objects.items():

@@ -8,7 +8,7 @@ FIT = """from sklearn.linear_model import LogisticRegression
 rng = np.random.default_rng(0)
 rows = rng.normal(size=(200, 3))
 churn = LogisticRegression().fit(rows, rows[:, 0] > 0)
-server = caikit_nb.serve(churn, token=True)"""
+server = caikit_nb.serve(churn, "churn", token=True)"""
 
 ASK = '''ask = """
 import sys, numpy as np, tritonclient.grpc as triton
@@ -17,7 +17,7 @@ for n in range(200):
     values = np.zeros((1, 4 if n == 199 else 3))
     tensor = triton.InferInput("input", values.shape, "FP64")
     tensor.set_data_from_numpy(values)
-    client.infer("LogisticRegression", [tensor], headers={"authorization": "Bearer " + sys.argv[2]})
+    client.infer("churn", [tensor], headers={"authorization": "Bearer " + sys.argv[2]})
 """
 asked = subprocess.run([sys.executable, "-c", ask, server.target, server.token])'''
 

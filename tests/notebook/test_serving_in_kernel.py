@@ -70,6 +70,17 @@ def test_a_jobs_result_and_a_function_of_the_notebook_are_served(kernel: Kernel)
     kernel.do("one.stop(); two.stop()")
 
 
+def test_a_model_that_a_job_brought_back_is_served_if_there_is_only_one(kernel: Kernel) -> None:
+    kernel.do("%%caikit_job outs -o model,number --wait\nmodel, number = Model(), 3")
+    kernel.do("server = caikit_nb.serve(outs)")
+    assert kernel.value("ask(server, 'outs', [[1, 2]])") == "[3.0]"
+    kernel.do("server.stop()")
+    kernel.do("%%caikit_job several -o one,other --wait\none, other = Model(), Model()\n3")
+    assert "serve one of one, other" in kernel.run("caikit_nb.serve(several)").traceback
+    kernel.do("%%caikit_job nothing --wait\n3")
+    assert "has no model" in kernel.run("caikit_nb.serve(nothing)").traceback
+
+
 def test_a_kernel_that_serves_can_still_fork(kernel: Kernel) -> None:
     kernel.do("server = caikit_nb.serve(lambda x: x, 'same')")
     kernel.do("%%caikit_job forked -m fork\n1")
@@ -136,7 +147,7 @@ def test_the_magic_serves_lists_and_stops(kernel: Kernel) -> None:
     assert f"server sums: serving {target}" in kernel.do("%caikit_serve").text
     kernel.do("%caikit_serve stop sums")
     assert not is_open(target)
-    for line in ("nothing", "stop nothing", "magic --port x", "magic --port 99999", "SETUP"):
+    for line in ("absent", "stop absent", "magic --port x", "magic --port 99999", "SETUP"):
         text = kernel.run(f"%caikit_serve {line}").text
         assert text.startswith("UsageError: %caikit_serve: "), text
         assert len(text.strip().splitlines()) == 1

@@ -15,7 +15,7 @@ from caikit_nb.errors import ModelLoadError, ModelMissingError, ServerError
 from caikit_nb.serving.limits import ServerLimits
 from caikit_nb.serving.model_server import ModelServer
 from caikit_nb.serving.settings import ServerSettings
-from tests.fifo import Fifo, is_gone_within
+from tests.fifo import Fifo, is_gone_within, spin_until
 from tests.serving.conftest import START_S, double
 
 PROGRAM = "from caikit_nb.program import main; main()"
@@ -62,6 +62,19 @@ def test_a_unix_socket_is_the_users_alone_and_goes_with_the_server(
     assert connect(server).infer("double", [1.0])["output"].tolist() == [2.0]
     server.stop()
     assert not path.exists()
+
+
+def test_the_snippet_is_a_client(start_server, root) -> None:
+    models = (("churn", "churn.joblib", "auto"),)
+    for server in (start_server(models=models), start_server({"double": double})):
+        assert spin_until(lambda server=server: server.models)
+        source, _, last = server.snippet.rpartition("\n")
+        names: dict = {}
+        exec(source, names)
+        assert [value.shape[0] for value in eval(last, names).values()] == [1]
+    secret = start_server(models=models, token="not told")
+    assert "not told" not in secret.snippet
+    compile(secret.snippet, "snippet", "exec")
 
 
 def test_a_token_is_asked_of_all_but_health_checks(start_server, connect) -> None:
@@ -123,6 +136,14 @@ def test_tls_encrypts_and_plain_clients_are_refused(start_server, connect, certi
 def test_numbers_that_modelmesh_refuses_are_refused_at_the_start(changed, name) -> None:
     with pytest.raises(ValueError, match=f"^{name} must be"):
         ServerLimits(**changed)
+
+
+def test_a_server_without_room_for_modelmesh_says_failing(start_server, connect) -> None:
+    limits = ServerLimits(capacity_bytes=ServerLimits().least_capacity_bytes)
+    status = connect(start_server(limits=limits)).status()
+    assert status.status == status.READY
+    status = connect(start_server({"double": double}, limits=limits)).status()
+    assert status.status == status.FAILING
 
 
 @pytest.mark.parametrize(
@@ -297,6 +318,17 @@ def test_the_program_loads_what_it_is_told_and_leaves_no_process(
     process.send_signal(signal.SIGKILL)
     assert is_gone_within(pid, 20)
     assert call.code().name == "UNAVAILABLE"
+
+
+def test_sigterm_ends_a_program_that_still_loads(run_program, root, held) -> None:
+    _gate, begun = held("starting")
+    arguments = ("--port", "0", "--load", "starting.cloudpickle", "--trust", str(root))
+    process = run_program("serve", str(root), *arguments)
+    pid = int(begun.hear())
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=START_S)
+    assert (process.returncode, out, err) == (0, "", "")
+    assert is_gone_within(pid, 0)
 
 
 @pytest.mark.parametrize(
