@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -93,7 +93,7 @@ class EstimatorModel:
 
     def predict(self, tensors: Tensors, wanted: Sequence[str]) -> Tensors:
         """See `Model.predict`."""
-        _check_wanted(wanted, self._methods)
+        check_names("output", wanted, self._methods)
         rows = self._rows(tensors)
         names = wanted or self._methods[:1]
         return {name: getattr(self._estimator, name)(rows) for name in names}
@@ -105,7 +105,7 @@ class EstimatorModel:
             by_name = f", or one for each of {', '.join(self._columns)}" if self._columns else ""
             raise InvalidRequestError(f"one tensor is needed{by_name}; {len(tensors)} were sent")
         (rows,) = tensors.values()
-        rows = _as_text(rows)
+        rows = as_text(rows)
         if self._width is None:
             return rows
         if rows.ndim != 2 or rows.shape[1] != self._width:
@@ -121,7 +121,7 @@ class EstimatorModel:
             raise InvalidRequestError("the columns must have one length")
         import pandas as pd
 
-        return pd.DataFrame({name: _as_text(values) for name, values in columns.items()})
+        return pd.DataFrame({name: as_text(values) for name, values in columns.items()})
 
 
 class FunctionModel:
@@ -152,17 +152,15 @@ class FunctionModel:
             tensors = {self._names[0]: next(iter(tensors.values()))}
         self._check(tensors)
         outputs = _named(self._function(**tensors))
-        _check_wanted(wanted, list(outputs))
+        check_names("output", wanted, list(outputs))
         return {name: outputs[name] for name in wanted} if wanted else outputs
 
     def _check(self, tensors: Tensors) -> None:
         missing = sorted(self._needed - set(tensors))
         if missing:
             raise InvalidRequestError(f"the tensor {missing[0]!r} is missing")
-        extra = sorted(set(tensors) - set(self._names))
-        if extra and not self._takes_any:
-            known = ", ".join(self._names) or "none"
-            raise InvalidRequestError(f"there is no input {extra[0]!r}: the inputs are {known}")
+        if not self._takes_any:
+            check_names("input", tensors, self._names)
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
@@ -190,21 +188,33 @@ def _named(result: Any) -> dict[str, Any]:
     return {OUTPUT: np.asarray(result)}
 
 
-def _check_wanted(wanted: Sequence[str], known: Sequence[str]) -> None:
-    for name in wanted:
+def check_names(what: str, given: Iterable[str], known: Sequence[str]) -> None:
+    """Refuse names that a model doesn't have.
+
+    Args:
+        what: What is named, in a word.
+        given: By the client.
+        known: Those that there are.
+
+    Raises:
+        InvalidRequestError: one isn't known; names those that are.
+    """
+    for name in given:
         if name not in known:
-            raise InvalidRequestError(
-                f"there is no output {name!r}: the outputs are {', '.join(known)}"
-            )
+            names = ", ".join(known) or "none"
+            raise InvalidRequestError(f"there is no {what} {name!r}: the {what}s are {names}")
 
 
-def _as_text(values: Any) -> Any:
-    """Bytes as text, which is what estimators are fitted with."""
+def as_text(values: Any) -> Any:
+    """An array of bytes objects as one of text; another array as it is.
+
+    Raises:
+        InvalidRequestError: a text isn't UTF-8.
+    """
     if values.dtype != object:
         return values
     try:
-        return np.array([each.decode("utf-8") for each in values.flat], object).reshape(
-            values.shape
-        )
+        decoded = [each.decode("utf-8") for each in values.flat]
     except UnicodeDecodeError as error:
         raise InvalidRequestError(f"a text is not UTF-8: {error.reason}") from None
+    return np.array(decoded, object).reshape(values.shape)

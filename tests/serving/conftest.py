@@ -30,13 +30,6 @@ def double(x):
     return x * 2
 
 
-def hold(path: str):
-    """What an unpickling waits for: until somebody opens the pipe."""
-    with open(path) as gate:
-        gate.read()
-    return double
-
-
 class Held:
     """A model whose reading says that it has begun, and waits at a pipe."""
 
@@ -154,13 +147,8 @@ def client(server: ModelServer, connect: Callable[..., Any]) -> Iterator[Any]:
     """A client of the module's server; what it has loaded is unloaded after the test."""
     made = connect(server)
     yield made
-    for model in server_models(made):
-        made.unload(model)
-
-
-def server_models(client: Any) -> list[str]:
-    """The ids that the test has loaded."""
-    return list(client.loaded)
+    for model_id in list(made.loaded):
+        made.unload(model_id)
 
 
 @pytest.fixture(scope="session")

@@ -166,9 +166,7 @@ def test_two_who_load_the_same_share_one_load_until_both_give_up(client, held) -
     first = client.loading("shared", "shared.cloudpickle")
     begun.hear()
     second = client.loading("shared", "shared.cloudpickle")
-    while not second.is_active():
-        time.sleep(0)
-    # The second is in line behind this one on the same channel.
+    # The second has arrived once this call, which came after it on the same channel, is answered.
     assert failure(lambda: client.size("shared"))[0] == "NOT_FOUND"
     first.cancel()
     gate.say()

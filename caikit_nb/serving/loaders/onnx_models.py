@@ -10,7 +10,7 @@ import numpy as np
 
 from caikit_nb.errors import InvalidRequestError, PredictionError
 from caikit_nb.serving.loaders.base import Loader, imported
-from caikit_nb.serving.models import Tensors, TensorSpec
+from caikit_nb.serving.models import Tensors, TensorSpec, as_text, check_names
 
 _PACKAGE = "onnxruntime"
 _DATATYPES = {
@@ -63,9 +63,9 @@ class OnnxModel:
     def predict(self, tensors: Tensors, wanted: Sequence[str]) -> Tensors:
         """See `Model.predict`."""
         names = list(wanted) or [each.name for each in self.outputs]
-        _check_names("output", names, [each.name for each in self.outputs])
-        _check_names("input", list(tensors), [each.name for each in self.inputs])
-        feeds = {name: _text(values) for name, values in tensors.items()}
+        check_names("output", names, [each.name for each in self.outputs])
+        check_names("input", list(tensors), [each.name for each in self.inputs])
+        feeds = {name: as_text(values) for name, values in tensors.items()}
         try:
             found = self._session.run(names, feeds)
         except Exception as error:
@@ -83,19 +83,3 @@ class OnnxModel:
 def _spec(node: Any) -> TensorSpec:
     shape = tuple(length if isinstance(length, int) else -1 for length in node.shape)
     return TensorSpec(node.name, _DATATYPES.get(node.type, ""), shape)
-
-
-def _check_names(what: str, given: Sequence[str], known: Sequence[str]) -> None:
-    for name in given:
-        if name not in known:
-            raise InvalidRequestError(
-                f"there is no {what} {name!r}: the {what}s are {', '.join(known)}"
-            )
-
-
-def _text(values: Any) -> Any:
-    if values.dtype != object:
-        return values
-    return np.array([each.decode("utf-8", "replace") for each in values.flat], object).reshape(
-        values.shape
-    )
