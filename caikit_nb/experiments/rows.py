@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, case, delete, func, insert, select, update
 
-from caikit_nb.experiments.encoding import JSON, from_json, to_json
+from caikit_nb.experiments.encoding import JSON, from_json, storable_text, to_json
 from caikit_nb.experiments.names import new_job_id
 from caikit_nb.experiments.schema import jobs
 from caikit_nb.experiments.statuses import CRASHED, QUEUED, RUNNING, TERMINAL_STATUSES
@@ -187,8 +187,8 @@ def _values(draft: Draft, lease: Lease, now: float) -> dict[str, Any]:
         "status": draft.status,
         "hyperparameters": to_json(draft.hyperparameters),
         "results": to_json(draft.results),
-        "reason": draft.reason,
-        "source": draft.source,
+        "reason": storable_text(draft.reason),
+        "source": storable_text(draft.source),
         "lease_until": now + lease.lease_s if runs and lease.lease_s is not None else None,
     }
     return values | {"worker": lease.worker} if runs else values

@@ -155,7 +155,7 @@ class Service:
 
     def _list_jobs(self, request: Request, _: bytes) -> Response:
         start = request.query_params.get("start", "0")
-        if not start.isdecimal():
+        if not start.isdecimal() or len(start) > 18:
             raise ValueError(f"start is not a page's: {start[:40]!r}")
         page, after = self._experiment(request).page_of_jobs(int(start), _PAGE)
         rest = {} if after is None else {"next": str(after)}

@@ -338,6 +338,7 @@ def test_a_wrong_token_is_refused(call, body):
         ("GET", "experiments/none/nextjob/", None, 404),
         ("GET", "experiments/there/jobs/none/", None, 404),
         ("GET", "experiments/there/jobs/?start=x", None, 400),
+        ("GET", "experiments/there/jobs/?start=" + "9" * 30, None, 400),
         ("POST", "experiments/there/jobs/", '{"status": "ODD"}', 400),
         ("POST", "experiments/there/jobs/", '{"hyperparameters": [1]}', 400),
         ("PUT", "experiments/there/jobs/a%2Fb/", "{}", 404),
