@@ -11,7 +11,6 @@ from caikit_nb.experiments.results import number
 from caikit_nb.experiments.statuses import CRASHED, DONE, JOB_STATUSES, PRUNED, QUEUED, RUNNING
 from caikit_nb.jobs.durations import format_duration
 from caikit_nb.jobs.states import JobStatus
-from caikit_nb.notebook.experiment_plots import metric_plot, parallel_plot
 from caikit_nb.notebook.looks import BORDER, CODE_FONT, FAINT, FONT, LOOKS, TEXT
 
 _LOOKS = {
@@ -26,11 +25,17 @@ _MOST_COLUMNS = 10
 _VALUE_CHARACTERS = 24
 
 
-def view_html(picture: Picture) -> str:
-    """The whole view."""
+def view_html(picture: Picture, plots: Sequence[str] = (), note: str = "") -> str:
+    """The whole view.
+
+    Args:
+        picture: What it shows.
+        plots: Its plots as SVG.
+        note: A line in the place of plots; empty for none.
+    """
     return (
         f'<div style="font-family:{FONT};color:{TEXT};line-height:1.5">{_head(picture)}'
-        f"{_best(picture)}{_plots(picture)}{_table(picture)}</div>"
+        f"{_best(picture)}{_plots(plots, note)}{_table(picture)}</div>"
     )
 
 
@@ -85,8 +90,9 @@ def _best_words(picture: Picture, best: Job) -> str:
     return f"{value} with {at or 'no hyperparameters'} (job {best.job_id})"
 
 
-def _plots(picture: Picture) -> str:
-    plots = [plot for plot in (metric_plot(picture), parallel_plot(picture)) if plot]
+def _plots(plots: Sequence[str], note: str) -> str:
+    if note:
+        return f'<div style="color:{FAINT};font-size:0.9em">{html.escape(note)}</div>'
     if not plots:
         return ""
     columns = "".join(
