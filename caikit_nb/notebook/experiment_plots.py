@@ -19,8 +19,9 @@ from caikit_nb.experiments.results import number
 if TYPE_CHECKING:
     from caikit_nb.experiments.picture import Picture
 
-# Grey reads well on white and on black.
-_INK, _LINE, _ACCENT = "#808489", "#80848955", "#1976d2"
+# These read well on white and on black.
+_INK, _LINE, _ACCENT, _BEST = "#808489", "#80848955", "#2f8fe8", "#3c9d4a"
+_POOR_TO_GOOD = ("#8a90a0", "#2f8fe8", "#f08c00")
 _SIZE = (5.2, 2.7)
 _MOST_AXES = 8
 _MOST_LINES = 400
@@ -76,8 +77,8 @@ def metric_plot(trials: Trials) -> str:
         return ""
     figure, axes = _figure()
     numbers, values = zip(*trials.points, strict=True)
-    axes.plot(numbers, values, "o", color=_ACCENT, alpha=0.55, markersize=4, markeredgewidth=0)
-    axes.step(numbers, _best_so_far(values, trials.objective), where="post", color="#2e7d32")
+    axes.plot(numbers, values, "o", color=_ACCENT, alpha=0.7, markersize=4, markeredgewidth=0)
+    axes.step(numbers, _best_so_far(values, trials.objective), where="post", color=_BEST)
     axes.set_xlabel("trial", color=_INK)
     metric = _label(trials.metric, _MOST_IN_A_TITLE)
     axes.set_title(f"{metric}, and the best so far", color=_INK, fontsize=9, loc="left")
@@ -109,15 +110,15 @@ def parallel_plot(trials: Trials) -> str:
 
 
 def _draw_lines(axes: Any, scales: Sequence[_Scale], *, is_max_best: bool) -> None:
-    """The best are the lightest, and lie above the others."""
-    from matplotlib import colormaps
+    """From grey to orange, the best above the others."""
+    from matplotlib.colors import LinearSegmentedColormap
 
+    colours = LinearSegmentedColormap.from_list("goodness", _POOR_TO_GOOD)
     results = scales[-1].heights
     goodness = results if is_max_best else [1 - height for height in results]
     for i in sorted(range(len(goodness)), key=lambda i: goodness[i]):
         heights = [scale.heights[i] for scale in scales]
-        colour = colormaps["viridis"](0.9 * goodness[i])
-        axes.plot(heights, color=colour, alpha=0.75, linewidth=1.1)
+        axes.plot(heights, color=colours(goodness[i]), alpha=0.75, linewidth=1.1)
 
 
 def _draw_scales(axes: Any, scales: Sequence[_Scale]) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from caikit_nb.errors import ExperimentError
+from caikit_nb.errors import ExperimentError, NotInDatabaseError
 from caikit_nb.execution.watcher import stillness
 from caikit_nb.experiments import running
 from caikit_nb.notebook.live_tables import Place
@@ -37,7 +37,7 @@ class ExperimentViews:
 
     def __init__(self, shell: InteractiveShell, *, has_widgets: bool) -> None:
         self._shell, self._has_widgets = shell, has_widgets
-        self._plotter = Plotter()
+        self._plotter, self._pid = Plotter(), os.getpid()
         self._shown: list[ExperimentView] = []
         self._wakened, self._closed = threading.Event(), False
         self._thread: threading.Thread | None = None
@@ -78,6 +78,16 @@ class ExperimentViews:
             )
             self._thread.start()
         return view
+
+    def show_as_value(self, experiment: Experiment) -> None:
+        """Show an experiment that is a cell's value; its name alone in a job or in no database."""
+        try:
+            if os.getpid() == self._pid:
+                self.show(experiment)
+                return
+        except NotInDatabaseError:
+            pass
+        print(repr(experiment))
 
     def close(self) -> None:
         """Draw no more."""

@@ -119,6 +119,12 @@ class BackgroundRun:
             future.cancel()
 
     def _run(self) -> None:
+        with self._executor.queue.at_least(self._workers or 1):
+            self._keep_workers_busy()
+        self._tell_end()
+        self._ended.set()
+
+    def _keep_workers_busy(self) -> None:
         try:
             while self._wait_for_a_worker() and self._start_one():
                 pass
@@ -127,8 +133,6 @@ class BackgroundRun:
         with self._news:
             while self._busy:
                 self._news.wait()
-        self._tell_end()
-        self._ended.set()
 
     def _tell_end(self) -> None:
         for listener in self.on_end:

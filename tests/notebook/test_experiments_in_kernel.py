@@ -148,6 +148,33 @@ def test_run_runs_the_jobs_of_a_search_and_shows_it(kernel: Kernel) -> None:
     )
 
 
+def test_run_has_the_workers_that_it_was_given(kernel: Kernel, tmp_path: Path) -> None:
+    kernel.do("%config CaikitJobs.max_workers = 1")
+    kernel.do(
+        "def train(x):\n    import os, time\n"
+        f"    while not os.path.exists({str(tmp_path / 'go')!r}): time.sleep(0.02)\n    return x"
+    )
+    kernel.do("e = db.add_experiment(RandomSearch('wide', {'x': U(0, 1)}))")
+    kernel.do("run = e.run(train, workers=3, jobs=6)")
+    running = "sum(job.status.name == 'RUNNING' for job in caikit_nb.jobs.values())"
+    kernel.until(f"{running} == 3")
+    (tmp_path / "go").touch()
+    assert kernel.value("run.wait(60)")
+    assert kernel.value("[f.status.name for f in run.futures]") == ["COMPLETED"] * 6
+    kernel.do("%config CaikitJobs.max_workers = 2")
+
+
+def test_an_experiment_that_is_the_value_of_a_cell_is_shown(kernel: Kernel) -> None:
+    cell = kernel.do("db.add_experiment(GridSearch('a value', {'x': [1]}))")
+    (shown,) = cell.displays
+    assert "experiment a value (GridSearch): no jobs yet" in shown["text/plain"]
+    assert WIDGET_VIEW in shown
+    assert kernel.do("ManualSearch('alone')").text == "<ManualSearch 'alone' RUNNING>\n"
+    kernel.do("e = db.get_experiment('a value');")
+    kernel.do("%%caikit_job told --wait\ne")
+    assert kernel.value("told.logs()").strip() == "<GridSearch 'a value' RUNNING>"
+
+
 def test_run_trains_a_population_to_its_end(kernel: Kernel) -> None:
     kernel.do(
         "e = db.add_experiment(PopulationBasedTraining('pop', 'max', 'score', pbt.Truncate(), "
