@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -12,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from caikit_nb.errors import ExperimentError
-from caikit_nb.experiments.command_run import CommandRun, RunFailure
+from caikit_nb.experiments.command_run import CommandRun, RunFailure, WorkerStopped, stop_on_signal
 from caikit_nb.experiments.command_tables import experiment_rows, job_rows, table
 from caikit_nb.experiments.command_values import (
     describe_experiment,
@@ -65,6 +66,8 @@ def _opened(url: str | None, lease_s: float | None = DEFAULT_LEASE_S) -> Iterato
     except (ExperimentError, ValueError, RunFailure) as error:
         typer.echo(f"caikit-nb: {error}", err=True)
         raise typer.Exit(1) from None
+    except WorkerStopped:
+        raise typer.Exit(128 + signal.SIGTERM) from None
 
 
 @group.command("list")
@@ -190,6 +193,7 @@ def run(
     --- END RESULTS ---.
     """
     with _opened(url) as db:
+        stop_on_signal()
         runner = CommandRun(db.get_experiment(name), command, allow_empty=allow_empty_results)
         runner.run(once=once, ignore_errors=ignore_errors, wait_s=wait_s)
 

@@ -203,7 +203,7 @@ class Job:
         if error is None:
             self.put()
             return False
-        self.reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        self.reason = f"{type(error).__name__}: {error}".splitlines()[0].removesuffix(": ")
         self._put_beside(error)
         return isinstance(error, JobPruned)
 
