@@ -14,7 +14,7 @@ import typer
 
 from caikit_nb.errors import ExperimentError
 from caikit_nb.experiments.command_run import CommandRun, RunFailure, WorkerStopped, stop_on_signal
-from caikit_nb.experiments.command_tables import experiment_rows, job_rows, table
+from caikit_nb.experiments.command_tables import experiment_rows, job_rows, paragraph, table
 from caikit_nb.experiments.command_values import (
     describe_experiment,
     describe_job,
@@ -36,10 +36,16 @@ Url = Annotated[
     typer.Option("--url", envvar="CAIKIT_NB_EXPERIMENTS", help="The database's address."),
 ]
 Name = Annotated[str, typer.Argument(metavar="EXPERIMENT")]
-JobId = Annotated[str | None, typer.Argument(metavar="[JOB]")]
+JobId = Annotated[str | None, typer.Argument(metavar="JOB")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Pairs = Annotated[list[str] | None, typer.Option("-p", "--param", metavar="NAME=JSON")]
-Results = Annotated[list[str] | None, typer.Option("-r", "--result", metavar="NAME=JSON")]
+Pairs = Annotated[
+    list[str] | None,
+    typer.Option("-p", "--param", metavar="NAME=JSON", help="A hyperparameter, as lr=0.1."),
+]
+Results = Annotated[
+    list[str] | None,
+    typer.Option("-r", "--result", metavar="NAME=JSON", help="A result, as loss=0.5."),
+]
 
 
 class ExportFormat(StrEnum):
@@ -72,7 +78,7 @@ def _opened(url: str | None, lease_s: float | None = DEFAULT_LEASE_S) -> Iterato
 
 @group.command("list")
 def list_experiments(
-    name: Annotated[str | None, typer.Argument(metavar="[EXPERIMENT]")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="EXPERIMENT")] = None,
     as_json: AsJson = False,
     url: Url = None,
 ) -> None:
@@ -95,23 +101,19 @@ def show(name: Name, job_id: JobId = None, as_json: AsJson = False, url: Url = N
             if job_id is None
             else describe_job(experiment.get_job(job_id))
         )
-        if as_json:
-            typer.echo(_json(shown))
-            return
-        width = max(len(key) for key in shown)
-        for key, value in shown.items():
-            text = value if isinstance(value, str) else _json(value)
-            typer.echo(f"{key.ljust(width)}  {text}")
+        typer.echo(_json(shown) if as_json else paragraph(shown))
 
 
 @group.command("add")
 def add(
     name: Name,
-    search: Annotated[str, typer.Argument(help="manual, random, grid, pbt or optuna")] = "manual",
+    search: Annotated[
+        str, typer.Argument(metavar="SEARCH", help="manual, random, grid, pbt or optuna")
+    ] = "manual",
     params: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[PARAMS…]",
+            metavar="PARAMS",
             help='random: lr=\'{"loguniform": {"low": 1e-4, "high": 1}}\'; '
             "grid: lr='[0.1, 1]'; pbt and optuna: one JSON object, as show prints it.",
         ),
@@ -128,9 +130,7 @@ def add(
 def push(
     name: Name,
     params: Pairs = None,
-    results: Annotated[
-        list[str] | None, typer.Option("-r", "--result", metavar="NAME=JSON")
-    ] = None,
+    results: Results = None,
     status: Annotated[str, typer.Option("-s", "--status")] = QUEUED,
     url: Url = None,
 ) -> None:
@@ -170,7 +170,7 @@ def run(
     command: Annotated[
         list[str],
         typer.Argument(
-            metavar="COMMAND…",
+            metavar="COMMAND",
             help="%e: the experiment, %j: the job's id, %h: its hyperparameters as --name value, "
             "%%: a percent sign.",
         ),

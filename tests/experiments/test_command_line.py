@@ -101,6 +101,22 @@ def test_every_search_can_be_added(cli):
     cli("add", "o2", "optuna", json.dumps(stored))
 
 
+def test_people_read_one_line_for_each_value(cli, sqlite_url):
+    cli("add", "e", "grid", "lr=[1]")
+    db = ExperimentDB(sqlite_url)
+    job = db.get_experiment("e").add_job(
+        {"lr": None}, "DONE", {"loss": float("nan"), "ok": True}, source="a = 1\nb = 2\n"
+    )
+    db.close()
+    lines = cli("show", "e", job.job_id).splitlines()
+    assert 'hyperparameters  {"lr": null}' in lines
+    assert 'results          {"loss": "nan", "ok": true}' in lines
+    assert lines[-2:] == ["source           a = 1", "                 b = 2"]
+    assert not [line for line in lines if line.startswith(("reason", "worker"))]
+    assert cli("list", "e").splitlines()[1].split() == [job.job_id, "DONE", "null", "nan", "true"]
+    assert 'params  {"lr": [1]}' in cli("show", "e").splitlines()
+
+
 def test_run_hands_over_the_hyperparameters_and_reads_the_results(cli, capfd):
     cli("add", "e")
     params = ["-p", "learning_rate=0.1", "-p", "none=null", "-p", 'l=[1, "a"]', "-p", 's="t u"']
