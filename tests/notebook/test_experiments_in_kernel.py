@@ -209,6 +209,17 @@ def test_results_that_can_not_be_stored_are_crashed_with_the_reason(kernel: Kern
     assert "results['bad'] can't be stored" in job["reason"]
 
 
+def test_a_job_without_the_result_of_its_search_is_crashed_with_the_reason(kernel: Kernel) -> None:
+    kernel.do("e = db.add_experiment(OptunaSearch('mute', {'x': U(0, 1)}, 'min', 'loss'))")
+    kernel.do("run = e.run(lambda x: {'lost': x}, jobs=1)\nrun.wait()")
+    kernel.do("%%caikit_job -e mute --next --wait\ncaikit_nb.log_metric(loss=x)")
+    kernel.do("%%caikit_job -e mute --next --wait\nx")
+    first, second, third = until_stored(kernel, "mute", ["CRASHED", "DONE", "CRASHED"])
+    assert first["reason"] == "it gave no result 'loss', which the search goes by"
+    assert (second["status"], third["reason"]) == ("DONE", first["reason"])
+    assert first["results"].keys() == {"lost"}
+
+
 def test_a_value_that_can_not_come_home_is_crashed_with_the_reason(kernel: Kernel) -> None:
     kernel.do("e = db.add_experiment(RandomSearch('homeless', {'x': U(0, 1)}))")
     kernel.do("run = e.run(lambda x: {'lock': __import__('threading').Lock()}, jobs=1)")
