@@ -232,7 +232,7 @@ def serve(
     with _opened(url, lease_s=None) as db:
         from caikit_nb.experiments.service import serve_forever
 
-        serve_forever(db, host, port)
+        serve_forever(db, host, port, lambda words: typer.echo(words, err=True))
 
 
 @group.command("add-token")
