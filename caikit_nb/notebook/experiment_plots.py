@@ -27,6 +27,8 @@ _MOST_AXES = 8
 _MOST_LINES = 400
 _MOST_TICKS = 5
 _MOST_IN_A_NAME, _MOST_IN_A_VALUE, _MOST_IN_A_TITLE = 14, 12, 50
+# More dots are smaller as an image.
+_MOST_DOTS, _CRISP_DPI = 1000, 130
 # Beyond it, matplotlib's own sums overflow.
 _LARGEST = 1e300
 
@@ -77,8 +79,12 @@ def metric_plot(trials: Trials) -> str:
         return ""
     figure, axes = _figure()
     numbers, values = zip(*trials.points, strict=True)
-    axes.plot(numbers, values, "o", color=_ACCENT, alpha=0.7, markersize=4, markeredgewidth=0)
-    axes.step(numbers, _best_so_far(values, trials.objective), where="post", color=_BEST)
+    many = len(values) > _MOST_DOTS
+    size, alpha = (2, 0.4) if many else (4, 0.7)
+    dots = {"color": _ACCENT, "markersize": size, "markeredgewidth": 0, "alpha": alpha}
+    axes.plot(numbers, values, "o", rasterized=many, **dots)
+    steps = _best_so_far(trials.points, trials.objective)
+    axes.step(*zip(*steps, strict=True), where="post", color=_BEST)
     axes.set_xlabel("trial", color=_INK)
     metric = _label(trials.metric, _MOST_IN_A_TITLE)
     axes.set_title(f"{metric}, and the best so far", color=_INK, fontsize=9, loc="left")
@@ -87,12 +93,14 @@ def metric_plot(trials: Trials) -> str:
     return _svg(figure, f"{trials.metric} over the trials")
 
 
-def _best_so_far(values: Sequence[float], objective: str) -> list[float]:
+def _best_so_far(points: Sequence[tuple[int, float]], objective: str) -> list[tuple[int, float]]:
+    """Where it changes, and how far it holds."""
     better = max if objective == "max" else min
-    found: list[float] = []
-    for value in values:
-        found.append(better(found[-1], value) if found else value)
-    return found
+    found = [points[0]]
+    for at, value in points:
+        if better(found[-1][1], value) != found[-1][1]:
+            found.append((at, value))
+    return [*found, (points[-1][0], found[-1][1])]
 
 
 def parallel_plot(trials: Trials) -> str:
@@ -111,14 +119,20 @@ def parallel_plot(trials: Trials) -> str:
 
 def _draw_lines(axes: Any, scales: Sequence[_Scale], *, is_max_best: bool) -> None:
     """From grey to orange, the best above the others."""
+    from matplotlib.collections import LineCollection
     from matplotlib.colors import LinearSegmentedColormap
 
     colours = LinearSegmentedColormap.from_list("goodness", _POOR_TO_GOOD)
     results = scales[-1].heights
     goodness = results if is_max_best else [1 - height for height in results]
-    for i in sorted(range(len(goodness)), key=lambda i: goodness[i]):
-        heights = [scale.heights[i] for scale in scales]
-        axes.plot(heights, color=colours(goodness[i]), alpha=0.75, linewidth=1.1)
+    order = sorted(range(len(goodness)), key=lambda i: goodness[i])
+    lines = LineCollection(
+        [list(enumerate(scale.heights[i] for scale in scales)) for i in order],
+        colors=[colours(goodness[i]) for i in order],
+        alpha=0.75,
+        linewidths=1.1,
+    )
+    axes.add_collection(lines)
 
 
 def _draw_scales(axes: Any, scales: Sequence[_Scale]) -> None:
@@ -207,7 +221,7 @@ def _svg(figure: Any, title: str) -> str:
     import html
 
     out = io.StringIO()
-    figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
+    figure.savefig(out, format="svg", transparent=True, metadata={"Date": None}, dpi=_CRISP_DPI)
     svg = out.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r'<svg ([^>]*?)width="[^"]*" height="[^"]*"', r"<svg \1", svg, count=1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 import uuid
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
@@ -108,8 +109,10 @@ class ExperimentViews:
         while not self._closed and os.getpid() == pid:
             self._wakened.wait(wait_s)
             self._wakened.clear()
+            began = time.monotonic()
             busy = [self._draw(view) for view in list(self._shown)]
-            wait_s = _BUSY_S if any(busy) else _IDLE_S
+            # Of thousands of jobs it takes a while, in which cells are slower.
+            wait_s = max(_BUSY_S if any(busy) else _IDLE_S, 4 * (time.monotonic() - began))
 
     def _draw(self, view: ExperimentView) -> bool:
         """Bring a view up to date; returns whether something happens in its experiment."""

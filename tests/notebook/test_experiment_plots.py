@@ -67,6 +67,14 @@ def test_results_that_can_not_be_drawn_are_left_out(plotter):
     assert Trials.of(picture_of({"x": list(range(6))}, results)).points == [(5, 1.0), (6, 2.0)]
 
 
+def test_thousands_of_trials_are_plots_of_a_size_that_a_notebook_can_hold(plotter):
+    numbers = list(range(5000))
+    results = [math.sin(n) + n / 1000 for n in numbers]
+    picture = picture_of({"x": numbers, "y": [n % 7 for n in numbers]}, results)
+    plots = plotter.draw(Trials.of(picture))
+    assert [len(plot) < 200_000 for plot in plots] == [True, True]
+
+
 def test_one_trial_is_no_plot(plotter):
     assert plotter.draw(Trials.of(picture_of({"x": [1]}, [1]))) == []
 
