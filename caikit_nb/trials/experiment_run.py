@@ -183,7 +183,7 @@ class BackgroundRun:
         try:
             with stillness.working():
                 future = self._executor.submit_function(
-                    options, self._train, (), row.hyperparameters, before_start=self._follow(row)
+                    options, self._train, (), row.hyperparameters, self._follow(row)
                 )
         except BaseException:
             self._one_ended()

@@ -13,6 +13,7 @@ from nbclient import NotebookClient
 
 from caikit_nb.experiments import ExperimentDB, Job, ManualSearch
 from caikit_nb.experiments.picture import Picture
+from caikit_nb.notebook.experiment_parts import view_html
 from caikit_nb.notebook.experiment_plots import Trials
 from caikit_nb.notebook.plotter import Plotter
 
@@ -92,6 +93,14 @@ def test_a_process_that_was_killed_costs_one_picture(plotter, caplog):
     assert plotter.draw(Trials.of(picture_of({"x": [1, 2]}, [1, 3]))) == []
     assert "its process has ended" in caplog.text
     assert len(plotter.draw(Trials.of(picture_of({"x": [1, 2]}, [1, 4])))) == 2
+
+
+def test_without_matplotlib_the_view_says_what_plots_need(plotter, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    picture = picture_of({"x": [1, 2]}, [1, 2])
+    assert plotter.draw(Trials.of(picture)) == []
+    shown = view_html(picture, (), plotter.why_none)
+    assert "plots need matplotlib: pip install &quot;caikit_nb[experiments]&quot;" in shown
 
 
 def test_a_file_beside_the_notebook_is_not_taken_for_a_library(tmp_path, monkeypatch):

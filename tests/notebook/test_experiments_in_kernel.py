@@ -220,6 +220,51 @@ def test_a_job_without_the_result_of_its_search_is_crashed_with_the_reason(kerne
     assert first["results"].keys() == {"lost"}
 
 
+def test_a_replay_is_no_job_of_the_experiment(kernel: Kernel, tmp_path: Path) -> None:
+    flag = str(tmp_path / "fails")
+    kernel.do(f"%%caikit_job first -e replayed -p x=1 --wait\nopen({flag!r})")
+    before = until_stored(kernel, "replayed", ["CRASHED"])
+    (tmp_path / "fails").touch()
+    kernel.do("second = first.replay()\nsecond.wait()")
+    assert kernel.value("second.status.name") == "COMPLETED"
+    assert jobs_of(kernel, "replayed") == before
+
+
+def test_a_replay_is_no_job_of_a_run(kernel: Kernel) -> None:
+    kernel.do("e = db.add_experiment(OptunaSearch('rerun', {'x': U(0, 1)}, 'min', 'loss'))")
+    kernel.do(
+        "def train(x):\n    caikit_nb.current_job().should_prune(x, 0)\n    return x\n"
+        "run = e.run(train, jobs=2, workers=1)\nrun.wait()\n"
+        "before = e._storage.reports(), e.fingerprint()\n"
+        "again = run.futures[0].replay()\nagain.wait()"
+    )
+    assert kernel.value("again.status.name") == "COMPLETED"
+    assert kernel.value("(e._storage.reports(), e.fingerprint()) == before") is True
+
+
+FIRST_PASSES = """
+def train(x):
+    import os, time
+    try:
+        os.close(os.open({first!r}, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        while not os.path.exists({go!r}):
+            time.sleep(0.02)
+    return x
+"""
+
+
+def test_a_replay_is_none_of_the_jobs_that_a_run_waits_for(kernel: Kernel, tmp_path: Path) -> None:
+    kernel.do(FIRST_PASSES.format(first=str(tmp_path / "first"), go=str(tmp_path / "go")))
+    kernel.do("e = db.add_experiment(RandomSearch('more', {'x': U(0, 1)}))")
+    kernel.do("run = e.run(train, jobs=2, workers=1)")
+    kernel.until("len(run.futures) == 2")
+    kernel.do("again = run.futures[0].replay()")
+    (tmp_path / "go").touch()
+    assert kernel.value("(again.wait(60), run.wait(60))") == [True, True]
+    assert [job["status"] for job in jobs_of(kernel, "more")] == ["DONE"] * 2
+
+
 def test_a_value_that_can_not_come_home_is_crashed_with_the_reason(kernel: Kernel) -> None:
     kernel.do("e = db.add_experiment(RandomSearch('homeless', {'x': U(0, 1)}))")
     kernel.do("run = e.run(lambda x: {'lock': __import__('threading').Lock()}, jobs=1)")
