@@ -29,6 +29,7 @@ from caikit_nb.notebook.settings import CaikitJobs
 from caikit_nb.session import Session, open_session
 
 _CHANNELS = ("shell", "iopub", "stdin", "control", "hb")
+_EXPERIMENT = ("caikit_nb.experiments.experiment", "Experiment")
 _PRELOADED_IF_LOADED = ("numpy", "pandas", "matplotlib.pyplot", "sklearn")
 
 
@@ -83,6 +84,7 @@ class Extension:
         """A future or ``caikit_nb.jobs`` that is the value of a cell shows its card or table."""
         formatter = self.shell.display_formatter.ipython_display_formatter  # type: ignore[union-attr]
         formatter.for_type(JobFuture, self.cards.show_as_value)
+        formatter.for_type_by_name(*_EXPERIMENT, self.views.show_as_value)
         module: Any = sys.modules[jobs_room.__name__]
         module.find_table = self.tables.show
 
