@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from caikit_nb.execution.watcher import watcher
 from caikit_nb.jobs.job import Job
@@ -32,6 +33,7 @@ class JobQueue:
         self._following: dict[Job, list[Job]] = {}
         self._waiting: dict[Job, None] = {}  # in order
         self._running: set[Job] = set()
+        self._at_least: list[int] = []
         self._looks_again = False
         self.waits_because: str | None = None
 
@@ -87,6 +89,17 @@ class JobQueue:
         with self._lock:
             return list(self._following.get(job, ()))
 
+    @contextlib.contextmanager
+    def at_least(self, workers: int) -> Iterator[None]:
+        """Inside, so many jobs run at once even if the setting allows fewer."""
+        with self._lock:
+            self._at_least.append(workers)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._at_least.remove(workers)
+
     def start_next(self) -> None:
         """Start as many as there are free workers."""
         while (job := self._take()) is not None:
@@ -96,7 +109,8 @@ class JobQueue:
 
     def _take(self) -> Job | None:
         with self._lock:
-            if not self._waiting or len(self._running) >= self._max_workers():
+            most = max(self._max_workers(), *self._at_least, 1)
+            if not self._waiting or len(self._running) >= most:
                 return None
             self.waits_because = self._why_wait() if self._running else None
             if self.waits_because is not None:

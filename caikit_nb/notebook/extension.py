@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -31,6 +32,7 @@ from caikit_nb.serving.model_server import ModelServer
 from caikit_nb.session import Session, open_session
 
 _CHANNELS = ("shell", "iopub", "stdin", "control", "hb")
+_EXPERIMENT = ("caikit_nb.experiments.experiment", "Experiment")
 _PRELOADED_IF_LOADED = ("numpy", "pandas", "matplotlib.pyplot", "sklearn")
 
 
@@ -52,6 +54,7 @@ class Extension:
         self.cards = Cards(shell, executor.events, executor.queue, run_when_idle)
         if self.cards.job_widgets is not None:
             hooks.on_message = self.cards.job_widgets.on_message
+        hooks.show = self._show_in_cell
         self.tables = LiveTables(shell, executor, self.cards)
         self.homecoming = Homecoming(shell, run_when_idle)
         self.settings.observe(lambda _: executor.queue.start_next(), "max_workers")
@@ -88,8 +91,13 @@ class Extension:
         formatter = self.shell.display_formatter.ipython_display_formatter  # type: ignore[union-attr]
         formatter.for_type(JobFuture, self.cards.show_as_value)
         formatter.for_type(ModelServer, self.server_cards.show_as_value)
+        formatter.for_type_by_name(*_EXPERIMENT, self.views.show_as_value)
         module: Any = sys.modules[jobs_room.__name__]
         module.find_table = self.tables.show
+
+    def _show_in_cell(self, future: JobFuture) -> None:
+        if threading.current_thread() is threading.main_thread():
+            self.cards.show(future)
 
     def close(self) -> None:
         """End the session's jobs and stop showing them."""

@@ -13,7 +13,6 @@ from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 
 from caikit_nb.errors import CaikitNbError
 from caikit_nb.jobs.executor import JobExecutor
-from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.options import JobOptions
 from caikit_nb.jobs.submission import Work
@@ -191,13 +190,11 @@ class CaikitMagics(Magics):
         }
         work = Work(cell_runner.run_cell, capture.inputs, plain, source.strip("\n"), options.out)
 
-        def before_start(job: Job) -> None:
-            self._homecoming.expect(job, options.out)
-            if trial is not None:
-                trial.follow(job)
-
         future = self._executor.submit_work(
-            work, _job_options(options, params, trial), before_start=before_start
+            work,
+            _job_options(options, params, trial),
+            before_start=lambda job: self._homecoming.expect(job, options.out),
+            before_first_start=lambda job: None if trial is None else trial.follow(job),
         )
         future._job.notes.extend(capture.notes)
         return future

@@ -73,8 +73,10 @@ def _write_end(job: Job, row: Row, result_name: str | None) -> None:
     row.status, row.reason = _STATUSES[job.status], job.reason
     row.results |= {name: points[-1][1] for name, points in job.attempt.metrics.items() if points}
     try:
-        if result_name is not None and job.status is JobStatus.COMPLETED:
-            row.results |= plain_values(_returned(job, result_name), "results")
+        if job.status is JobStatus.COMPLETED:
+            if result_name is not None:
+                row.results |= plain_values(_returned(job, result_name), "results")
+            _check_result(row)
     except Exception as error:  # noqa: BLE001 - or it would stay RUNNING, and be run again
         row.status, row.reason = statuses.CRASHED, str(error)
     try:
@@ -83,6 +85,13 @@ def _write_end(job: Job, row: Row, result_name: str | None) -> None:
         job.notes.append(f"its end was not recorded in the experiment: {error}")
         logger.warning("the end of %s was not recorded: %s", row, error)
         job.changed()
+
+
+def _check_result(row: Row) -> None:
+    """A search can learn nothing of a job that gave no result."""
+    wanted = row.experiment.objective_of(None)[0]
+    if wanted is not None and wanted not in row.results:
+        raise ValueError(f"it gave no result {wanted!r}, which the search goes by")
 
 
 def _returned(job: Job, result_name: str) -> Mapping[str, Any]:
