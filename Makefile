@@ -31,7 +31,7 @@ lab: $(VENV)/.installed-lab  ## open the first notebook in JupyterLab
 	@$(VENV)/bin/python -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS) notebooks/01_first_job.ipynb
 
 test: $(TEST_VENV)/.installed chromium postgresql  ## run all tests but the slow ones (ARGS="-k name" for some)
-	@$(TEST_VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(TEST_VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-slow: $(TEST_VENV)/.installed chromium postgresql  ## run the slow tests
 	@$(TEST_VENV)/bin/python -m pytest -m slow $(ARGS)
