@@ -3,11 +3,14 @@
 
 PYTHON ?= python3
 ARGS ?=
+# In how many processes the tests run. Each file's tests run in one, in order.
+WORKERS ?= auto
 
 VENV := .venv
 TEST_VENV := .venv-test
 # Ray holds many packages to versions of its own.
 RAY_VENV := .venv-ray
+PROTOS_VENV := .venv-protos
 PIP := -m pip --disable-pip-version-check
 # What the system's packages are installed with, where there is a right to do so.
 APT := apt-get -q -o DPkg::Lock::Timeout=300
@@ -18,7 +21,7 @@ LABEXTENSION := pyproject.toml hatch_build.py $(wildcard labextension/*.*) \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo lab test test-slow test-cluster wheel clean chromium postgresql slurm
+.PHONY: help demo lab test test-slow test-cluster wheel protos clean chromium postgresql slurm
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,7 +33,7 @@ lab: $(VENV)/.installed-lab  ## open the first notebook in JupyterLab
 	@$(VENV)/bin/python -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS) notebooks/01_first_job.ipynb
 
 test: $(TEST_VENV)/.installed chromium postgresql  ## run all tests but the slow ones (ARGS="-k name" for some)
-	@$(TEST_VENV)/bin/python -m pytest $(ARGS)
+	@$(TEST_VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-slow: $(TEST_VENV)/.installed chromium postgresql  ## run the slow tests
 	@$(TEST_VENV)/bin/python -m pytest -m slow $(ARGS)
@@ -46,8 +49,14 @@ wheel: $(VENV)/bin/python  ## build the wheel and the source distribution into d
 	@$(VENV)/bin/python -m build --outdir dist .
 	@ls dist/*
 
+# Of this version, so that what is written is the same everywhere, and works with protobuf from
+# 4.25 on. It has wheels up to Python 3.12.
+protos: | $(PROTOS_VENV)/bin/python  ## write the generated modules of serving/ anew
+	@$(PROTOS_VENV)/bin/python $(PIP) install -qq "grpcio-tools==1.62.3" "setuptools<81"
+	@$(PROTOS_VENV)/bin/python caikit_nb/serving/protos/generate.py
+
 clean:  ## remove what make made
-	rm -rf $(VENV) $(TEST_VENV) $(RAY_VENV) dist build tests/.artifacts .hypothesis
+	rm -rf $(VENV) $(TEST_VENV) $(RAY_VENV) $(PROTOS_VENV) dist build tests/.artifacts .hypothesis
 	rm -rf caikit_nb/labextension labextension/lib labextension/node_modules
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find caikit_nb tests notebooks -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -75,7 +84,7 @@ $(RAY_VENV)/.installed: pyproject.toml | $(RAY_VENV)/bin/python
 	  "hypothesis>=6.100" "numpy>=1.26" "pytest>=8.2" "pytest-timeout>=2.3"
 	@touch $@
 
-$(VENV)/bin/python $(TEST_VENV)/bin/python $(RAY_VENV)/bin/python:
+$(VENV)/bin/python $(TEST_VENV)/bin/python $(RAY_VENV)/bin/python $(PROTOS_VENV)/bin/python:
 	@command -v $(PYTHON) >/dev/null || \
 	  { echo "No '$(PYTHON)' found. Install Python 3.11 or newer, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

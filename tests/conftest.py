@@ -2,6 +2,7 @@
 
 import signal
 
+import pytest
 from hypothesis import settings
 
 # How long an example takes says how busy the machine is; each test has its own timeout.
@@ -15,3 +16,8 @@ def pytest_configure() -> None:
     A shell has its background processes ignore SIGINT, and what they start inherits that.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests that load grpc come last: a process that has it can't fork."""
+    items.sort(key=lambda item: item.nodeid.startswith("tests/serving/"))

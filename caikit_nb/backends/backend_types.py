@@ -108,10 +108,17 @@ def __getattr__(name: str) -> str:
     return _name(name)
 
 
+class _NoSuchNameError(ValueError, AttributeError):
+    """Also an AttributeError: pickle and others look every module through for a name."""
+
+
 def _name(name: str) -> str:
     if name.startswith("__"):  # what Python itself looks for
         raise AttributeError(name)
-    known: Any = backend_class(name).backend_type
+    try:
+        known: Any = backend_class(name).backend_type
+    except ValueError as error:
+        raise _NoSuchNameError(str(error)) from None
     if known != name:
         raise ValueError(f"{name!r} is not a backend's name: it is {known!r}")
     return name

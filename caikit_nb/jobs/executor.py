@@ -77,6 +77,11 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
         self.events, self.queue, self.retention = shop.events, shop.queue, shop.retention
 
     @property
+    def workshop(self) -> Workshop:
+        """Where its jobs are made."""
+        return self._workshop
+
+    @property
     def _max_workers(self) -> int:
         """Dask and others ask the executors of the standard library so."""
         return self._policy.max_workers
@@ -91,9 +96,9 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
         function: Callable[..., Any],
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
-        before_start: Callable[[Job], None] = lambda _: None,
+        before_first_start: Callable[[Job], None] = lambda _: None,
     ) -> JobFuture:
-        """Run a function as a job (see `submit_work` for `before_start`).
+        """Run a function as a job (see `submit_work` for `before_first_start`).
 
         Raises:
             TypeError: `function` can't be called.
@@ -111,20 +116,22 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
         inputs = function_inputs(function, args, kwargs)
         extra = self._hooks.function_options()
         work = Work(self._hooks.function_runner, lambda _: inputs, extra)
-        return self.submit_work(work, options, before_start)
+        return self.submit_work(work, options, before_first_start=before_first_start)
 
     def submit_work(
         self,
         work: Work,
         options: JobOptions,
         before_start: Callable[[Job], None] = lambda _: None,
+        before_first_start: Callable[[Job], None] = lambda _: None,
     ) -> JobFuture:
         """Run some work as a job; raises like `submit_function`, and then nothing was started.
 
         Args:
             work: What to do.
             options: How.
-            before_start: Called with the job before it can start.
+            before_start: Called with the job before it can start, and with each replay of it.
+            before_first_start: Likewise, but not with replays.
         """
         if self._closed:
             raise RuntimeError("cannot schedule new jobs after shutdown")
@@ -142,11 +149,16 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
 
         def admit(job: Job) -> None:
             before_start(job)
+            before_first_start(job)
             self.registry.add(future)
 
         follows = [future._job for future in options.after]
         self._workshop.start(job, tasks, backend=backend, before_start=admit, after=follows)
         return future
+
+    def adopt(self, future: JobFuture) -> None:
+        """Take in a job that somebody else has started in our `workshop`: it ends with us."""
+        self.registry.add(future)
 
     def _backend_for(self, options: JobOptions) -> BackendBase:
         names = (options.backend, self._backends.default, self._policy.backend)
@@ -222,10 +234,18 @@ class _Replay:
         inputs = kept_inputs.read(spec.name, self.job.directory)
         work = Work(self.runner, lambda _: inputs, self.plain, spec.source, spec.outs)
         method = "spawn" if spec.start_method == "spawn" else "forkserver"
-        options = dataclasses.replace(self.options, name=None, start_method=method, seed=spec.seed)
+        options = dataclasses.replace(
+            _without_experiment(self.options), name=None, start_method=method, seed=spec.seed
+        )
         future = self.executor.submit_work(work, options, self.before_start)
         future._job.notes.append(f"it replays {spec.name}")
         return future
+
+
+def _without_experiment(options: JobOptions) -> JobOptions:
+    """The options of a job that is no trial; it goes on from what the trial went on from."""
+    trial = None if options.trial is None else options.trial.for_replay()
+    return dataclasses.replace(options, experiment="", trial=trial)
 
 
 def _alone(options: JobOptions) -> JobOptions:

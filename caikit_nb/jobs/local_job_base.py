@@ -107,9 +107,8 @@ class LocalJobBase(JobBase):
             self._is_over(future)
 
     def _is_over(self, future: JobFuture) -> bool:
-        """Whether its retention is over; then it is forgotten, also while a timer drops it."""
-        expire_if_due(future._job)
-        if self._KEEPS_RECORDS or future._job.expired is None:
+        """Whether its retention is over; then it is forgotten, and all of it is gone."""
+        if not expire_if_due(future._job) or self._KEEPS_RECORDS:
             return False
         self.registry.discard(future)
         return True

@@ -107,7 +107,7 @@ class LocalJobFuture(JobFuture, abc.ABC):
         here = home.get() or Home(shared_workshop(), None)
         submission = Submission(
             Work(inside.run_function, lambda _: inputs),
-            JobOptions(self._future_name, method, retain=here.retain),
+            JobOptions(self._job_name, method, retain=here.retain),
             DefaultPolicy(),
             session_hooks(),
             next_name=str,
@@ -120,6 +120,11 @@ class LocalJobFuture(JobFuture, abc.ABC):
         super().__init__(job)
         self._machinery = frozenset(vars(self)) - own
         here.workshop.start(job, tasks, backend=_backend)
+
+    @property
+    def _job_name(self) -> str:
+        """What the job is called where jobs are shown."""
+        return self._future_name
 
     @abc.abstractmethod
     def run(self, *args: Any, **kwargs: Any) -> Any:

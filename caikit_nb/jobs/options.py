@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeGuard
 
 if TYPE_CHECKING:
     from caikit_nb.jobs.job_future import JobFuture
@@ -24,6 +24,9 @@ class Trial(Protocol):
 
     def should_prune(self, value: float, step: int) -> bool:
         """Report how it stands at a step; whether it is not worth its time."""
+
+    def for_replay(self) -> Self:
+        """What a replay of the job has in its place: the same results, and no row."""
 
 
 class Policy(Protocol):

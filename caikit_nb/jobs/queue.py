@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from caikit_nb.execution.watcher import watcher
 from caikit_nb.jobs.job import Job
@@ -35,6 +36,7 @@ class JobQueue:
         self._waiting: dict[Job, None] = {}  # in order
         self._outgoing: deque[Job] = deque()  # to a queue of their backend's
         self._running: set[Job] = set()
+        self._at_least: list[int] = []
         self._looks_again = False
         self.waits_because: str | None = None
 
@@ -96,6 +98,17 @@ class JobQueue:
         with self._lock:
             return list(self._following.get(job, ()))
 
+    @contextlib.contextmanager
+    def at_least(self, workers: int) -> Iterator[None]:
+        """Inside, so many jobs run at once even if the setting allows fewer."""
+        with self._lock:
+            self._at_least.append(workers)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._at_least.remove(workers)
+
     def start_next(self) -> None:
         """Start as many as there are free workers."""
         while (job := self._take()) is not None:
@@ -107,7 +120,8 @@ class JobQueue:
         with self._lock:
             if self._outgoing:
                 return self._outgoing.popleft()
-            if not self._waiting or len(self._running) >= self._max_workers():
+            most = max((self._max_workers(), *self._at_least))
+            if not self._waiting or len(self._running) >= most:
                 return None
             self.waits_because = self._why_wait() if self._running else None
             if self.waits_because is not None:

@@ -16,6 +16,7 @@ from caikit_nb.jobs.job import Job
 
 # Files are deleted here, so that a slow disk can't hold up the watcher.
 _expiries = SerialThread("caikit_nb retention")
+_expiring = threading.RLock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,14 +176,23 @@ class Retention:
         self._limit()
 
 
-def expire_if_due(job: Job) -> None:
-    """Drop what a job holds if its time is over."""
+def expire_if_due(job: Job) -> bool:
+    """Drop what a job holds if its time is over.
+
+    Returns:
+        Whether it has expired. Then all that it held is gone, whoever has dropped it.
+    """
     kept_s = job.kept_s
     due = None if kept_s is None else job.times.after_end(kept_s)
     if kept_s is not None and due is not None and due <= time.monotonic():
         _expire(job, f"it was kept for {format_duration(kept_s)} after the job had ended")
+    if job.expired is None:
+        return False
+    with _expiring:  # somebody else may be at it
+        return True
 
 
 def _expire(job: Job, why: str) -> None:
-    if job.expired is None and not job.pinned:
-        job.expire(why)
+    with _expiring:
+        if job.expired is None and not job.pinned:
+            job.expire(why)

@@ -20,6 +20,7 @@ from caikit_nb.jobs import inside, seeds
 from caikit_nb.jobs.durations import parse_duration
 from caikit_nb.jobs.inside import CurrentJob
 from caikit_nb.jobs.job import Job
+from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.job_spec import JobSpec
 from caikit_nb.jobs.kept_inputs import Keeping
 from caikit_nb.jobs.options import (
@@ -63,6 +64,7 @@ class SessionHooks:
     before_fork: Callable[[], None] = lambda: None
     closed_fds: Callable[[], tuple[int, ...]] = lambda: ()
     on_message: Callable[[Job, Message], object] | None = None
+    show: Callable[[JobFuture], object] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)

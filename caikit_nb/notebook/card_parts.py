@@ -13,6 +13,7 @@ from caikit_nb.jobs.sizes import format_size
 from caikit_nb.jobs.start_method import LOCAL
 from caikit_nb.jobs.states import JobStatus
 from caikit_nb.notebook import ansi
+from caikit_nb.notebook.bar_numbers import bar_numbers
 from caikit_nb.notebook.chart import line_chart
 from caikit_nb.notebook.looks import CODE_FONT, FAINT, FONT, LOOKS, TEXT, bar_html
 
@@ -147,18 +148,6 @@ def _bar(bar: Bar) -> str:
         f'<span style="color:{FAINT};font-variant-numeric:tabular-nums;overflow:hidden;'
         f'text-overflow:ellipsis">{html.escape(bar_numbers(bar))}</span></div>'
     )
-
-
-def bar_numbers(bar: Bar) -> str:
-    """Count, rate and the words after the bar."""
-    total = "" if bar.total is None else f"/{bar.total:g}"
-    parts = [f"{bar.n:g}{total}"]
-    rate = bar.rate or (bar.n / bar.elapsed_s if bar.elapsed_s and bar.n else None)
-    if rate:
-        parts.append(f"{rate:.3g} {bar.unit}/s" if rate >= 1 else f"{1 / rate:.3g} s/{bar.unit}")
-    if bar.postfix:
-        parts.append(bar.postfix)
-    return " · ".join(parts)
 
 
 def chart_html(job: Job, *, log_scale: bool = False) -> str:

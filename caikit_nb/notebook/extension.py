@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -24,10 +25,14 @@ from caikit_nb.notebook.job_shell import refuse_input_in_threads
 from caikit_nb.notebook.lab_comm import LabComm
 from caikit_nb.notebook.live_tables import LiveTables
 from caikit_nb.notebook.magics import CaikitMagics
+from caikit_nb.notebook.serve_command import ServeCommand
+from caikit_nb.notebook.server_cards import ServerCards
 from caikit_nb.notebook.settings import CaikitJobs
+from caikit_nb.serving.model_server import ModelServer
 from caikit_nb.session import Session, open_session
 
 _CHANNELS = ("shell", "iopub", "stdin", "control", "hb")
+_EXPERIMENT = ("caikit_nb.experiments.experiment", "Experiment")
 _PRELOADED_IF_LOADED = ("numpy", "pandas", "matplotlib.pyplot", "sklearn")
 
 
@@ -49,6 +54,7 @@ class Extension:
         self.cards = Cards(shell, executor.events, executor.queue, run_when_idle)
         if self.cards.job_widgets is not None:
             hooks.on_message = self.cards.job_widgets.on_message
+        hooks.show = self._show_in_cell
         self.tables = LiveTables(shell, executor, self.cards)
         self.homecoming = Homecoming(shell, run_when_idle)
         self.settings.observe(lambda _: executor.queue.start_next(), "max_workers")
@@ -56,16 +62,9 @@ class Extension:
             refuse_input_in_threads(shell.kernel)  # type: ignore[attr-defined]
         self.lab_comm = LabComm(executor) if self.cards.has_widgets else None
         self.views = ExperimentViews(shell, has_widgets=self.cards.has_widgets)
-        magics = CaikitMagics(
-            shell,
-            executor,
-            self.cards,
-            self.tables,
-            self.homecoming,
-            self.settings,
-            self.views,
-        )
-        shell.register_magics(magics)
+        self.server_cards = ServerCards(shell, has_widgets=self.cards.has_widgets)
+        self.session.servers.on_start.append(self.server_cards.show)
+        shell.register_magics(self._magics())
         self._configurables().append(self.settings)
         # Cells write caikit_nb.progress(…) without an import of their own.
         if "caikit_nb" not in shell.user_ns:
@@ -75,12 +74,30 @@ class Extension:
         warm_up(["caikit_nb.notebook.preload", *loaded, *self.settings.preload])
         atexit.register(self.close)
 
+    def _magics(self) -> CaikitMagics:
+        return CaikitMagics(
+            self.shell,
+            self.session.executor,
+            self.cards,
+            self.tables,
+            self.homecoming,
+            self.settings,
+            self.views,
+            ServeCommand(self.session, self.server_cards, self.shell.user_ns),
+        )
+
     def _show_values(self) -> None:
         """A future or ``caikit_nb.jobs`` that is the value of a cell shows its card or table."""
         formatter = self.shell.display_formatter.ipython_display_formatter  # type: ignore[union-attr]
         formatter.for_type(JobFuture, self.cards.show_as_value)
+        formatter.for_type(ModelServer, self.server_cards.show_as_value)
+        formatter.for_type_by_name(*_EXPERIMENT, self.views.show_as_value)
         module: Any = sys.modules[jobs_room.__name__]
         module.find_table = self.tables.show
+
+    def _show_in_cell(self, future: JobFuture) -> None:
+        if threading.current_thread() is threading.main_thread():
+            self.cards.show(future)
 
     def close(self) -> None:
         """End the session's jobs and stop showing them."""
@@ -116,7 +133,7 @@ def unload(shell: InteractiveShell) -> None:
     if extension is not None:
         extension.close()
         extension.tables.freeze("its session has ended")
-        lines = ("caikit_job", "caikit_jobs", "caikit_experiment")
+        lines = ("caikit_job", "caikit_jobs", "caikit_experiment", "caikit_serve")
         for kind, names in (("line", lines), ("cell", ("caikit_job",))):
             for name in names:
                 shell.magics_manager.magics[kind].pop(name, None)

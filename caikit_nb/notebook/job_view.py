@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.progress import Bar
+from caikit_nb.notebook.bar_numbers import bar_numbers
 from caikit_nb.notebook.card_output import Text, last_lines, pieces, static_display
 from caikit_nb.notebook.card_parts import (
     after,
-    bar_numbers,
     chart_html,
     ending_html,
     head_html,

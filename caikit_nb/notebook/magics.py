@@ -13,7 +13,6 @@ from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 
 from caikit_nb.errors import CaikitNbError
 from caikit_nb.jobs.executor import JobExecutor
-from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.options import JobOptions
 from caikit_nb.jobs.submission import Work
@@ -27,6 +26,7 @@ from caikit_nb.notebook.homecoming import Homecoming
 from caikit_nb.notebook.jobs_command import JobsCommand
 from caikit_nb.notebook.live_tables import LiveTables
 from caikit_nb.notebook.magic_options import parse_cell_line, parse_expression_line
+from caikit_nb.notebook.serve_command import ServeCommand
 from caikit_nb.notebook.settings import CaikitJobs
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @magics_class
 class CaikitMagics(Magics):
-    """``%%caikit_job``, ``%caikit_job``, ``%caikit_jobs`` and ``%caikit_experiment``."""
+    """``%%caikit_job``, ``%caikit_job`` and the magics that show and serve what jobs made."""
 
     def __init__(
         self,
@@ -46,12 +46,13 @@ class CaikitMagics(Magics):
         homecoming: Homecoming,
         settings: CaikitJobs,
         views: ExperimentViews,
+        serve_command: ServeCommand,
     ) -> None:
         super().__init__(shell)
         self._shell = shell
         self._executor, self._cards, self._homecoming = executor, cards, homecoming
         self._settings, self._views = settings, views
-        self._command = JobsCommand(executor, cards, tables)
+        self._command, self._serve_command = JobsCommand(executor, cards, tables), serve_command
 
     @line_cell_magic
     def caikit_job(self, line: str, cell: str | None = None) -> JobFuture | None:
@@ -124,6 +125,24 @@ class CaikitMagics(Magics):
         except (CaikitNbError, ValueError, ImportError) as error:
             raise UsageError(f"%caikit_experiment: {error}") from None
 
+    @line_magic
+    def caikit_serve(self, line: str) -> Any:
+        """Serve a model over gRPC, in a process of its own.
+
+        %caikit_serve                      lists the servers
+        %caikit_serve NAME [options]       serves the model of a job or a variable, or of a path
+        %caikit_serve stop [NAME...]       ends servers, all if unnamed
+        %caikit_serve show [NAME...]       draws their cards here
+
+        --name NAME       what clients call the model
+        --port N          the port; any that is free if it isn't given
+        --socket PATH     a unix socket instead
+        --token           callers need the server's token
+        --trust [PATH]    read pickles there, which runs their code; the path itself if unnamed
+        --type TYPE       the format, if the file's ending doesn't tell it
+        """
+        return self._serve_command.run(line)
+
     def _show(self, future: JobFuture, *, quiet: bool, is_value: bool) -> None:
         if quiet:
             self._cards.show_nothing(future)
@@ -168,13 +187,11 @@ class CaikitMagics(Magics):
         }
         work = Work(cell_runner.run_cell, capture.inputs, plain, source.strip("\n"), options.out)
 
-        def before_start(job: Job) -> None:
-            self._homecoming.expect(job, options.out)
-            if trial is not None:
-                trial.follow(job)
-
         future = self._executor.submit_work(
-            work, _job_options(options, params, trial), before_start=before_start
+            work,
+            _job_options(options, params, trial),
+            before_start=lambda job: self._homecoming.expect(job, options.out),
+            before_first_start=lambda job: None if trial is None else trial.follow(job),
         )
         future._job.notes.extend(capture.notes)
         return future

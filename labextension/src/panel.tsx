@@ -259,7 +259,10 @@ function Bar(props: {
   }
   const done = fraction(bar);
   const percent = done === null ? null : Math.round(100 * done);
-  const numbers = bar.total === null ? `${bar.n}` : `${bar.n}/${bar.total}`;
+  const numbers = [bar.n, bar.total]
+    .filter(n => n !== null)
+    .map(n => n.toLocaleString())
+    .join('/');
   return (
     <div className="jp-caikit-job-line jp-caikit-faint">
       <div

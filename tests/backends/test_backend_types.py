@@ -217,3 +217,8 @@ def test_packages_are_looked_at_once(install: Install, caplog: pytest.LogCapture
 
 def test_a_registered_class_is_a_backend() -> None:
     assert all(issubclass(found, BackendBase) for found in module_backend_classes().values())
+
+
+def test_who_looks_every_module_through_for_a_name_is_not_stopped() -> None:
+    assert getattr(backend_types, "arctan", None) is None
+    assert not hasattr(backend_types, "arctan")

@@ -1,5 +1,6 @@
 """Fixtures for tests in a real browser. Without one they are skipped, in one loud line."""
 
+import fcntl
 import re
 import subprocess
 import sys
@@ -35,8 +36,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope="session")
 def labextension(pytestconfig: pytest.Config) -> None:
     """The extension as its sources are now: built if they have changed since."""
-    command = [sys.executable, str(pytestconfig.rootpath / "labextension" / "build.py")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    program = pytestconfig.rootpath / "labextension" / "build.py"
+    with program.open() as lock:  # tests may run in several processes
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = subprocess.run(
+            [sys.executable, str(program)], capture_output=True, text=True, check=False
+        )
     if done.returncode:
         pytest.fail(done.stdout + done.stderr, pytrace=False)
 

@@ -137,3 +137,33 @@ def test_a_card_is_whole_where_there_is_little_room(lab):
         page.screenshot(f"card-narrow-{index}")
         widths = card.evaluate("card => [card.scrollWidth, card.clientWidth]")
         assert widths[0] <= widths[1], "nothing sticks out"
+
+
+NESTED = """%%caikit_job nested
+import pathlib, time
+from tqdm.auto import tqdm
+while not pathlib.Path("go").exists():
+    time.sleep(0.05)
+for epoch in tqdm(range(4), desc="epochs"):
+    for batch in tqdm(range(30), desc="batches", leave=False):
+        time.sleep(0.02)
+    print(f"epoch {epoch} is over")"""
+
+WATCH_HEIGHTS = """card => {
+    window.testHeights = [];
+    new ResizeObserver(() => window.testHeights.push(card.offsetHeight)).observe(card);
+}"""
+
+
+def test_a_card_never_shrinks_while_its_job_runs(lab_page):
+    page = lab_page
+    page.open(page.write_notebook("parts.ipynb", [LOAD, NESTED, "pathlib.Path('go').touch()"]))
+    page.run_cell(0)
+    page.run_cell(1)
+    card = page.cell_output(1).locator(".caikit-card")
+    card.evaluate(WATCH_HEIGHTS)
+    page.run_cell(2)
+    card.get_by_text("epoch 2 is over").wait_for()
+    heights = page.page.evaluate("window.testHeights")
+    assert len(heights) > 1
+    assert heights == sorted(heights)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -257,3 +258,26 @@ def test_other_exceptions_of_finalizers_are_told_as_ever(monkeypatch: pytest.Mon
 
     assert not ran(Broken).threw
     assert told == [ValueError]
+
+
+PROFILE = """
+import cProfile
+from caikit_nb.execution.destroyable_thread import DestroyableThread
+
+def destroyed_by_itself():
+    thread.destroy()
+
+for function in (int, destroyed_by_itself):
+    thread = DestroyableThread(function)
+    thread.start()
+    thread.join()
+    for _ in range(100):
+        cProfile.Profile().runcall(sum, map(abs, range(100)))
+        cProfile.Profile().runcall(lambda: abs(1))
+"""
+
+
+def test_python_is_left_as_it_was() -> None:
+    """An exception taken back would leave Python 3.11 looking for it in all threads, for ever:
+    each profiled function would then begin anew without an end."""
+    subprocess.run([sys.executable, "-c", PROFILE], check=True, timeout=30)

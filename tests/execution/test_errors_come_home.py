@@ -123,7 +123,9 @@ def error_of(method: str, function: Any) -> Any:
 
 
 @every_method
-@pytest.mark.parametrize(("function", "name", "text"), FAILURES, ids=lambda it: str(it)[:30])
+@pytest.mark.parametrize(
+    ("function", "name", "text"), FAILURES, ids=lambda it: getattr(it, "__name__", str(it)[:30])
+)
 def test_type_text_and_the_place_come_home(
     method: str, function: Any, name: str, text: str
 ) -> None:

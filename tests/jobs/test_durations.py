@@ -72,7 +72,16 @@ def test_numbers_are_seconds_and_timedeltas_are_taken(value: object, expected: t
             "9" * 5000 + "s",
         ],
         *[-1, -0.5, math.nan, math.inf, -math.inf, 10**400, True, False, 1j, numpy.True_],
-        *[timedelta(seconds=-1), timedelta.max, b"1d", [], {}, object(), pandas.NaT, int],
+        *[
+            timedelta(seconds=-1),
+            timedelta.max,
+            b"1d",
+            [],
+            {},
+            pytest.param(object(), id="object"),
+            pandas.NaT,
+            int,
+        ],
     ],
     ids=lambda value: repr(value)[:30],
 )

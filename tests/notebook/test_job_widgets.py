@@ -110,6 +110,7 @@ def test_a_flood_of_changes_costs_a_few_messages(kernel: Kernel) -> None:
     kernel.read_until(lambda: models(kernel, "IntProgressModel"), what="the widget")
     (bar,) = models(kernel, "IntProgressModel")
     kernel.read_until(lambda: shown(kernel, bar)["value"] == 20000, what="its end")
+    kernel.do("assert flood.wait(30)")
     elapsed_s = kernel.value("(flood.get_info().completion_time - flood.get_info().start_time)"
                              ".total_seconds()")  # fmt: skip
     updates = [

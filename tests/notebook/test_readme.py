@@ -16,7 +16,8 @@ def blocks(language: str) -> list[str]:
 
 def test_every_cell_of_the_tour_runs(start_kernel: Callable[..., Kernel]) -> None:
     kernel = start_kernel()
-    cells = blocks("python")
+    # The one with caikit runs where caikit is: tests/compat/real_caikit.
+    cells = [cell for cell in blocks("python") if "caikit_nb.compat" not in cell]
     assert len(cells) >= 5
     for cell in cells:
         kernel.do(cell)

@@ -1,0 +1,3 @@
+"""What it is called in caikit's configuration."""
+
+TYPE = "CAIKIT_NB"
