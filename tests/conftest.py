@@ -18,6 +18,10 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# What they load into the process of the tests ends forking there, or leaves threads behind.
+LAST = ("tests/backends/test_dask_", "tests/backends/test_ray_", "tests/serving/")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests that load grpc come last: a process that has it can't fork."""
-    items.sort(key=lambda item: item.nodeid.startswith("tests/serving/"))
+    """Those come last."""
+    items.sort(key=lambda item: item.nodeid.startswith(LAST))
