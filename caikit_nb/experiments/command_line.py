@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -12,8 +13,8 @@ from typing import Annotated, Any
 import typer
 
 from caikit_nb.errors import ExperimentError
-from caikit_nb.experiments.command_run import CommandRun, RunFailure
-from caikit_nb.experiments.command_tables import experiment_rows, job_rows, table
+from caikit_nb.experiments.command_run import CommandRun, RunFailure, WorkerStopped, stop_on_signal
+from caikit_nb.experiments.command_tables import experiment_rows, job_rows, paragraph, table
 from caikit_nb.experiments.command_values import (
     describe_experiment,
     describe_job,
@@ -35,10 +36,16 @@ Url = Annotated[
     typer.Option("--url", envvar="CAIKIT_NB_EXPERIMENTS", help="The database's address."),
 ]
 Name = Annotated[str, typer.Argument(metavar="EXPERIMENT")]
-JobId = Annotated[str | None, typer.Argument(metavar="[JOB]")]
+JobId = Annotated[str | None, typer.Argument(metavar="JOB")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Pairs = Annotated[list[str] | None, typer.Option("-p", "--param", metavar="NAME=JSON")]
-Results = Annotated[list[str] | None, typer.Option("-r", "--result", metavar="NAME=JSON")]
+Pairs = Annotated[
+    list[str] | None,
+    typer.Option("-p", "--param", metavar="NAME=JSON", help="A hyperparameter, as lr=0.1."),
+]
+Results = Annotated[
+    list[str] | None,
+    typer.Option("-r", "--result", metavar="NAME=JSON", help="A result, as loss=0.5."),
+]
 
 
 class ExportFormat(StrEnum):
@@ -65,11 +72,13 @@ def _opened(url: str | None, lease_s: float | None = DEFAULT_LEASE_S) -> Iterato
     except (ExperimentError, ValueError, RunFailure) as error:
         typer.echo(f"caikit-nb: {error}", err=True)
         raise typer.Exit(1) from None
+    except WorkerStopped:
+        raise typer.Exit(128 + signal.SIGTERM) from None
 
 
 @group.command("list")
 def list_experiments(
-    name: Annotated[str | None, typer.Argument(metavar="[EXPERIMENT]")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="EXPERIMENT")] = None,
     as_json: AsJson = False,
     url: Url = None,
 ) -> None:
@@ -92,23 +101,19 @@ def show(name: Name, job_id: JobId = None, as_json: AsJson = False, url: Url = N
             if job_id is None
             else describe_job(experiment.get_job(job_id))
         )
-        if as_json:
-            typer.echo(_json(shown))
-            return
-        width = max(len(key) for key in shown)
-        for key, value in shown.items():
-            text = value if isinstance(value, str) else _json(value)
-            typer.echo(f"{key.ljust(width)}  {text}")
+        typer.echo(_json(shown) if as_json else paragraph(shown))
 
 
 @group.command("add")
 def add(
     name: Name,
-    search: Annotated[str, typer.Argument(help="manual, random, grid, pbt or optuna")] = "manual",
+    search: Annotated[
+        str, typer.Argument(metavar="SEARCH", help="manual, random, grid, pbt or optuna")
+    ] = "manual",
     params: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[PARAMS…]",
+            metavar="PARAMS",
             help='random: lr=\'{"loguniform": {"low": 1e-4, "high": 1}}\'; '
             "grid: lr='[0.1, 1]'; pbt and optuna: one JSON object, as show prints it.",
         ),
@@ -125,9 +130,7 @@ def add(
 def push(
     name: Name,
     params: Pairs = None,
-    results: Annotated[
-        list[str] | None, typer.Option("-r", "--result", metavar="NAME=JSON")
-    ] = None,
+    results: Results = None,
     status: Annotated[str, typer.Option("-s", "--status")] = QUEUED,
     url: Url = None,
 ) -> None:
@@ -167,7 +170,7 @@ def run(
     command: Annotated[
         list[str],
         typer.Argument(
-            metavar="COMMAND…",
+            metavar="COMMAND",
             help="%e: the experiment, %j: the job's id, %h: its hyperparameters as --name value, "
             "%%: a percent sign.",
         ),
@@ -190,6 +193,7 @@ def run(
     --- END RESULTS ---.
     """
     with _opened(url) as db:
+        stop_on_signal()
         runner = CommandRun(db.get_experiment(name), command, allow_empty=allow_empty_results)
         runner.run(once=once, ignore_errors=ignore_errors, wait_s=wait_s)
 
@@ -228,7 +232,7 @@ def serve(
     with _opened(url, lease_s=None) as db:
         from caikit_nb.experiments.service import serve_forever
 
-        serve_forever(db, host, port)
+        serve_forever(db, host, port, lambda words: typer.echo(words, err=True))
 
 
 @group.command("add-token")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,12 +13,27 @@ from caikit_nb.errors import NoJobError, UnstorableValueError
 from caikit_nb.experiments.encoding import from_json, plain_values
 from caikit_nb.experiments.experiment import Experiment
 from caikit_nb.experiments.job import Job
+from caikit_nb.experiments.statuses import QUEUED
 
 _BEGIN, _END = "--- RESULTS ---", "--- END RESULTS ---"
 
 
 class RunFailure(Exception):
     """A job's command has failed; the job is CRASHED with this reason."""
+
+
+class WorkerStopped(Exception):
+    """The worker was told to end; another will run its job."""
+
+
+def stop_on_signal() -> None:
+    """Have this process end its command and give its job back when it gets SIGTERM."""
+
+    def stop(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        raise WorkerStopped("its worker was told to end")
+
+    signal.signal(signal.SIGTERM, stop)
 
 
 class CommandRun:
@@ -49,6 +65,7 @@ class CommandRun:
 
         Raises:
             RunFailure: a job has crashed.
+            WorkerStopped: by SIGTERM (see `stop_on_signal`).
             NoJobError: `once`, and there is no job.
         """
         while True:
@@ -61,6 +78,10 @@ class CommandRun:
             try:
                 with job:
                     self._run_one(job)
+            except WorkerStopped as stopped:
+                job.status, job.reason = QUEUED, str(stopped)
+                job.put()
+                raise
             except RunFailure as failure:
                 if not ignore_errors:
                     raise RunFailure(f"job {job.job_id}: {failure}") from None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from caikit_nb.experiments.encoding import strict_json
 from caikit_nb.experiments.experiment import Experiment
 from caikit_nb.experiments.job import Job
 from caikit_nb.experiments.statuses import JOB_STATUSES
@@ -49,7 +51,30 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     )
 
 
+def paragraph(values: Mapping[str, Any]) -> str:
+    """A line for each value; those that are empty are left out."""
+    shown = {name: _words(value) for name, value in values.items()}
+    width = max(len(name) for name in shown)
+    below = f"\n{' ' * (width + 2)}"
+    return "\n".join(
+        f"{name.ljust(width)}  {words.rstrip().replace(chr(10), below)}"
+        for name, words in shown.items()
+        if words
+    )
+
+
+def _words(value: object) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else _json(value)
+
+
+def _json(value: object) -> str:
+    return json.dumps(strict_json(value), ensure_ascii=False)
+
+
 def _cell(value: object) -> str:
-    text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    text = " ".join(text.split())
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    text = " ".join((value if isinstance(value, str) else _json(value)).split())
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

@@ -7,6 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Iterator
+from json import JSONDecodeError
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
@@ -143,7 +144,7 @@ class ExperimentDB:
         kind = search_class(row.search)
         try:
             experiment = kind.from_params(row.name, row.status, from_json(row.params))
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, JSONDecodeError) as error:
             raise ValueError(
                 f"experiment {row.name!r} is stored with parameters that {row.search} doesn't "
                 f"have: {error!r}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +17,9 @@ from caikit_nb.errors import UnstorableValueError
 
 JSON = Any
 _DEEPEST = 100
+_NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
+# Of 4300 digits; see sys.set_int_max_str_digits.
+_MOST_BITS = 14_000
 
 
 def plain_values(values: object, what: str) -> dict[str, JSON]:
@@ -45,6 +49,11 @@ def from_json(text: str) -> JSON:
     return json.loads(text)
 
 
+def storable_text(text: str) -> str:
+    """A text for a column of its own, where JSON's escapes don't help: no NUL, no half a pair."""
+    return _NOT_STORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def strict_json(value: JSON) -> JSON:
     """The value for readers who know no NaN: it and the infinities become their names."""
     if isinstance(value, float) and not math.isfinite(value):
@@ -62,7 +71,7 @@ def _plain(value: object, key: str, depth: int) -> JSON:
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, int | float):
-        return _plain_number(value)
+        return _plain_number(value, key)
     if isinstance(value, Mapping):
         return {
             _checked_key(name, key): _plain(item, f"{key}[{name!r}]", depth + 1)
@@ -76,9 +85,13 @@ def _plain(value: object, key: str, depth: int) -> JSON:
     raise UnstorableValueError(key, f"a {type(value).__name__} is not a JSON value")
 
 
-def _plain_number(value: int | float) -> int | float:
+def _plain_number(value: int | float, key: str) -> int | float:
     """Without the subclass: NumPy's float64 is a float, and an IntEnum an int."""
-    return int(value) if isinstance(value, int) else float(value)
+    if not isinstance(value, int):
+        return float(value)
+    if value.bit_length() > _MOST_BITS:
+        raise UnstorableValueError(key, "it has more digits than Python writes and reads")
+    return int(value)
 
 
 def _plain_of_numpy(value: Any, key: str, depth: int) -> JSON:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import threading
 import time
 import weakref
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,20 @@ import platformdirs
 import sqlalchemy
 from sqlalchemy import Connection, event, func, insert, inspect, select, text, update
 from sqlalchemy.engine import URL, Engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+)
 
 from caikit_nb.errors import DatabaseError
 from caikit_nb.experiments import schema
 
 URL_VARIABLE = "CAIKIT_NB_EXPERIMENTS"
 _BUSY_S = 60.0
+_STEP_MS = 250
 _MIGRATION_LOCK = 7_301_254_196
 _WRITES = "caikit_writes"
 
@@ -67,8 +76,12 @@ class Database:
     def __init__(self, url: URL, busy_s: float = _BUSY_S) -> None:
         self.url, self._busy_s = url, busy_s
         self._engine: Engine | None = None
-        self._opening = threading.Lock()
+        self._start_anew()
         _all.add(self)
+
+    def _start_anew(self) -> None:
+        self._changing = threading.Lock()
+        self._users: Counter[Engine] = Counter()  # how many transactions each has
 
     def __str__(self) -> str:
         return self.url.render_as_string(hide_password=True)
@@ -97,19 +110,36 @@ class Database:
 
     def close(self) -> None:
         """Give up its connections; the next transaction opens new ones."""
-        if self._engine is not None:
-            self._engine.dispose()
-            self._engine = None
+        with self._changing:
+            engine, self._engine = self._engine, None
+            if engine is not None and not self._users[engine]:
+                engine.dispose()  # else its last user does so
 
     @contextlib.contextmanager
     def _transaction(self, options: dict[str, Any]) -> Iterator[Connection]:
-        with _clear_errors(str(self)):
-            with self._opening:
-                engine = self._engine or self._open()
-            with engine.connect() as connection:
-                connection = connection.execution_options(**options)
-                with connection.begin():
-                    yield connection
+        with (
+            _clear_errors(str(self)),
+            self._used_engine() as engine,
+            engine.connect() as connection,
+        ):
+            connection = connection.execution_options(**options)
+            with connection.begin():
+                yield connection
+
+    @contextlib.contextmanager
+    def _used_engine(self) -> Iterator[Engine]:
+        with self._changing:
+            engine = self._engine or self._open()
+            self._users[engine] += 1
+        try:
+            yield engine
+        finally:
+            with self._changing:
+                self._users[engine] -= 1
+                if not self._users[engine]:
+                    del self._users[engine]
+                    if engine is not self._engine:  # it was closed meanwhile
+                        engine.dispose()
 
     def _open(self) -> Engine:
         engine = _engine(self.url, self._busy_s)
@@ -124,7 +154,7 @@ class Database:
 
     def _forget_connections(self) -> None:
         """In a forked child: they are the parent's, and closing them would disturb it."""
-        self._opening = threading.Lock()
+        self._start_anew()
         if self._engine is not None:
             _inherited.append(self._engine.pool)
             self._engine.dispose(close=False)
@@ -152,7 +182,7 @@ def _engine(url: URL, busy_s: float) -> Engine:
         _make_private(Path(url.database))
     engine = sqlalchemy.create_engine(url, connect_args={"timeout": busy_s})
     event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
+    event.listen(engine, "begin", functools.partial(_begin_sqlite, busy_s=busy_s))
     return engine
 
 
@@ -175,10 +205,28 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
     cursor.close()
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    # A transaction that begins to write later could find that it has read what is no more.
-    writes = connection.get_execution_options().get(_WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+def _begin_sqlite(connection: Connection, busy_s: float) -> None:
+    if not connection.get_execution_options().get(_WRITES, False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    # Inside SQLite nobody can be interrupted: it waits in many short steps.
+    connection.exec_driver_sql(f"PRAGMA busy_timeout={_STEP_MS}")
+    give_up = time.monotonic() + busy_s
+    while not _begin_writing(connection, is_last=time.monotonic() >= give_up):
+        pass
+    connection.exec_driver_sql(f"PRAGMA busy_timeout={round(busy_s * 1000)}")
+
+
+def _begin_writing(connection: Connection, *, is_last: bool) -> bool:
+    """Wait a moment for the right to write; False if others have it still."""
+    try:
+        # A transaction that begins to write later could find that it has read what is no more.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    except OperationalError as error:
+        if is_last or "locked" not in str(error.orig):
+            raise
+        return False
+    return True
 
 
 def _bring_up_to_date(engine: Engine, name: str) -> None:
@@ -213,12 +261,12 @@ def _version(connection: Connection, name: str) -> int:
 
 _KNOWN_FAULTS = {
     "file is not a database": "it is not a database",
-    "malformed": "the file is damaged; what a copy of it holds can be read from the copy",
+    "malformed": "the file is damaged: put a copy there, or save what sqlite3's .recover finds",
     "database is locked": "another program holds it locked; try again when that has ended",
     "readonly database": "it is read-only: make the file and its directory writable",
     "unable to open": "it can't be opened: see that its directory exists and may be written",
     "disk is full": "the disk is full; nothing was written, and what was there before stays",
-    "disk I/O error": "the disk gave an error; the last change was not written",
+    "disk I/O error": "the disk is full or gave an error; the last change was not written",
 }
 
 

@@ -260,7 +260,8 @@ class Experiment:
 
         Args:
             train: Returns the results, a mapping by name or one number.
-            workers: How many at once; as many as the session allows if None.
+            workers: How many at once, also more than the setting max_workers; as many as that
+                if None.
             jobs: How many in all; without end if None.
             **options: See `caikit_nb.options`.
         """

@@ -170,8 +170,12 @@ class Job:
 
         Raises:
             TypeError: one of them isn't a number.
+            ValueError: the step is too large.
         """
-        self.experiment._storage.report(self.job_id, float(value), operator.index(step))
+        whole = operator.index(step)
+        if abs(whole) >= 2**63:
+            raise ValueError(f"step must be below 2**63, not {whole:.4g}")
+        self.experiment._storage.report(self.job_id, float(value), whole)
 
     def should_prune(self, value: float, step: int) -> bool:
         """Report how it stands at a step; whether its experiment's pruner gives it up."""
@@ -199,7 +203,7 @@ class Job:
         if error is None:
             self.put()
             return False
-        self.reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        self.reason = f"{type(error).__name__}: {error}".splitlines()[0].removesuffix(": ")
         self._put_beside(error)
         return isinstance(error, JobPruned)
 
@@ -240,7 +244,8 @@ def parse_etag(job: Job) -> tuple[int, int] | None:
     if job.etag is None:
         return None
     key, _, version = job.etag.strip('"').partition("-")
-    if not (key.isdecimal() and version.isdecimal()):
+    is_ours = key.isdecimal() and len(key) < 19 and version.isdecimal() and len(version) < 10
+    if not is_ours:
         raise UnsafeUpdateError(job.job_id, job.experiment.name)
     return int(key), int(version)
 

@@ -6,8 +6,9 @@ search goes on wherever it is opened, and a job that comes back to the queue is 
 
 from __future__ import annotations
 
+import datetime
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Self
 
 from caikit_nb.experiments.distributions import (
@@ -163,7 +164,7 @@ class OptunaSearch(Experiment):
     def _trial(self, record: Record, reported: Mapping[int, float]) -> Any:
         optuna = load_optuna()
         state, value = _state(record, number(record.draft.results.get(self.result_name)))
-        return optuna.trial.create_trial(
+        trial = optuna.trial.create_trial(
             state=getattr(optuna.trial.TrialState, state),
             value=value,
             params=self._params_of(record),
@@ -176,6 +177,9 @@ class OptunaSearch(Experiment):
             system_attrs=dict(record.draft.origin.get("optuna", {})),
             intermediate_values=dict(reported),
         )
+        trial.datetime_start = _local(record.started_at)
+        trial.datetime_complete = _local(record.ended_at)
+        return trial
 
     def _params_of(self, record: Record) -> dict[str, Any]:
         """Its hyperparameters as Optuna has them; those that are out of range are left out."""
@@ -185,9 +189,9 @@ class OptunaSearch(Experiment):
                 continue
             value = record.draft.hyperparameters[name]
             if isinstance(each, Choice):
-                texts = [to_json(choice) for choice in each.values]
-                if (text := to_json(value)) in texts:
-                    found[name] = text
+                as_choice = _choice_maker(each)
+                if (chosen := as_choice(value)) in map(as_choice, each.values):
+                    found[name] = chosen
             elif isinstance(each, LogUniform | Uniform) and _is_within(value, each):
                 found[name] = value
         return found
@@ -197,7 +201,8 @@ class OptunaSearch(Experiment):
         each = self.distributions[name]
         if not isinstance(each, Choice):
             return value
-        return next(choice for choice in each.values if to_json(choice) == value)
+        as_choice = _choice_maker(each)
+        return next(choice for choice in each.values if as_choice(choice) == value)
 
 
 def _is_within(value: JSON, distribution: LogUniform | Uniform) -> bool:
@@ -215,6 +220,19 @@ def _state(record: Record, value: float | None) -> tuple[str, float | None]:
     return "RUNNING" if record.status == RUNNING else "WAITING", None
 
 
+def _choice_maker(distribution: Choice) -> Callable[[JSON], str]:
+    """What makes Optuna's choices of ours: texts stay what they are, and others become JSON.
+
+    Optuna compares choices, and among JSON values 1, 1.0 and true are equal.
+    """
+    return str if all(isinstance(each, str) for each in distribution.values) else to_json
+
+
+def _local(seconds: float | None) -> datetime.datetime | None:
+    """A time as Optuna has it."""
+    return None if seconds is None else datetime.datetime.fromtimestamp(seconds)  # noqa: DTZ006
+
+
 def _for_optuna(distribution: Distribution) -> Any:
     optuna = load_optuna()
     match distribution:
@@ -223,8 +241,8 @@ def _for_optuna(distribution: Distribution) -> Any:
         case Uniform(low=low, high=high):
             return optuna.distributions.FloatDistribution(low, high)
         case Choice(values=values):
-            # As texts: Optuna compares choices, and among JSON values 1, 1.0 and true are equal.
-            return optuna.distributions.CategoricalDistribution([to_json(v) for v in values])
+            as_choice = _choice_maker(distribution)
+            return optuna.distributions.CategoricalDistribution([as_choice(v) for v in values])
     raise AssertionError(distribution)
 
 

@@ -29,12 +29,13 @@ def check_objective(objective: object) -> str:
 
 def number(value: object) -> float | None:
     """A result as a number that can be compared; None if it is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
-        return float(value)
+        plain = float(value)
     except OverflowError:
         return None
+    return None if math.isnan(plain) else plain
 
 
 def best(experiment: Experiment, result_name: str | None, objective: str | None) -> Job:

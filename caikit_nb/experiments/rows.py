@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, case, delete, func, insert, select, update
 
-from caikit_nb.experiments.encoding import JSON, from_json, to_json
+from caikit_nb.errors import DatabaseError
+from caikit_nb.experiments.encoding import JSON, from_json, storable_text, to_json
 from caikit_nb.experiments.names import new_job_id
 from caikit_nb.experiments.schema import jobs
 from caikit_nb.experiments.statuses import CRASHED, QUEUED, RUNNING, TERMINAL_STATUSES
@@ -187,8 +188,8 @@ def _values(draft: Draft, lease: Lease, now: float) -> dict[str, Any]:
         "status": draft.status,
         "hyperparameters": to_json(draft.hyperparameters),
         "results": to_json(draft.results),
-        "reason": draft.reason,
-        "source": draft.source,
+        "reason": storable_text(draft.reason),
+        "source": storable_text(draft.source),
         "lease_until": now + lease.lease_s if runs and lease.lease_s is not None else None,
     }
     return values | {"worker": lease.worker} if runs else values
@@ -262,14 +263,12 @@ def take_back_expired(tx: Connection, experiment: int, now: float, most_deliveri
 
 
 def _record(row: Row[Any]) -> Record:
-    draft = Draft(
-        row.status,
-        from_json(row.hyperparameters),
-        from_json(row.results),
-        row.reason,
-        row.source,
-        from_json(row.origin),
-    )
+    try:
+        hyperparameters, results = from_json(row.hyperparameters), from_json(row.results)
+        origin = from_json(row.origin)
+    except ValueError as error:
+        raise DatabaseError(f"what is stored of job {row.id!r} is damaged: {error}") from error
+    draft = Draft(row.status, hyperparameters, results, row.reason, row.source, origin)
     return Record(
         row.key,
         row.id,

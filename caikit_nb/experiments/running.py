@@ -13,9 +13,15 @@ logger = logging.getLogger(__name__)
 
 
 class ExperimentRun(Protocol):
-    """What `Experiment.run` gives back."""
+    """What `Experiment.run` gives back.
+
+    Attributes:
+        experiment: The experiment.
+        on_end: Called when it has ended, before those are told who `wait` for it.
+    """
 
     experiment: Experiment
+    on_end: list[Callable[[], object]]
 
     @property
     def is_running(self) -> bool:

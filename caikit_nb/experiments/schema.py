@@ -80,7 +80,7 @@ steps = Table(
         ForeignKey("caikit_experiment_jobs.key", ondelete="CASCADE"),
         primary_key=True,
     ),
-    Column("step", Integer, primary_key=True, autoincrement=False),
+    Column("step", BigInteger, primary_key=True, autoincrement=False),
     Column("value", Float),
 )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
+import socket
 import time
 from collections.abc import Awaitable, Callable
 
@@ -155,7 +157,7 @@ class Service:
 
     def _list_jobs(self, request: Request, _: bytes) -> Response:
         start = request.query_params.get("start", "0")
-        if not start.isdecimal():
+        if not start.isdecimal() or len(start) > 18:
             raise ValueError(f"start is not a page's: {start[:40]!r}")
         page, after = self._experiment(request).page_of_jobs(int(start), _PAGE)
         rest = {} if after is None else {"next": str(after)}
@@ -212,6 +214,35 @@ def _job(job: Job, status: int = 200) -> Response:
     return _json(job_to_wire(job), status, ETag=f'"{job.etag}"')
 
 
-def serve_forever(db: ExperimentDB, host: str, port: int) -> None:
-    """Serve until interrupted."""
-    uvicorn.run(Service(db).app, host=host, port=port, log_level="warning", server_header=False)
+def serve_forever(
+    db: ExperimentDB, host: str, port: int, say: Callable[[str], object] = lambda _: None
+) -> None:
+    """Serve until interrupted.
+
+    Args:
+        db: See `Service`.
+        host: Where to listen.
+        port: The port; a free one if 0.
+        say: Told what the user should know, once it listens.
+
+    Raises:
+        ExperimentError: the database can't be opened.
+        ValueError: nobody can listen there.
+    """
+    with db.database.reading():
+        pass  # what is wrong with it is said at once, not to each client
+    with _listening(host, port) as listener:
+        address = listener.getsockname()
+        say(f"{db} is served at http://{host}:{address[1]}/; Ctrl-C ends it")
+        if not ipaddress.ip_address(address[0]).is_loopback:
+            say("other machines can reach it, and nothing is encrypted: use a proxy with TLS")
+        config = uvicorn.Config(Service(db).app, log_level="warning", server_header=False)
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise ValueError(f"can't listen at {host}, port {port}: {error.strerror}") from None

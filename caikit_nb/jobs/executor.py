@@ -68,7 +68,7 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
         if max_workers is not None:
             self._policy.max_workers = max_workers
         self._hooks = hooks or session_hooks()
-        self._backends = StartedBackends(backend)
+        self._backends = StartedBackends(backend, lambda: self._policy.backend_config)
         self._initializer, self._initargs = initializer, initargs
         self._closed = False
         shop = Workshop(lambda: self._policy.max_workers, self._why_wait, self._limits)
@@ -96,9 +96,9 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
         function: Callable[..., Any],
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
-        before_start: Callable[[Job], None] = lambda _: None,
+        before_first_start: Callable[[Job], None] = lambda _: None,
     ) -> JobFuture:
-        """Run a function as a job (see `submit_work` for `before_start`).
+        """Run a function as a job (see `submit_work` for `before_first_start`).
 
         Raises:
             TypeError: `function` can't be called.
@@ -116,20 +116,22 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
         inputs = function_inputs(function, args, kwargs)
         extra = self._hooks.function_options()
         work = Work(self._hooks.function_runner, lambda _: inputs, extra)
-        return self.submit_work(work, options, before_start)
+        return self.submit_work(work, options, before_first_start=before_first_start)
 
     def submit_work(
         self,
         work: Work,
         options: JobOptions,
         before_start: Callable[[Job], None] = lambda _: None,
+        before_first_start: Callable[[Job], None] = lambda _: None,
     ) -> JobFuture:
         """Run some work as a job; raises like `submit_function`, and then nothing was started.
 
         Args:
             work: What to do.
             options: How.
-            before_start: Called with the job before it can start.
+            before_start: Called with the job before it can start, and with each replay of it.
+            before_first_start: Likewise, but not with replays.
         """
         if self._closed:
             raise RuntimeError("cannot schedule new jobs after shutdown")
@@ -147,6 +149,7 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
 
         def admit(job: Job) -> None:
             before_start(job)
+            before_first_start(job)
             self.registry.add(future)
 
         follows = [future._job for future in options.after]
@@ -231,10 +234,18 @@ class _Replay:
         inputs = kept_inputs.read(spec.name, self.job.directory)
         work = Work(self.runner, lambda _: inputs, self.plain, spec.source, spec.outs)
         method = "spawn" if spec.start_method == "spawn" else "forkserver"
-        options = dataclasses.replace(self.options, name=None, start_method=method, seed=spec.seed)
+        options = dataclasses.replace(
+            _without_experiment(self.options), name=None, start_method=method, seed=spec.seed
+        )
         future = self.executor.submit_work(work, options, self.before_start)
         future._job.notes.append(f"it replays {spec.name}")
         return future
+
+
+def _without_experiment(options: JobOptions) -> JobOptions:
+    """The options of a job that is no trial; it goes on from what the trial went on from."""
+    trial = None if options.trial is None else options.trial.for_replay()
+    return dataclasses.replace(options, experiment="", trial=trial)
 
 
 def _alone(options: JobOptions) -> JobOptions:

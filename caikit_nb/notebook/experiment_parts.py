@@ -11,7 +11,6 @@ from caikit_nb.experiments.results import number
 from caikit_nb.experiments.statuses import CRASHED, DONE, JOB_STATUSES, PRUNED, QUEUED, RUNNING
 from caikit_nb.jobs.durations import format_duration
 from caikit_nb.jobs.states import JobStatus
-from caikit_nb.notebook.experiment_plots import metric_plot, parallel_plot
 from caikit_nb.notebook.looks import BORDER, CODE_FONT, FAINT, FONT, LOOKS, TEXT
 
 _LOOKS = {
@@ -26,11 +25,19 @@ _MOST_COLUMNS = 10
 _VALUE_CHARACTERS = 24
 
 
-def view_html(picture: Picture) -> str:
-    """The whole view."""
+def view_html(picture: Picture, plots: Sequence[str] = (), note: str = "") -> str:
+    """The whole view.
+
+    Args:
+        picture: What it shows.
+        plots: Its plots as SVG.
+        note: A line in the place of plots; empty for none.
+    """
     return (
-        f'<div style="font-family:{FONT};color:{TEXT};line-height:1.5">{_head(picture)}'
-        f"{_best(picture)}{_plots(picture)}{_table(picture)}</div>"
+        # A grid, for a wide table to scroll within its column rather than to widen it.
+        f'<div style="font-family:{FONT};color:{TEXT};line-height:1.5;display:grid;'
+        f'grid-template-columns:minmax(0,1fr)">{_head(picture)}'
+        f"{_best(picture)}{_plots(plots, note)}{_table(picture)}</div>"
     )
 
 
@@ -85,8 +92,9 @@ def _best_words(picture: Picture, best: Job) -> str:
     return f"{value} with {at or 'no hyperparameters'} (job {best.job_id})"
 
 
-def _plots(picture: Picture) -> str:
-    plots = [plot for plot in (metric_plot(picture), parallel_plot(picture)) if plot]
+def _plots(plots: Sequence[str], note: str) -> str:
+    if note:
+        return f'<div style="color:{FAINT};font-size:0.9em">{html.escape(note)}</div>'
     if not plots:
         return ""
     columns = "".join(
@@ -102,9 +110,10 @@ def _table(picture: Picture) -> str:
     parameters = picture.hyperparameter_names[:_MOST_COLUMNS]
     results = picture.result_names[:_MOST_COLUMNS]
     line = f"border-bottom:1px solid {BORDER};padding:2px 10px 2px 0;text-align:left"
+    reason = ["reason"] if any(job.reason for job in shown) else []
     head = "".join(
         f'<th style="{line};font-weight:600;background:none">{html.escape(name)}</th>'
-        for name in ("job", "status", *parameters, *results, "time")
+        for name in ("job", "status", *parameters, *results, "time", *reason)
     )
     body = "".join(
         f'<tr style="background:none">{_cells(job, picture, parameters, results)}</tr>'
@@ -135,14 +144,12 @@ def _rows(picture: Picture) -> list[Job]:
 
 def _cells(job: Job, picture: Picture, parameters: Sequence[str], results: Sequence[str]) -> str:
     look = _LOOKS[job.status]
-    padding = "padding:1px 10px 1px 0;text-align:left;vertical-align:top"
+    padding = "padding:1px 10px 1px 0;text-align:left;vertical-align:top;white-space:nowrap"
     is_best = picture.best is not None and picture.best.job_id == job.job_id
     weight = ";font-weight:600" if is_best else ""
-    words = f"{job.status.lower()}{f': {job.reason}' if job.reason else ''}"
     status = (
-        f'<td style="{padding};color:{look.colour};max-width:300px;overflow:hidden;'
-        f'text-overflow:ellipsis;white-space:nowrap" title="{html.escape(words)}">'
-        f'<span aria-hidden="true">{look.sign}</span> {html.escape(words)}</td>'
+        f'<td style="{padding};color:{look.colour}">'
+        f'<span aria-hidden="true">{look.sign}</span> {job.status.lower()}</td>'
     )
     values = [_shown(job.hyperparameters.get(name, "")) for name in parameters]
     values += [_shown(job.results.get(name, "")) for name in results]
@@ -151,7 +158,18 @@ def _cells(job: Job, picture: Picture, parameters: Sequence[str], results: Seque
         for value in (*values, _time(job))
     )
     name = f'<td style="{padding};font-family:{CODE_FONT}">{html.escape(job.job_id)}</td>'
-    return name + status + rest
+    return name + status + rest + _reason(job, padding)
+
+
+def _reason(job: Job, padding: str) -> str:
+    """Where others have one, too; a long one is whole under the pointer."""
+    if not job.reason:
+        return ""
+    words = html.escape(job.reason)
+    return (
+        f'<td style="{padding};color:{FAINT};max-width:300px;overflow:hidden;'
+        f'text-overflow:ellipsis" title="{words}">{words}</td>'
+    )
 
 
 def _time(job: Job) -> str:

@@ -1,71 +1,138 @@
-"""The plots of an experiment, by matplotlib, as SVG: they stay in saved notebooks as they are."""
+"""The plots of an experiment, by matplotlib, as SVG: they stay in saved notebooks as they are.
+
+They are drawn in a process of their own (`plot_process`), whatever the kernel's matplotlib is set
+to; so nothing here may import the database.
+"""
 
 from __future__ import annotations
 
 import io
 import math
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Self
 
-from caikit_nb.experiments.encoding import JSON
-from caikit_nb.experiments.picture import Picture
+from caikit_nb.experiments.encoding import JSON, storable_text
 from caikit_nb.experiments.results import number
 
-# Grey reads well on white and on black.
-_INK, _LINE, _ACCENT = "#808489", "#80848955", "#1976d2"
+if TYPE_CHECKING:
+    from caikit_nb.experiments.picture import Picture
+
+# These read well on white and on black.
+_INK, _LINE, _ACCENT, _BEST = "#808489", "#80848955", "#2f8fe8", "#3c9d4a"
+_POOR_TO_GOOD = ("#8a90a0", "#2f8fe8", "#f08c00")
 _SIZE = (5.2, 2.7)
 _MOST_AXES = 8
 _MOST_LINES = 400
 _MOST_TICKS = 5
+_MOST_IN_A_NAME, _MOST_IN_A_VALUE, _MOST_IN_A_TITLE = 14, 12, 50
+# More dots are smaller as an image.
+_MOST_DOTS, _CRISP_DPI = 1000, 130
+# Beyond it, matplotlib's own sums overflow.
+_LARGEST = 1e300
 
 
-def metric_plot(picture: Picture) -> str:
-    """The metric over the trials, and the best so far; empty if there is no number yet."""
-    points = picture.values()
-    if not points:
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """What the plots show of an experiment; JSON, so that it can cross to their process.
+
+    Attributes:
+        metric: The result that is looked at.
+        objective: ``min`` or ``max``.
+        points: The place of each job that is DONE with a number, from 1, and that number.
+        hyperparameters: Those that vary, by name: their values in the newest of these jobs.
+    """
+
+    metric: str
+    objective: str
+    points: Sequence[tuple[int, float]]
+    hyperparameters: Mapping[str, Sequence[JSON]]
+
+    @classmethod
+    def of(cls, picture: Picture) -> Self:
+        """Those of a picture."""
+        points = [(at, value) for at, value in picture.values() if abs(value) < _LARGEST]
+        done = [picture.jobs[at - 1].hyperparameters for at, _ in points[-_MOST_LINES:]]
+        values = {name: [each.get(name) for each in done] for name in picture.hyperparameter_names}
+        varying = {k: found for k, found in values.items() if len(set(map(repr, found))) > 1}
+        return cls(picture.metric or "", picture.objective, points, varying)
+
+    def to_json(self) -> JSON:
+        """What `from_json` reads."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, sent: JSON) -> Self:
+        """The trials of that."""
+        return cls(**sent)
+
+
+def draw_plots(trials: Trials) -> list[str]:
+    """Both plots as SVG; those for which there is too little to see are left out."""
+    return [plot for plot in (metric_plot(trials), parallel_plot(trials)) if plot]
+
+
+def metric_plot(trials: Trials) -> str:
+    """The metric over the trials, and the best so far; empty of less than two trials."""
+    if len(trials.points) < 2:
         return ""
     figure, axes = _figure()
-    numbers, values = zip(*points, strict=True)
-    axes.plot(numbers, values, "o", color=_ACCENT, alpha=0.55, markersize=4, markeredgewidth=0)
-    axes.step(numbers, _best_so_far(values, picture.objective), where="post", color="#2e7d32")
+    numbers, values = zip(*trials.points, strict=True)
+    many = len(values) > _MOST_DOTS
+    size, alpha = (2, 0.4) if many else (4, 0.7)
+    dots = {"color": _ACCENT, "markersize": size, "markeredgewidth": 0, "alpha": alpha}
+    axes.plot(numbers, values, "o", rasterized=many, **dots)
+    steps = _best_so_far(trials.points, trials.objective)
+    axes.step(*zip(*steps, strict=True), where="post", color=_BEST)
     axes.set_xlabel("trial", color=_INK)
-    axes.set_title(f"{picture.metric}, and the best so far", color=_INK, fontsize=9, loc="left")
+    metric = _label(trials.metric, _MOST_IN_A_TITLE)
+    axes.set_title(f"{metric}, and the best so far", color=_INK, fontsize=9, loc="left")
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(visible=True, color=_LINE, linewidth=0.5)
-    return _svg(figure, f"{picture.metric} over the trials")
+    return _svg(figure, f"{trials.metric} over the trials")
 
 
-def _best_so_far(values: Sequence[float], objective: str) -> list[float]:
+def _best_so_far(points: Sequence[tuple[int, float]], objective: str) -> list[tuple[int, float]]:
+    """Where it changes, and how far it holds."""
     better = max if objective == "max" else min
-    found: list[float] = []
-    for value in values:
-        found.append(better(found[-1], value) if found else value)
-    return found
+    found = [points[0]]
+    for at, value in points:
+        if better(found[-1][1], value) != found[-1][1]:
+            found.append((at, value))
+    return [*found, (points[-1][0], found[-1][1])]
 
 
-def parallel_plot(picture: Picture) -> str:
-    """A line for each trial across its hyperparameters to the metric; empty if there are none."""
-    names = [name for name in picture.hyperparameter_names if _varies(picture, name)]
-    done = [picture.jobs[at - 1] for at, _ in picture.values()][-_MOST_LINES:]
-    if not names or len(done) < 2:
+def parallel_plot(trials: Trials) -> str:
+    """A line for each trial across its hyperparameters to the metric; empty if none varies."""
+    results = [value for _, value in trials.points[-_MOST_LINES:]]
+    shown = list(trials.hyperparameters.items())[:_MOST_AXES]
+    if not shown or len(results) < 2:
         return ""
-    names = names[:_MOST_AXES]
-    scales = [_Scale(name, [job.hyperparameters.get(name) for job in done]) for name in names]
-    metric = picture.metric or ""
-    scales.append(_Scale(metric, [job.results[metric] for job in done]))
+    scales = [_Scale(name, values) for name, values in (*shown, (trials.metric, results))]
     figure, axes = _figure()
-    from matplotlib import colormaps
-
-    order = sorted(range(len(done)), key=lambda i: scales[-1].heights[i])
-    for i in order if picture.objective == "max" else reversed(order):
-        height = scales[-1].heights[i]
-        shade = height if picture.objective == "max" else 1 - height
-        heights = [scale.heights[i] for scale in scales]
-        axes.plot(heights, color=colormaps["viridis"](0.9 * shade), alpha=0.75, linewidth=1.1)
+    _draw_lines(axes, scales, is_max_best=trials.objective == "max")
     _draw_scales(axes, scales)
     axes.set_title("hyperparameters and result", color=_INK, fontsize=9, loc="left", pad=16)
     return _svg(figure, "hyperparameters and result of each trial")
+
+
+def _draw_lines(axes: Any, scales: Sequence[_Scale], *, is_max_best: bool) -> None:
+    """From grey to orange, the best above the others."""
+    from matplotlib.collections import LineCollection
+    from matplotlib.colors import LinearSegmentedColormap
+
+    colours = LinearSegmentedColormap.from_list("goodness", _POOR_TO_GOOD)
+    results = scales[-1].heights
+    goodness = results if is_max_best else [1 - height for height in results]
+    order = sorted(range(len(goodness)), key=lambda i: goodness[i])
+    lines = LineCollection(
+        [list(enumerate(scale.heights[i] for scale in scales)) for i in order],
+        colors=[colours(goodness[i]) for i in order],
+        alpha=0.75,
+        linewidths=1.1,
+    )
+    axes.add_collection(lines)
 
 
 def _draw_scales(axes: Any, scales: Sequence[_Scale]) -> None:
@@ -90,10 +157,6 @@ def _draw_tick(axes: Any, at: int, height: float, label: str) -> None:
         axes.text(at, -0.03, label, ha="center", va="top", **style)
 
 
-def _varies(picture: Picture, name: str) -> bool:
-    return len({repr(job.hyperparameters.get(name)) for job in picture.jobs}) > 1
-
-
 class _Scale:
     """One axis: each value's height from 0 to 1, and some labels.
 
@@ -102,13 +165,13 @@ class _Scale:
     """
 
     def __init__(self, name: str, values: Sequence[JSON]) -> None:
-        self.name = name if len(name) <= 14 else f"{name[:13]}…"
+        self.name = _label(name, _MOST_IN_A_NAME)
         numbers = [number(value) for value in values]
-        plain = [each for each in numbers if each is not None and math.isfinite(each)]
+        plain = [each for each in numbers if each is not None and abs(each) < _LARGEST]
         if len(plain) == len(values):
             self._place_numbers(plain)
         else:
-            self._place_kinds([_short(value) for value in values])
+            self._place_kinds([_shown(value) for value in values])
 
     def _place_numbers(self, values: Sequence[float]) -> None:
         low, high = min(values), max(values)
@@ -130,9 +193,14 @@ class _Scale:
         self.ticks = [(place, kind) for kind, place in places.items()][:_MOST_TICKS]
 
 
-def _short(value: JSON) -> str:
-    text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= 12 else f"{text[:11]}…"
+def _shown(value: JSON) -> str:
+    return _label(value if isinstance(value, str) else repr(value), _MOST_IN_A_VALUE)
+
+
+def _label(text: str, most: int) -> str:
+    """A text that may stand in XML, cut."""
+    plain = "".join(c if c.isprintable() else " " for c in storable_text(text))
+    return plain if len(plain) <= most else f"{plain[: most - 1]}…"
 
 
 def _figure() -> tuple[Any, Any]:
@@ -152,16 +220,13 @@ def _svg(figure: Any, title: str) -> str:
     """The figure as an image that fits its column, with the page's own font."""
     import html
 
-    import matplotlib
-
     out = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": title}):
-        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
+    figure.savefig(out, format="svg", transparent=True, metadata={"Date": None}, dpi=_CRISP_DPI)
     svg = out.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r'<svg ([^>]*?)width="[^"]*" height="[^"]*"', r"<svg \1", svg, count=1)
     svg = re.sub(r'<svg ([^>]*?)height="[^"]*"([^>]*?)width="[^"]*"', r"<svg \1\2", svg, count=1)
-    label = html.escape(title)
+    label = html.escape(_label(title, 2 * _MOST_IN_A_TITLE))
     return svg.replace(
         "<svg ", f'<svg role="img" aria-label="{label}" style="width:100%;height:auto" ', 1
     )

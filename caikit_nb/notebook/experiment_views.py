@@ -9,24 +9,28 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from caikit_nb.errors import ExperimentError
+from caikit_nb.errors import ExperimentError, NotInDatabaseError
 from caikit_nb.execution.watcher import stillness
 from caikit_nb.experiments import running
 from caikit_nb.notebook.live_tables import Place
+from caikit_nb.notebook.plotter import Plotter
+from caikit_nb.notebook.view_bundle import view_bundle
 
 if TYPE_CHECKING:
     from caikit_nb.experiments.experiment import Experiment
+    from caikit_nb.experiments.picture import Picture
 
 logger = logging.getLogger(__name__)
 
 MOST_LIVE = 3
 _BUSY_S, _IDLE_S = 1.0, 5.0
-_WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 class ExperimentViews:
@@ -34,8 +38,8 @@ class ExperimentViews:
 
     def __init__(self, shell: InteractiveShell, *, has_widgets: bool) -> None:
         self._shell, self._has_widgets = shell, has_widgets
+        self._plotter, self._pid = Plotter(), os.getpid()
         self._shown: list[ExperimentView] = []
-        self._running: list[tuple[running.ExperimentRun, ExperimentView]] = []
         self._wakened, self._closed = threading.Event(), False
         self._thread: threading.Thread | None = None
         running.on_run.append(self._show_run)
@@ -59,17 +63,10 @@ class ExperimentViews:
         if not found:
             print("no experiments yet: %%caikit_job -e NAME makes one")
 
-    def keep_ends(self, *_: Any) -> None:
-        """Draw, before the cell is over, which runs have ended in it (see `Cards.end_cell`)."""
-        ended = [pair for pair in self._running if not pair[0].is_running]
-        for pair in ended:
-            self._running.remove(pair)
-            self._draw(pair[1])
-
     def show(self, experiment: Experiment) -> ExperimentView:
         """Show an experiment in the running cell."""
         place = Place.of_running_cell(self._shell) if self._has_widgets else Place(None, None)
-        view = ExperimentView(experiment, self._shell, place)
+        view = ExperimentView(experiment, self._shell, place, self._plotter)
         view.show(has_widgets=self._has_widgets)
         if not self._has_widgets:
             return view
@@ -83,31 +80,44 @@ class ExperimentViews:
             self._thread.start()
         return view
 
+    def show_as_value(self, experiment: Experiment) -> None:
+        """Show an experiment that is a cell's value; its name alone in a job or in no database."""
+        try:
+            if os.getpid() == self._pid:
+                self.show(experiment)
+                return
+        except NotInDatabaseError:
+            pass
+        print(repr(experiment))
+
     def close(self) -> None:
         """Draw no more."""
         self._closed = True
         self._wakened.set()
+        self._plotter.close()
         if self._show_run in running.on_run:
             running.on_run.remove(self._show_run)
 
     def _show_run(self, run: running.ExperimentRun) -> None:
         view = self.show(run.experiment)
         if self._has_widgets:
-            self._running.append((run, view))
+            # A notebook that is executed without a page is over once the run is.
+            run.on_end.append(lambda: self._draw(view))
 
     def _run(self) -> None:
         pid, wait_s = os.getpid(), _BUSY_S
         while not self._closed and os.getpid() == pid:
             self._wakened.wait(wait_s)
             self._wakened.clear()
+            began = time.monotonic()
             busy = [self._draw(view) for view in list(self._shown)]
-            wait_s = _BUSY_S if any(busy) else _IDLE_S
+            # Of thousands of jobs it takes a while, in which cells are slower.
+            wait_s = max(_BUSY_S if any(busy) else _IDLE_S, 4 * (time.monotonic() - began))
 
     def _draw(self, view: ExperimentView) -> bool:
         """Bring a view up to date; returns whether something happens in its experiment."""
         try:
-            with stillness.working():
-                return view.draw()
+            return view.draw()
         except ExperimentError as error:
             logger.info("a view stands still: %s", error)
         except Exception:
@@ -123,56 +133,77 @@ class ExperimentView:
         experiment: What is shown.
         shell: Where it is displayed.
         place: The cell that shows it.
+        plotter: Draws its plots.
     """
 
-    def __init__(self, experiment: Experiment, shell: InteractiveShell, place: Place) -> None:
+    def __init__(
+        self, experiment: Experiment, shell: InteractiveShell, place: Place, plotter: Plotter
+    ) -> None:
         self._experiment, self._shell, self.place = experiment, shell, place
+        self._plotter, self._turn = plotter, threading.Lock()
         self._display_id = uuid.uuid4().hex
-        self._drawn: Any = None
+        self._drawn: Hashable = None
         self._is_settled = False
-        self._drawing = threading.Lock()
 
     def show(self, *, has_widgets: bool) -> None:
-        """Display it."""
+        """Display it; while jobs run without its plots, which come soon."""
         from caikit_nb.experiments.picture import Picture
         from caikit_nb.notebook.experiment_parts import view_html, view_text
 
-        self._drawn = self._experiment.fingerprint()
-        picture = Picture.of(self._experiment)
+        seen, picture = self._experiment.fingerprint(), Picture.of(self._experiment)
         if not has_widgets:
             print(view_text(picture))
             return
         import ipywidgets
 
-        self._html = ipywidgets.HTML(view_html(picture))
         self._is_settled = not picture.is_active
-        self._publish(self._html.value, view_text(picture), update=False)
+        self._drawn = seen if self._is_settled else None
+        plots = self._plots(picture) if self._is_settled else ()
+        self._html = ipywidgets.HTML(view_html(picture, plots, self._plotter.why_none))
+        self._publish(picture, update=False)
 
     def draw(self) -> bool:
         """Bring it up to date; returns whether something happens in its experiment."""
-        with self._drawing:
-            return self._draw()
+        from caikit_nb.notebook.experiment_parts import view_html
 
-    def _draw(self) -> bool:
+        with self._turn:
+            with stillness.working():
+                is_active, picture = self._look()
+            if picture is None:
+                return is_active
+            plots = self._plots(picture)
+            with stillness.working():
+                self._html.value = view_html(picture, plots, self._plotter.why_none)
+                self._is_settled = not picture.is_active
+                if self._is_settled:
+                    # What a saved notebook keeps; while jobs run it would redraw the page.
+                    self._publish(picture, update=True)
+            return is_active
+
+    def _look(self) -> tuple[bool, Picture | None]:
+        """Whether something happens, and how it stands if that is not what was drawn."""
         from caikit_nb.experiments.picture import Picture
-        from caikit_nb.notebook.experiment_parts import view_html, view_text
 
         counts = self._experiment.counts()
         is_active = bool(counts.get("RUNNING") or counts.get("QUEUED"))
         seen = self._experiment.fingerprint()
-        if seen != self._drawn or is_active == self._is_settled:
-            picture = Picture.of(self._experiment)
-            self._html.value = view_html(picture)
-            if not picture.is_active:
-                # What a saved notebook keeps; while jobs run it would redraw the page.
-                self._publish(self._html.value, view_text(picture), update=True)
-            self._drawn, self._is_settled = seen, not picture.is_active
-        return is_active
+        if seen == self._drawn and is_active != self._is_settled:
+            return is_active, None
+        self._drawn = seen
+        return is_active, Picture.of(self._experiment)
 
-    def _publish(self, view: str, text: str, *, update: bool) -> None:
-        model = {"version_major": 2, "version_minor": 0, "model_id": self._html.model_id}
+    def _plots(self, picture: Picture) -> Sequence[str]:
+        from caikit_nb.notebook.experiment_plots import Trials
+
+        return self._plotter.draw(Trials.of(picture))
+
+    def _publish(self, picture: Picture, *, update: bool) -> None:
+        from caikit_nb.notebook.experiment_parts import view_text
+
+        # Without its kernel it is no less true: its jobs may be run elsewhere.
+        text, kept = view_text(picture), self._html.value
         self._shell.display_pub.publish(
-            {_WIDGET_VIEW: model, "text/html": view, "text/plain": text},
+            view_bundle(self._html.model_id, kept, text, has_ended=True),
             transient={"display_id": self._display_id},
             update=update,
         )

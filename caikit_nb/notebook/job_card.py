@@ -22,13 +22,11 @@ from caikit_nb.notebook.job_view import card_html, card_text
 from caikit_nb.notebook.kept import countdown, time_left
 from caikit_nb.notebook.output_area import OutputArea
 from caikit_nb.notebook.sent import Sender
+from caikit_nb.notebook.view_bundle import view_bundle
 
 logger = logging.getLogger(__name__)
 
-_WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 _CHART_INTERVAL_S = 0.45
-# JupyterLab shows the saved card of a kernel that is gone by this (labextension/src/card.ts).
-_CARD = "application/vnd.caikit-nb.card+json"
 
 
 class JobCard:
@@ -205,20 +203,13 @@ class JobCard:
     def _publish(self, update: bool) -> None:
         self._saved = card_html(self.job)
         self._sender.sent(1)
-        data = {
-            _WIDGET_VIEW: {
-                "version_major": 2,
-                "version_minor": 0,
-                "model_id": self.box.model_id,
-            },
-            _CARD: {
-                "version": 1,
-                "id": self.job.spec.id,
-                "ended": self.job.ended.is_set(),
-            },
-            "text/html": self._saved,
-            "text/plain": card_text(self.job),
-        }
+        data = view_bundle(
+            self.box.model_id,
+            self._saved,
+            card_text(self.job),
+            has_ended=self.job.ended.is_set(),
+            job_id=self.job.spec.id,
+        )
         self._shell.display_pub.publish(
             data, transient={"display_id": self._display_id}, update=update
         )

@@ -24,12 +24,11 @@ from caikit_nb.notebook.table_controls import TableControls
 from caikit_nb.notebook.table_row import TableRow
 from caikit_nb.notebook.table_widgets import TableWidgets
 from caikit_nb.notebook.trait_changes import TraitChanges
+from caikit_nb.notebook.view_bundle import view_bundle
 
 PAGE_ROWS = 20
 SETTLED_S = 1.0
 HELD_S = 1.5
-
-_WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 class LiveTable:
@@ -100,15 +99,12 @@ class LiveTable:
         """Display it in the running cell, or renew what a saved notebook keeps of it."""
         self._saved = None if standing.has_active else standing.counts
         static = job_table(standing)
-        data = {
-            _WIDGET_VIEW: {
-                "version_major": 2,
-                "version_minor": 0,
-                "model_id": self._box.model_id,
-            },
-            "text/html": static._repr_html_(),
-            "text/plain": repr(static),
-        }
+        data = view_bundle(
+            self._box.model_id,
+            static._repr_html_(),
+            repr(static),
+            has_ended=not standing.has_active,
+        )
         self._shell.display_pub.publish(
             data, transient={"display_id": self._display_id}, update=update
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import re
 import threading
 from collections.abc import Callable
@@ -21,6 +22,8 @@ from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.options import JobOptions
 from caikit_nb.trials.recorder import record
 from caikit_nb.trials.stored_trial import StoredTrial
+
+logger = logging.getLogger(__name__)
 
 _RESULT = "result"
 _LOOK_AGAIN_S = 1.0
@@ -47,6 +50,7 @@ class BackgroundRun:
     Attributes:
         experiment: The experiment.
         futures: The jobs that were begun, oldest first.
+        on_end: Called when it has ended, before those are told who `wait` for it.
         error: What ended it before its time; None if nothing did.
     """
 
@@ -71,6 +75,7 @@ class BackgroundRun:
         self._workers, self._most = workers, jobs
         self._job_name = re.sub(r"\W", "_", experiment.name)[:40]
         self.futures: list[JobFuture] = []
+        self.on_end: list[Callable[[], object]] = []
         self.error: BaseException | None = None
         self._busy, self._news = 0, threading.Condition()
         self._cancelled, self._ended = False, threading.Event()
@@ -114,6 +119,12 @@ class BackgroundRun:
             future.cancel()
 
     def _run(self) -> None:
+        with self._executor.queue.at_least(self._workers or 1):
+            self._keep_workers_busy()
+        self._tell_end()
+        self._ended.set()
+
+    def _keep_workers_busy(self) -> None:
         try:
             while self._wait_for_a_worker() and self._start_one():
                 pass
@@ -122,7 +133,13 @@ class BackgroundRun:
         with self._news:
             while self._busy:
                 self._news.wait()
-        self._ended.set()
+
+    def _tell_end(self) -> None:
+        for listener in self.on_end:
+            try:
+                listener()
+            except Exception:
+                logger.exception("a listener failed for %r", self)
 
     def _wait_for_a_worker(self) -> bool:
         """Wait until another job may begin; False if none may any more."""
@@ -166,7 +183,7 @@ class BackgroundRun:
         try:
             with stillness.working():
                 future = self._executor.submit_function(
-                    options, self._train, (), row.hyperparameters, before_start=self._follow(row)
+                    options, self._train, (), row.hyperparameters, self._follow(row)
                 )
         except BaseException:
             self._one_ended()

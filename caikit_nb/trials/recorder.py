@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -25,6 +26,16 @@ _STATUSES = {
 }
 # The watcher must not wait for a database.
 _writes = SerialThread("caikit_nb experiments")
+_jobs: weakref.WeakValueDictionary[tuple[str, str, str], Job] = weakref.WeakValueDictionary()
+
+
+def job_of(row: Row) -> Job | None:
+    """The background job of this session that ran a row; the newest, None if none did."""
+    return _jobs.get(_key(row))
+
+
+def _key(row: Row) -> tuple[str, str, str]:
+    return row.experiment.database_url, row.experiment.name, row.job_id
 
 
 def record(
@@ -43,6 +54,7 @@ def record(
         gives_back: Queue the row again if the session is closed before the job has ended.
         then: Called afterwards, in a background thread.
     """
+    _jobs[_key(row)] = job
 
     def write(_: Job) -> None:
         try:
@@ -61,8 +73,10 @@ def _write_end(job: Job, row: Row, result_name: str | None) -> None:
     row.status, row.reason = _STATUSES[job.status], job.reason
     row.results |= {name: points[-1][1] for name, points in job.attempt.metrics.items() if points}
     try:
-        if result_name is not None and job.status is JobStatus.COMPLETED:
-            row.results |= plain_values(_returned(job, result_name), "results")
+        if job.status is JobStatus.COMPLETED:
+            if result_name is not None:
+                row.results |= plain_values(_returned(job, result_name), "results")
+            _check_result(row)
     except Exception as error:  # noqa: BLE001 - or it would stay RUNNING, and be run again
         row.status, row.reason = statuses.CRASHED, str(error)
     try:
@@ -71,6 +85,13 @@ def _write_end(job: Job, row: Row, result_name: str | None) -> None:
         job.notes.append(f"its end was not recorded in the experiment: {error}")
         logger.warning("the end of %s was not recorded: %s", row, error)
         job.changed()
+
+
+def _check_result(row: Row) -> None:
+    """A search can learn nothing of a job that gave no result."""
+    wanted = row.experiment.objective_of(None)[0]
+    if wanted is not None and wanted not in row.results:
+        raise ValueError(f"it gave no result {wanted!r}, which the search goes by")
 
 
 def _returned(job: Job, result_name: str) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,20 +21,28 @@ class StoredTrial:
         experiment: The experiment's name.
         job_id: The row.
         results: What the row had when the job was submitted.
+        is_replay: Whether the job is run once more; then the row hears nothing of it.
     """
 
     url: str
     experiment: str
     job_id: str
     results: Mapping[str, Any] = field(default_factory=dict)
+    is_replay: bool = False
 
     @classmethod
     def of(cls, job: Job) -> Self:
         """That of a job which was claimed here."""
         return cls(job.experiment.database_url, job.experiment.name, job.job_id, dict(job.results))
 
+    def for_replay(self) -> Self:
+        """What a replay of the job has in its place."""
+        return dataclasses.replace(self, is_replay=True)
+
     def should_prune(self, value: float, step: int) -> bool:
         """See `CurrentJob.should_prune`."""
+        if self.is_replay:
+            return False
         return _row(self.url, self.experiment, self.job_id).should_prune(value, step)
 
 

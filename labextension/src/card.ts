@@ -65,7 +65,7 @@ export class CardRenderer extends Panel implements IRenderMime.IRenderer {
     this._saved = rendermime.createRenderer(HTML_MIME_TYPE);
     this._note.addClass('jp-caikit-Card-note');
     this._lost = trans.__(
-      'As it was saved: the kernel that ran this job is gone, and the job with it.'
+      'As it was saved: the kernel is gone, and what ran there with it.'
     );
     this._note.hide();
     this.addWidget(this._saved);

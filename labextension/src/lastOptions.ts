@@ -3,8 +3,13 @@ import type { IStateDB } from '@jupyterlab/statedb';
 import { type IRunOptions, NO_OPTIONS } from './magicLine';
 
 const KEY = 'caikit-nb:last-options';
-/** What belongs to one cell; the rest is a matter of habit. */
-const OF_A_CELL = { name: '', out: '' };
+
+/** Without what belongs to one cell; the rest is a matter of habit. */
+function habits(options: IRunOptions): IRunOptions {
+  // Without its experiment there is no next job of it.
+  const more = options.more.replace(/(^|\s+)--next(?=\s|$)/g, '').trim();
+  return { ...options, name: '', out: '', experiment: '', more };
+}
 
 /** The options of the last job that was run by a button: of the same cell, else of any. */
 export class LastOptions {
@@ -16,12 +21,12 @@ export class LastOptions {
       return known;
     }
     const saved = await this.state?.fetch(KEY);
-    return { ...NO_OPTIONS, ...textsOf(saved), ...OF_A_CELL };
+    return habits({ ...NO_OPTIONS, ...textsOf(saved) });
   }
 
   async remember(cellId: string, options: IRunOptions): Promise<void> {
     this._ofCells.set(cellId, options);
-    await this.state?.save(KEY, { ...options, ...OF_A_CELL });
+    await this.state?.save(KEY, { ...habits(options) });
   }
 
   private readonly _ofCells = new Map<string, IRunOptions>();

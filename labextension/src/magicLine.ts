@@ -5,6 +5,7 @@ export interface IRunOptions {
   readonly startMethod: string;
   readonly retain: string;
   readonly timeout: string;
+  readonly experiment: string;
   /** All other options, as they are typed. */
   readonly more: string;
 }
@@ -15,6 +16,7 @@ export const NO_OPTIONS: IRunOptions = {
   startMethod: '',
   retain: '',
   timeout: '',
+  experiment: '',
   more: ''
 };
 
@@ -33,9 +35,11 @@ const FIELDS: Readonly<Record<string, Field>> = {
   '-m': 'startMethod',
   '--start-method': 'startMethod',
   '--retain': 'retain',
-  '--timeout': 'timeout'
+  '--timeout': 'timeout',
+  '-e': 'experiment',
+  '--experiment': 'experiment'
 };
-const FLAGS = ['--save-with-id', '--wait', '--quiet'];
+const FLAGS = ['--next', '--save-with-id', '--wait', '--quiet'];
 const TOKEN = /(?:"[^"]*"|'[^']*'|[^\s"'])+/g;
 
 /** Take a cell apart into the magic's line and what it runs. */
@@ -84,6 +88,7 @@ export function formatLine(options: IRunOptions): string {
     option('-m', options.startMethod),
     option('--retain', options.retain),
     option('--timeout', options.timeout),
+    option('-e', options.experiment),
     options.more.trim()
   ];
   return parts.filter(part => part).join(' ');

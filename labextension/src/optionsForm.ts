@@ -57,6 +57,7 @@ export class OptionsForm
       startMethod: value('startMethod'),
       retain: value('retain'),
       timeout: value('timeout'),
+      experiment: value('experiment'),
       more: value('more')
     };
   }
@@ -117,6 +118,12 @@ function fields(trans: TranslationBundle): IField[] {
       label: trans.__('Time limit'),
       help: trans.__('The job is ended past it; none if empty'),
       example: '1h'
+    },
+    {
+      key: 'experiment',
+      label: trans.__('Experiment'),
+      help: trans.__('Keeps its parameters, metrics and source; made if new'),
+      example: 'digits'
     },
     {
       key: 'more',

@@ -32,13 +32,16 @@ describe('splitCell', () => {
 describe('parseLine', () => {
   it('reads the options of the form', () => {
     expect(
-      parseLine('train -o model,history -m spawn --retain 2h --timeout=1h')
+      parseLine(
+        'train -o model,history -m spawn --retain 2h --timeout=1h -e digits'
+      )
     ).toEqual({
       name: 'train',
       out: 'model,history',
       startMethod: 'spawn',
       retain: '2h',
       timeout: '1h',
+      experiment: 'digits',
       more: ''
     });
   });
@@ -51,18 +54,27 @@ describe('parseLine', () => {
     });
   });
 
+  it('takes no name for the value of a flag', () => {
+    expect(parseLine('-e "my digits" --next train')).toMatchObject({
+      name: 'train',
+      experiment: 'my digits',
+      more: '--next'
+    });
+  });
+
   it('joins variables that are named apart', () => {
     expect(parseLine('-o a --out b -oc').out).toBe('a,b,c');
   });
 });
 
 describe('formatLine', () => {
-  it.each(['', 'train', 'train -o a,b -m fork --retain 1d -p x=1 --quiet'])(
-    'writes %j as it was read',
-    line => {
-      expect(formatLine(parseLine(line))).toBe(line);
-    }
-  );
+  it.each([
+    '',
+    'train',
+    'train -o a,b -m fork --retain 1d -e e -p x=1 --quiet'
+  ])('writes %j as it was read', line => {
+    expect(formatLine(parseLine(line))).toBe(line);
+  });
 
   it('takes names as people write them', () => {
     expect(formatLine({ ...NO_OPTIONS, out: ' a , b ' })).toBe('-o a,b');
@@ -71,6 +83,9 @@ describe('formatLine', () => {
   it('quotes what a shell would take apart', () => {
     expect(formatLine({ ...NO_OPTIONS, retain: "1 d'" })).toBe(
       `--retain '1 d'"'"''`
+    );
+    expect(formatLine({ ...NO_OPTIONS, experiment: 'my digits' })).toBe(
+      "-e 'my digits'"
     );
   });
 });

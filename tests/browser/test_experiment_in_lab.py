@@ -18,8 +18,14 @@ run = search.run(train, workers=2, jobs=12)
 run"""
 
 
+# What a person would ever see of the widgets' own way to fail.
+BLUNDERS = ("Loading widget", "Error displaying widget", "model not found")
+
+
 @pytest.fixture
 def page(lab_page):
+    for file in lab_page.server.root.glob("view.sqlite*"):
+        file.unlink()
     lab_page.open(lab_page.write_notebook("experiments.ipynb", [LOAD, RUN, "run.wait()"]))
     lab_page.run_all()
     return lab_page
@@ -34,3 +40,17 @@ def test_a_run_shows_its_jobs_the_best_and_two_plots(page):
     view.get_by_role("row").nth(12).wait_for()  # the headings and all jobs
     view.get_by_text(", running").wait_for()  # the search itself, which could go on
     page.screenshot("experiment")
+
+
+def test_a_saved_notebook_shows_the_last_state_without_its_kernel(page):
+    view = page.cell_output(1)
+    view.get_by_text("best accuracy").wait_for()
+    page.wait_idle()
+    page.save()
+    page.server.shut_down_kernels()
+    page.reload()
+    view.get_by_text("best accuracy").wait_for()
+    view.get_by_role("img", name="hyperparameters and result of each trial").wait_for()
+    assert view.get_by_role("row").count() == 13
+    assert not [words for words in BLUNDERS if words in view.inner_text()]
+    page.screenshot("experiment-without-kernel")

@@ -18,6 +18,12 @@ REPLACE_SOURCE = """([index, source]) => {
     const { content } = window.jupyterapp.shell.currentWidget;
     content.widgets[index].model.sharedModel.setSource(source);
 }"""
+CHANGE_KERNEL = """async () => {
+    const { sessionContext } = window.jupyterapp.shell.currentWidget;
+    const before = sessionContext.session.kernel.id;
+    await sessionContext.changeKernel({ name: 'python3' });
+    return sessionContext.session.kernel.id !== before;
+}"""
 # JupyterLab makes no sidebar narrower.
 NARROWEST = 250
 PANEL = "caikit-nb:show-jobs"
@@ -168,6 +174,22 @@ def test_restart_clears_the_panel(lab):
     page.panel.get_by_role("button", name="Load").wait_for(state="detached")
     page.run_cell(1)
     page.job("endless").get_by_text("running").wait_for()
+
+
+def test_another_kernel_is_another_one_s_jobs(lab):
+    page = lab(ENDLESS)
+    page.job("endless").wait_for()
+    assert page.page.evaluate(CHANGE_KERNEL)
+    page.job("endless").wait_for(state="detached")
+    page.cell_output(1).get_by_text("the kernel is gone").wait_for()
+    page.panel.get_by_role("button", name="Load").wait_for()
+    page.run_cell(0)
+    page.wait_idle()
+    page.run_cell(1)
+    page.job("endless").get_by_text("running").wait_for()
+    page.panel.get_by_role("button", name="Cancel endless").click()
+    page.job("endless").get_by_text("canceled").wait_for()
+    page.cell_output(1).get_by_text("canceled").first.wait_for()
 
 
 def test_a_kernel_of_another_version_is_told_of(lab_page):

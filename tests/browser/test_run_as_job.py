@@ -73,6 +73,30 @@ def test_form_asks_and_remembers(notebook):
     page.page.get_by_role("button", name="Cancel", exact=True).click()
 
 
+def test_form_records_the_cell_in_an_experiment(notebook):
+    database = "import os; os.environ['CAIKIT_NB_EXPERIMENTS'] = 'sqlite:///form.sqlite'"
+    page = notebook(database, "caikit_nb.log_metric(loss=0.25)", "2", "%caikit_experiment digits")
+    page.run_cell(0)
+    page.wait_idle()
+    page.page.evaluate(SELECT, [1, 1])
+    page.execute("caikit-nb:run-as-job-with-options")
+    form = page.page.locator(".jp-caikit-Form")
+    form.get_by_label("Experiment").fill("digits")
+    form.get_by_label("More options").fill("-p lr=0.1")
+    page.page.get_by_role("button", name="Run", exact=True).click()
+    card = page.cell_output(1)
+    card.get_by_text("completed").first.wait_for()
+    assert "digits" in card.inner_text()
+    page.run_cell(3)
+    page.cell_output(3).get_by_text("0.25 with lr=0.1").wait_for()
+    page.page.evaluate(SELECT, [2, 2])
+    page.execute("caikit-nb:run-as-job-with-options")
+    assert form.get_by_label("Experiment").input_value() == "", "it was that cell's"
+    form.get_by_label("More options").wait_for()
+    page.screenshot("form-with-experiment")
+    page.page.get_by_role("button", name="Cancel", exact=True).click()
+
+
 def test_wrong_option_is_told_under_the_cell(notebook):
     page = notebook("%%caikit_job -m nothing\n1")
     page.execute("caikit-nb:run-as-job")

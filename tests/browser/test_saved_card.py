@@ -65,7 +65,7 @@ def test_a_restart_leaves_the_saved_card_and_says_so(saved):
     card.get_by_role("button", name="Cancel").wait_for()
     page.execute("kernelmenu:restart")
     page.page.locator(".jp-Dialog").get_by_role("button", name="Confirm Kernel Restart").click()
-    card.get_by_text("the kernel that ran this job is gone").wait_for()
+    card.get_by_text("the kernel is gone").wait_for()
     assert not card.get_by_role("button", name="Cancel").is_visible()
     page.screenshot("saved-card-after-restart")
     page.wait_idle()

@@ -222,3 +222,9 @@ def test_a_saved_notebook_keeps_the_last_state_of_the_table(lab):
         page.page.wait_for_timeout(100)
     assert "<table>" in saved
     assert saved.count("running") == ALL_STATES.count("running")
+    page.server.shut_down_kernels()
+    page.reload()
+    table = page.cell_output(2)
+    table.get_by_role("cell", name="divide_0").wait_for()
+    assert "widget" not in table.inner_text()
+    page.screenshot("table-without-kernel")

@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 
@@ -99,6 +101,22 @@ def test_every_search_can_be_added(cli):
     cli("add", "o2", "optuna", json.dumps(stored))
 
 
+def test_people_read_one_line_for_each_value(cli, sqlite_url):
+    cli("add", "e", "grid", "lr=[1]")
+    db = ExperimentDB(sqlite_url)
+    job = db.get_experiment("e").add_job(
+        {"lr": None}, "DONE", {"loss": float("nan"), "ok": True}, source="a = 1\nb = 2\n"
+    )
+    db.close()
+    lines = cli("show", "e", job.job_id).splitlines()
+    assert 'hyperparameters  {"lr": null}' in lines
+    assert 'results          {"loss": "nan", "ok": true}' in lines
+    assert lines[-2:] == ["source           a = 1", "                 b = 2"]
+    assert not [line for line in lines if line.startswith(("reason", "worker"))]
+    assert cli("list", "e").splitlines()[1].split() == [job.job_id, "DONE", "null", "nan", "true"]
+    assert 'params  {"lr": [1]}' in cli("show", "e").splitlines()
+
+
 def test_run_hands_over_the_hyperparameters_and_reads_the_results(cli, capfd):
     cli("add", "e")
     params = ["-p", "learning_rate=0.1", "-p", "none=null", "-p", 'l=[1, "a"]', "-p", 's="t u"']
@@ -134,6 +152,51 @@ def test_a_command_that_fails_crashes_its_job(cli, code, says):
     assert says in first["reason"]
     cli("run", "--ignore-errors", "e", sys.executable, "-c", code)
     assert [job["status"] for job in jobs(cli)] == ["CRASHED", "CRASHED"]
+
+
+NODE = """
+const lr = Number(process.argv[process.argv.indexOf('--lr') + 1]);
+console.log('training');
+console.log('--- RESULTS ---');
+console.log(JSON.stringify({ loss: (lr - 1) ** 2 }));
+"""
+SHELL = 'echo "--- RESULTS ---"; echo "{\\"said\\": \\"$0 $*\\"}"'
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+def test_a_command_of_another_language_takes_part(cli):
+    cli("add", "e", "grid", "lr=[1, 3]")
+    cli("run", "e", "node", "-e", NODE, "--", "%h")
+    assert [job["results"]["loss"] for job in jobs(cli)] == [0, 4]
+
+
+def test_a_shell_takes_part(cli):
+    cli("add", "e", "grid", "lr=[1]", 'kind=["a b"]')
+    cli("run", "e", "sh", "-c", SHELL, "%h", "%j")
+    (job,) = jobs(cli)
+    assert job["results"] == {"said": f"--lr 1 --kind a b {job['id']}"}
+
+
+def test_a_worker_that_is_told_to_end_gives_its_job_back(cli, sqlite_url, tmp_path):
+    cli("add", "e")
+    cli("push", "e", "-p", "x=1")
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    wait = f"import os; os.write(os.open({str(fifo)!r}, os.O_WRONLY), b'x'); input()"
+    code = "from caikit_nb.program import main; main()"
+    worker = subprocess.Popen(
+        [sys.executable, "-c", code, "experiments", "run", "e", sys.executable, "-c", wait],
+        env=environment(sqlite_url),
+        stdin=subprocess.PIPE,
+    )
+    with fifo.open("rb") as begun:
+        assert begun.read(1) == b"x"
+        worker.terminate()
+        assert worker.wait(30) == 128 + signal.SIGTERM
+        assert begun.read() == b"", "the command has ended, too"
+    worker.stdin.close()
+    (job,) = jobs(cli)
+    assert (job["status"], job["reason"]) == ("QUEUED", "its worker was told to end")
 
 
 def test_a_missing_command_crashes_its_job(cli):
@@ -173,14 +236,18 @@ def test_a_token_is_printed_once(cli):
 
 
 def run_program(url, head=""):
-    code = f"{head}\nfrom caikit_nb.experiments.program import main; main()"
-    path = os.pathsep.join(p for p in sys.path if p)
+    code = f"{head}\nfrom caikit_nb.program import main; main()"
     return subprocess.run(
         [sys.executable, "-c", code, "experiments", "list"],
-        env={**os.environ, "CAIKIT_NB_EXPERIMENTS": url, "PYTHONPATH": path},
+        env=environment(url),
         capture_output=True,
         text=True,
     )
+
+
+def environment(url):
+    path = os.pathsep.join(p for p in sys.path if p)
+    return {**os.environ, "CAIKIT_NB_EXPERIMENTS": url, "PYTHONPATH": path}
 
 
 def test_the_program_runs(sqlite_url):
@@ -190,5 +257,7 @@ def test_the_program_runs(sqlite_url):
 
 def test_a_missing_package_is_named_with_its_extra(sqlite_url):
     told = run_program(sqlite_url, "import sys; sys.modules['typer'] = None")
-    assert told.stderr.strip() == 'caikit-nb needs typer: pip install "caikit_nb[experiments]"'
+    assert told.stderr.strip() == (
+        'caikit-nb experiments needs typer: pip install "caikit_nb[experiments]"'
+    )
     assert told.returncode == 1

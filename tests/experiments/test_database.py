@@ -1,10 +1,17 @@
 """The database: experiments, names, migrations, and files that are not what they should be."""
 
+import gc
 import os
 import pickle
+import re
+import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
+import threading
+import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -249,6 +256,112 @@ def test_a_locked_file_is_a_clear_error(db, file, sqlite_url):
     waiting.close()
 
 
+def test_waiting_for_a_locked_file_can_be_interrupted(db, file):
+    experiment = db.add_experiment(ManualSearch("held"))
+    locker = sqlite3.connect(file, isolation_level=None)
+    locker.execute("BEGIN EXCLUSIVE")
+    began = time.monotonic()
+    threading.Timer(0.3, signal.raise_signal, [signal.SIGINT]).start()
+    with pytest.raises(KeyboardInterrupt):
+        experiment.add_job({})
+    assert time.monotonic() - began < 20, "SQLite's own patience is longer"
+    locker.execute("ROLLBACK")
+    locker.close()
+    experiment.add_job({})
+    assert experiment.counts() == {"QUEUED": 1}
+
+
+def test_what_is_damaged_within_a_row_is_a_clear_error_and_spoils_no_list(db, file):
+    good, bad = db.add_experiment(ManualSearch("good")), db.add_experiment(ManualSearch("bad"))
+    job_id = bad.add_job().job_id
+    db.add_experiment(RandomSearch("worse", {"x": Uniform(0, 1)}))
+    good.add_job({"x": 1})
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE caikit_experiment_jobs SET results='{' WHERE id=?", [job_id])
+        connection.execute("UPDATE caikit_experiments SET params='{' WHERE name='worse'")
+    connection.close()
+    with pytest.raises(DatabaseError, match=f"what is stored of job '{job_id}' is damaged"):
+        list(bad.all_jobs())
+    with pytest.raises(ValueError, match="experiment 'worse' is stored with parameters that"):
+        db.get_experiment("worse")
+    assert [each.name for each in db.get_experiments()] == ["bad", "good"]
+    assert len(list(good.all_jobs())) == 1
+
+
+FILL = """
+import resource, sys
+from caikit_nb.experiments import ExperimentDB
+experiment = ExperimentDB(sys.argv[1]).get_experiment("full")
+resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
+stored = 0
+try:
+    for _ in range(1000):
+        experiment.add_job({"x": "y" * 1000})
+        stored += 1
+except Exception as error:
+    print(stored, type(error).__name__, error)
+"""
+
+
+def test_a_disk_that_fills_up_while_jobs_are_added_keeps_each_that_was_stored(db, sqlite_url):
+    experiment = db.add_experiment(ManualSearch("full"))
+    experiment.add_job({"x": "before"})
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    told = subprocess.run(
+        [sys.executable, "-c", FILL, sqlite_url], env=environment, capture_output=True, text=True
+    )
+    count, kind, words = told.stdout.split(maxsplit=2)
+    assert kind == "DatabaseError"
+    assert "the disk is full or gave an error" in words
+    jobs = list(experiment.all_jobs())
+    assert len(jobs) == 1 + int(count)
+    assert jobs[0].hyperparameters == {"x": "before"}
+    experiment.add_job({"x": "after"})
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize(
+    ("of_file", "of_directory", "may_read"),
+    [(0o444, 0o777, True), (0o666, 0o555, False), (0o000, 0o777, False)],
+)
+def test_who_may_not_write_a_file_is_told_so(of_file, of_directory, may_read):
+    # Another user can't enter pytest's directories.
+    with tempfile.TemporaryDirectory() as home:
+        Path(home).chmod(0o755)
+        directory = Path(home) / "d"
+        directory.mkdir()
+        db = ExperimentDB(f"sqlite:///{directory / 'e.sqlite'}")
+        db.add_experiment(ManualSearch("kept")).add_job({"x": 1})
+        db.close()
+        (directory / "e.sqlite").chmod(of_file)
+        directory.chmod(of_directory)
+        told = as_nobody(lambda: len(list(db.get_experiment("kept").all_jobs())))
+        assert told == "1" if may_read else re.search("make the file .* writable|be opened", told)
+        told = as_nobody(lambda: db.get_experiment("kept").add_job({}))
+        assert re.search("make the file and its directory writable|it can't be opened", told)
+        assert len(list(db.get_experiment("kept").all_jobs())) == 1
+        db.close()
+
+
+def as_nobody(do):
+    """What it gives back, or the words of its error, in a process of a user without rights."""
+    ours, theirs = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setgid(65534)
+            os.setuid(65534)
+            os.write(theirs, str(do()).encode())
+        except Exception as error:
+            os.write(theirs, str(error).encode())
+        finally:
+            os._exit(0)
+    os.close(theirs)
+    os.waitpid(pid, 0)
+    with open(ours, "rb") as told:
+        return told.read().decode()
+
+
 def test_a_read_only_database_can_be_read_but_not_written(db, file, tmp_path):
     db.add_experiment(ManualSearch("kept")).add_job({"x": 1})
     db.close()
@@ -391,3 +504,15 @@ def test_who_may_read_a_file_that_was_there_is_not_changed(tmp_path: Path) -> No
     path.chmod(0o664)
     ExperimentDB(f"sqlite:///{path}").add_experiment(ManualSearch("x"))
     assert path.stat().st_mode & 0o777 == 0o664
+
+
+def test_who_is_at_work_while_a_database_is_closed_leaves_no_connection_open(url, open_db):
+    db = open_db(url)
+    db.add_experiment(ManualSearch("closing"))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        with db._database.reading():
+            db.close()
+        gc.collect()
+    assert not [str(warning.message) for warning in told]
+    assert db.get_experiment("closing").name == "closing"

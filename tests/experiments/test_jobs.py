@@ -95,8 +95,11 @@ def test_an_etag_of_a_deleted_job_fits_no_later_one(experiment):
         first.put()
 
 
-@pytest.mark.parametrize("etag", ["", "x", "1-", "-1", "1-x", "\N{SUPERSCRIPT TWO}-1"])
-def test_an_etag_that_was_never_given_out_is_a_lost_update(experiment, etag):
+@pytest.mark.parametrize(
+    "etag", ["", "x", "1-", "-1", "1-x", "\N{SUPERSCRIPT TWO}-1", f"{10**30}-1", f"1-{10**30}"]
+)
+def test_an_etag_that_was_never_given_out_is_a_lost_update(url, open_db, etag):
+    experiment = open_db(url).add_experiment(ManualSearch("etags"))
     job = experiment.add_job({"lr": 1})
     job.etag = etag
     with pytest.raises(UnsafeUpdateError):
@@ -230,6 +233,27 @@ def test_any_text_survives(url, open_db, text):
     assert stored.hyperparameters == {text: text}
 
 
+@pytest.mark.parametrize("text", ["a\x00b", "a\ud800b"])
+def test_an_error_s_odd_text_is_told_as_far_as_it_can_be(url, open_db, text):
+    """The error of a command whose output is not UTF-8 has such characters."""
+    experiment = open_db(url).add_experiment(ManualSearch("odd"))
+    job_id = experiment.add_job({"lr": 1}, source=text).job_id
+    with pytest.raises(ValueError, match="a"), experiment.next_job():
+        raise ValueError(text)
+    stored = experiment.get_job(job_id)
+    assert (stored.status, stored.reason) == ("CRASHED", "ValueError: a\N{REPLACEMENT CHARACTER}b")
+    assert stored.source == "a\N{REPLACEMENT CHARACTER}b"
+
+
+def test_steps_are_whole_numbers_that_a_database_holds(url, open_db):
+    job = open_db(url).add_experiment(ManualSearch("steps")).add_job()
+    for step in (0, -1, 2**62):  # tokens that were seen are counted in billions
+        job.report(0.5, step)
+    assert list(job.experiment._storage.reports().values()) == [dict.fromkeys((-1, 0, 2**62), 0.5)]
+    with pytest.raises(ValueError, match=r"step must be below 2\*\*63"):
+        job.report(0.5, 2**63)
+
+
 def test_large_integers_survive(experiment):
     assert experiment.get_job(experiment.add_job({"n": 10**40}).job_id).hyperparameters["n"] == (
         10**40
@@ -251,6 +275,7 @@ class Odd:
         (b"bytes", "a bytes is not a JSON value"),
         ({1, 2}, "a set is not a JSON value"),
         (numpy.datetime64("2020-01-01"), "NumPy's datetime64[D] is not a JSON value"),
+        ([10**5000], "results['a'][0] can't be stored: it has more digits than"),
         (numpy.array([1j]), "NumPy's complex128 is not a JSON value"),
     ],
 )

@@ -4,6 +4,7 @@ import math
 
 import optuna
 import pytest
+from matplotlib import pyplot
 
 from caikit_nb.experiments import OptunaSearch
 from caikit_nb.experiments.distributions import Choice, Constant, LogUniform, Uniform
@@ -75,6 +76,53 @@ def test_the_study_opens_in_optunas_own_tools(db):
     assert study.best_value == experiment.best().results["loss"]
     figure = optuna.visualization.matplotlib.plot_optimization_history(study)
     assert figure.get_title()
+
+
+VISUALISATIONS = [
+    "contour",
+    "edf",
+    "intermediate_values",
+    "optimization_history",
+    "parallel_coordinate",
+    "param_importances",
+    "rank",
+    "slice",
+    "timeline",
+]
+
+
+@pytest.mark.parametrize("name", VISUALISATIONS)
+@pytest.mark.parametrize("library", [optuna.visualization, optuna.visualization.matplotlib])
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_optunas_own_visualisations_draw_a_search(db, library, name):
+    space = {**PLANE, "kind": Choice(["sgd", "adam"]), "depth": Choice([2, 4])}
+    search = db.add_experiment(OptunaSearch("drawn", space, "min", "loss", pruner="median"))
+    for _ in range(6):
+        with search.next_job() as job:
+            for step in range(3):
+                job.report(distance(job) / (step + 1), step)
+            job.results["loss"] = distance(job)
+    with search.next_job() as job:
+        job.prune()
+    with pytest.raises(ZeroDivisionError), search.next_job():
+        raise ZeroDivisionError
+    search.next_job()
+    search.add_job({"x": 1, "y": 1, "kind": "sgd", "depth": 2})
+    assert getattr(library, f"plot_{name}")(db.get_experiment("drawn").study()) is not None
+    pyplot.close("all")
+
+
+def test_the_study_has_the_times_and_the_words_of_the_jobs(db):
+    space = {"kind": Choice(["sgd", "adam"]), "mixed": Choice(["1", 1])}
+    search = db.add_experiment(OptunaSearch("timed", space, "min", "loss"))
+    with search.next_job() as job:
+        job.results["loss"] = 1
+    search.add_job({"kind": "sgd", "mixed": "1"})
+    ended, waiting = search.study().trials
+    assert ended.datetime_start.astimezone() == job.started_at
+    assert ended.datetime_complete.astimezone() == job.ended_at
+    assert (waiting.datetime_start, waiting.datetime_complete) == (None, None)
+    assert waiting.params == {"kind": "sgd", "mixed": '"1"'}
 
 
 def test_the_median_pruner_gives_up_what_is_worse_than_the_others(db):

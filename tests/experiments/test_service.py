@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import signal
 import socket
 import subprocess
 import sys
@@ -259,6 +261,45 @@ def test_a_restarted_service_knows_its_clients(tmp_path, schedy_python):
     db.close()
 
 
+def call_program(url, *arguments):
+    code = "from caikit_nb.program import main; main()"
+    path = os.pathsep.join(p for p in sys.path if p)
+    return subprocess.Popen(
+        [sys.executable, "-c", code, "experiments", "serve", "--url", url, *arguments],
+        env={**os.environ, "PYTHONPATH": path},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "warns"), [("127.0.0.1", False), ("localhost", False), ("0.0.0.0", True)]
+)
+def test_who_serves_is_told_where_and_how_safe_it_is(sqlite_url, host, warns):
+    with call_program(sqlite_url, "--host", host, "--port", "0") as program:
+        told = program.stderr.readline()
+        port = int(re.search(r"is served at http://[\w.]+:(\d+)/", told)[1])
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/experiments/", timeout=20)
+        program.send_signal(signal.SIGINT)
+        assert ("use a proxy with TLS" in program.stderr.read()) == warns
+
+
+def test_what_can_not_be_served_is_one_line(server, sqlite_url, tmp_path):
+    (tmp_path / "diary").write_text("my diary\n" * 100)
+    cases = {
+        (sqlite_url, "--port", str(server.port)): "Address already in use",
+        (sqlite_url, "--host", "no.such.host.invalid"): "can't listen at no.such.host.invalid",
+        (f"sqlite:///{tmp_path / 'diary'}", "--port", "0"): "it is not a database",
+    }
+    for arguments, says in cases.items():
+        with call_program(*arguments) as program:
+            told = program.stderr.read()
+        assert says in told
+        assert told.count("\n") == 1
+        assert program.returncode == 1
+
+
 def test_no_token_is_kept_as_it_is(tmp_path):
     db = ExperimentDB(f"sqlite:///{tmp_path / 'e.sqlite'}")
     token = Tokens(db).add(EMAIL)
@@ -338,6 +379,7 @@ def test_a_wrong_token_is_refused(call, body):
         ("GET", "experiments/none/nextjob/", None, 404),
         ("GET", "experiments/there/jobs/none/", None, 404),
         ("GET", "experiments/there/jobs/?start=x", None, 400),
+        ("GET", "experiments/there/jobs/?start=" + "9" * 30, None, 400),
         ("POST", "experiments/there/jobs/", '{"status": "ODD"}', 400),
         ("POST", "experiments/there/jobs/", '{"hyperparameters": [1]}', 400),
         ("PUT", "experiments/there/jobs/a%2Fb/", "{}", 404),

@@ -148,6 +148,33 @@ def test_run_runs_the_jobs_of_a_search_and_shows_it(kernel: Kernel) -> None:
     )
 
 
+def test_run_has_the_workers_that_it_was_given(kernel: Kernel, tmp_path: Path) -> None:
+    kernel.do("%config CaikitJobs.max_workers = 1")
+    kernel.do(
+        "def train(x):\n    import os, time\n"
+        f"    while not os.path.exists({str(tmp_path / 'go')!r}): time.sleep(0.02)\n    return x"
+    )
+    kernel.do("e = db.add_experiment(RandomSearch('wide', {'x': U(0, 1)}))")
+    kernel.do("run = e.run(train, workers=3, jobs=6)")
+    running = "sum(job.status.name == 'RUNNING' for job in caikit_nb.jobs.values())"
+    kernel.until(f"{running} == 3")
+    (tmp_path / "go").touch()
+    assert kernel.value("run.wait(60)")
+    assert kernel.value("[f.status.name for f in run.futures]") == ["COMPLETED"] * 6
+    kernel.do("%config CaikitJobs.max_workers = 2")
+
+
+def test_an_experiment_that_is_the_value_of_a_cell_is_shown(kernel: Kernel) -> None:
+    cell = kernel.do("db.add_experiment(GridSearch('a value', {'x': [1]}))")
+    (shown,) = cell.displays
+    assert "experiment a value (GridSearch): no jobs yet" in shown["text/plain"]
+    assert WIDGET_VIEW in shown
+    assert kernel.do("ManualSearch('alone')").text == "<ManualSearch 'alone' RUNNING>\n"
+    kernel.do("e = db.get_experiment('a value');")
+    kernel.do("%%caikit_job told --wait\ne")
+    assert kernel.value("told.logs()").strip() == "<GridSearch 'a value' RUNNING>"
+
+
 def test_run_trains_a_population_to_its_end(kernel: Kernel) -> None:
     kernel.do(
         "e = db.add_experiment(PopulationBasedTraining('pop', 'max', 'score', pbt.Truncate(), "
@@ -180,6 +207,62 @@ def test_results_that_can_not_be_stored_are_crashed_with_the_reason(kernel: Kern
     (job,) = jobs_of(kernel, "odd")
     assert job["status"] == "CRASHED"
     assert "results['bad'] can't be stored" in job["reason"]
+
+
+def test_a_job_without_the_result_of_its_search_is_crashed_with_the_reason(kernel: Kernel) -> None:
+    kernel.do("e = db.add_experiment(OptunaSearch('mute', {'x': U(0, 1)}, 'min', 'loss'))")
+    kernel.do("run = e.run(lambda x: {'lost': x}, jobs=1)\nrun.wait()")
+    kernel.do("%%caikit_job -e mute --next --wait\ncaikit_nb.log_metric(loss=x)")
+    kernel.do("%%caikit_job -e mute --next --wait\nx")
+    first, second, third = until_stored(kernel, "mute", ["CRASHED", "DONE", "CRASHED"])
+    assert first["reason"] == "it gave no result 'loss', which the search goes by"
+    assert (second["status"], third["reason"]) == ("DONE", first["reason"])
+    assert first["results"].keys() == {"lost"}
+
+
+def test_a_replay_is_no_job_of_the_experiment(kernel: Kernel, tmp_path: Path) -> None:
+    flag = str(tmp_path / "fails")
+    kernel.do(f"%%caikit_job first -e replayed -p x=1 --wait\nopen({flag!r})")
+    before = until_stored(kernel, "replayed", ["CRASHED"])
+    (tmp_path / "fails").touch()
+    kernel.do("second = first.replay()\nsecond.wait()")
+    assert kernel.value("second.status.name") == "COMPLETED"
+    assert jobs_of(kernel, "replayed") == before
+
+
+def test_a_replay_is_no_job_of_a_run(kernel: Kernel) -> None:
+    kernel.do("e = db.add_experiment(OptunaSearch('rerun', {'x': U(0, 1)}, 'min', 'loss'))")
+    kernel.do(
+        "def train(x):\n    caikit_nb.current_job().should_prune(x, 0)\n    return x\n"
+        "run = e.run(train, jobs=2, workers=1)\nrun.wait()\n"
+        "before = e._storage.reports(), e.fingerprint()\n"
+        "again = run.futures[0].replay()\nagain.wait()"
+    )
+    assert kernel.value("again.status.name") == "COMPLETED"
+    assert kernel.value("(e._storage.reports(), e.fingerprint()) == before") is True
+
+
+FIRST_PASSES = """
+def train(x):
+    import os, time
+    try:
+        os.close(os.open({first!r}, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        while not os.path.exists({go!r}):
+            time.sleep(0.02)
+    return x
+"""
+
+
+def test_a_replay_is_none_of_the_jobs_that_a_run_waits_for(kernel: Kernel, tmp_path: Path) -> None:
+    kernel.do(FIRST_PASSES.format(first=str(tmp_path / "first"), go=str(tmp_path / "go")))
+    kernel.do("e = db.add_experiment(RandomSearch('more', {'x': U(0, 1)}))")
+    kernel.do("run = e.run(train, jobs=2, workers=1)")
+    kernel.until("len(run.futures) == 2")
+    kernel.do("again = run.futures[0].replay()")
+    (tmp_path / "go").touch()
+    assert kernel.value("(again.wait(60), run.wait(60))") == [True, True]
+    assert [job["status"] for job in jobs_of(kernel, "more")] == ["DONE"] * 2
 
 
 def test_a_value_that_can_not_come_home_is_crashed_with_the_reason(kernel: Kernel) -> None:
