@@ -6,32 +6,24 @@ import atexit
 import contextlib
 import warnings
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import dask
 from distributed import Client, LocalCluster, default_client
 
 from caikit_nb.backends.backend_types import register_backend_type
-from caikit_nb.backends.base import BackendBase, Running, Task, TaskListener
+from caikit_nb.backends.base import Running, Task, TaskListener
+from caikit_nb.backends.cluster_backend import ClusterBackend
 from caikit_nb.backends.dask_checks import check_workers, suitable_workers
 from caikit_nb.backends.dask_line import DaskLine
 from caikit_nb.backends.remote_running import RemoteRunning
 from caikit_nb.errors import BackendError
 
 _REACH_S = 5.0
-_SETTINGS: Mapping[str, Any] = {
-    "address": None,
-    "scheduler_file": None,
-    "cluster": None,
-    "client": None,
-    "security": None,
-    "unreachable_s": 120.0,
-    "reconnect_s": 10.0,
-}
 _PLACES = ("client", "cluster", "scheduler_file", "address")
 
 
-class DaskBackend(BackendBase):
+class DaskBackend(ClusterBackend):
     """Runs each task in a process of its own on a worker of a Dask cluster.
 
     Which cluster: the one of its settings; else the program's current ``Client``; else what
@@ -49,19 +41,21 @@ class DaskBackend(BackendBase):
     """
 
     backend_type = "DASK"
-    start_methods = ("spawn",)
-    option_names = frozenset({"resources", "on"})
-    has_queue = True
+    settings: ClassVar[Mapping[str, Any]] = {
+        "address": None,
+        "scheduler_file": None,
+        "cluster": None,
+        "client": None,
+        "security": None,
+        "unreachable_s": 120.0,
+        "reconnect_s": 10.0,
+    }
 
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
-        super().__init__(_checked(config or {}))
+        super().__init__(config)
         self._client: Client | None = None
         self._line: DaskLine | None = None
         self._undo = contextlib.ExitStack()
-
-    def register_config(self, config: Mapping[str, Any]) -> None:
-        """Merge more settings in; they hold from the next start on."""
-        self.config.update(_checked(config))
 
     @property
     def is_started(self) -> bool:
@@ -108,7 +102,7 @@ class DaskBackend(BackendBase):
         return RemoteRunning(task, listener, self._line, like)
 
     def _seconds(self, name: str) -> float:
-        return float(self.config.get(name, _SETTINGS[name]))
+        return float(self._setting(name))
 
     def _connect(self, undo: contextlib.ExitStack) -> Client:
         given = {name: self.config[name] for name in _PLACES if self.config.get(name) is not None}
@@ -168,15 +162,6 @@ class DaskBackend(BackendBase):
             )
         undo.callback(client.close)
         return client
-
-
-def _checked(config: Mapping[str, Any]) -> dict[str, Any]:
-    unknown = sorted(set(config) - set(_SETTINGS))
-    if unknown:
-        raise ValueError(
-            f"backend 'dask' has no setting {unknown[0]!r}: use {', '.join(_SETTINGS)}"
-        )
-    return dict(config)
 
 
 def _current_client() -> Client | None:

@@ -102,6 +102,8 @@ class _RunningFork:
 
     def release(self) -> None:
         with self._lock:
+            if self._ended:  # with an open gate it could begin before the signal reaches it
+                return
             self._released = True
             process, fresh = self._process, self._fresh
         if fresh is not None:

@@ -8,10 +8,11 @@ import dataclasses
 import importlib.util
 import socket
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from caikit_nb.backends.backend_types import register_backend_type
-from caikit_nb.backends.base import BackendBase, Running, Task, TaskListener
+from caikit_nb.backends.base import Running, Task, TaskListener
+from caikit_nb.backends.cluster_backend import ClusterBackend
 from caikit_nb.backends.ray_line import RayLine
 from caikit_nb.backends.remote_running import RemoteRunning
 from caikit_nb.errors import BackendError
@@ -20,15 +21,9 @@ if importlib.util.find_spec("ray") is None:  # it is imported in its driver, and
     raise ImportError("No module named 'ray'")
 
 _REACH_S, _START_S = 5.0, 60.0
-_SETTINGS: Mapping[str, Any] = {
-    "address": None,
-    "token": None,
-    "node_ip_address": None,
-    "unreachable_s": 120.0,
-}
 
 
-class RayBackend(BackendBase):
+class RayBackend(ClusterBackend):
     """Runs each task in a process of its own, held by an actor of a Ray cluster.
 
     Ray itself runs in a driver beside the kernel: when a Ray cluster is lost, Ray ends the
@@ -46,17 +41,16 @@ class RayBackend(BackendBase):
     """
 
     backend_type = "RAY"
-    start_methods = ("spawn",)
-    option_names = frozenset({"resources", "on"})
-    has_queue = True
+    settings: ClassVar[Mapping[str, Any]] = {
+        "address": None,
+        "token": None,
+        "node_ip_address": None,
+        "unreachable_s": 120.0,
+    }
 
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
-        super().__init__(_checked(config or {}))
+        super().__init__(config)
         self._line: RayLine | None = None
-
-    def register_config(self, config: Mapping[str, Any]) -> None:
-        """Merge more settings in; they hold from the next start on."""
-        self.config.update(_checked(config))
 
     @property
     def is_started(self) -> bool:
@@ -111,9 +105,6 @@ class RayBackend(BackendBase):
             task = dataclasses.replace(task, options={**task.options, "node": node})
         return RemoteRunning(task, listener, self._line, like)
 
-    def _setting(self, name: str) -> Any:
-        return self.config.get(name, _SETTINGS[name])
-
     def _options(self) -> dict[str, Any]:
         options = {"address": self.config.get("address")}
         if self.config.get("node_ip_address") is not None:
@@ -126,13 +117,6 @@ class RayBackend(BackendBase):
         if token is None:
             return quiet
         return {**quiet, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": str(token)}
-
-
-def _checked(config: Mapping[str, Any]) -> dict[str, Any]:
-    unknown = sorted(set(config) - set(_SETTINGS))
-    if unknown:
-        raise ValueError(f"backend 'ray' has no setting {unknown[0]!r}: use {', '.join(_SETTINGS)}")
-    return dict(config)
 
 
 def _check_reachable(address: str | None) -> None:

@@ -66,7 +66,7 @@ class Extension:
         if self.cards.has_widgets:
             refuse_input_in_threads(shell.kernel)  # type: ignore[attr-defined]
         self.lab_comm = LabComm(executor) if self.cards.has_widgets else None
-        self.views = ExperimentViews(shell, has_widgets=self.cards.has_widgets)
+        self.views = ExperimentViews(shell, self.cards)
         self.server_cards = ServerCards(shell, has_widgets=self.cards.has_widgets)
         self.session.servers.on_start.append(self.server_cards.show)
         shell.register_magics(self._magics())

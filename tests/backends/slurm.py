@@ -8,13 +8,13 @@ import secrets
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.backends.two_hosts import Host
+from tests.backends.waiting import until
 
 START_S = 30.0
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "sinfo")
@@ -61,11 +61,11 @@ def slurm(home: Path, host: Host) -> Iterator[Mapping[str, str]]:
     ]  # fmt: skip
     with contextlib.ExitStack() as undo:
         _start(undo, home, host, environment, munged)
-        _until(lambda: (home / "munge.socket").exists(), "munge")
+        until(lambda: (home / "munge.socket").exists(), "munge", START_S)
         _start(undo, home, host, environment, ["slurmctld", "-D", "-f", str(config)])
         node = ["slurmd", "-D", "-N", "localhost", "-f", str(config)]
         _start(undo, home, host, environment, node)
-        _until(lambda: b"idle" in _told(host, environment, "sinfo"), "an idle node")
+        until(lambda: b"idle" in _told(host, environment, "sinfo"), "an idle node", START_S)
         yield environment
         _told(host, environment, "scancel", "--user", "root")
 
@@ -88,10 +88,3 @@ def _told(host: Host, environment: Mapping[str, str], *command: str) -> bytes:
         [*host.enter, *command], env=environment, capture_output=True, check=False, timeout=START_S
     )
     return done.stdout
-
-
-def _until(condition: object, what: str) -> None:
-    give_up = time.monotonic() + START_S
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < give_up, f"waited {START_S} s for {what}"
-        time.sleep(0.1)

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -23,8 +23,7 @@ from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.options import JobOptions
 from caikit_nb.jobs.states import JobStatus
 from tests.backends.dask_cluster import ROOT, Cluster, cluster
-
-WAIT_S = 60.0
+from tests.backends.waiting import WAIT_S, until
 
 
 @pytest.fixture
@@ -49,13 +48,6 @@ def stay(started: str, seconds: float = 1000.0) -> str:
     print("here", flush=True)
     time.sleep(seconds)
     return "done"
-
-
-def until(condition: Callable[[], object], what: str, timeout_s: float = WAIT_S) -> None:
-    give_up = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < give_up, f"waited {timeout_s} s for {what}"
-        time.sleep(0.02)
 
 
 def running(

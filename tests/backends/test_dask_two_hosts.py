@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,9 @@ import pytest
 
 from tests.backends.dask_cluster import ROOT, Cluster
 from tests.backends.two_hosts import Cable, Host, two_hosts
+from tests.backends.waiting import until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
-WAIT_S = 60.0
 
 
 @pytest.fixture
@@ -68,13 +68,6 @@ def stage(home: Path, scheduler: Host, worker: Host, kernel: Host, steps: int) -
         finally:
             on_stage.kernel.kill()
             on_stage.kernel.communicate()
-
-
-def until(condition: Callable[[], object], what: str, timeout_s: float = WAIT_S) -> None:
-    give_up = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < give_up, f"waited {timeout_s} s for {what}"
-        time.sleep(0.05)
 
 
 def down(cable: Cable, seconds: float) -> None:

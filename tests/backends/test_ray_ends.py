@@ -25,9 +25,9 @@ from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.options import JobOptions
 from caikit_nb.jobs.states import JobStatus
 from tests.backends.ray_cluster import ROOT, ray_cluster
+from tests.backends.waiting import WAIT_S, until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
-WAIT_S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -53,13 +53,6 @@ def stay(started: str) -> None:
         file.write(f"{os.getpid()} {os.getppid()} {daemon.pid}\n")
     print("here", flush=True)
     time.sleep(1000)
-
-
-def until(condition: Callable[[], object], what: str, timeout_s: float = WAIT_S) -> None:
-    give_up = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < give_up, f"waited {timeout_s} s for {what}"
-        time.sleep(0.05)
 
 
 def running(executor: JobExecutor, started: Path) -> JobFuture:

@@ -42,6 +42,24 @@ def test_a_run_shows_its_jobs_the_best_and_two_plots(page):
     page.screenshot("experiment")
 
 
+def test_the_card_of_a_job_is_opened_by_its_id(page):
+    view = page.cell_output(1)
+    failed = view.get_by_role("row").filter(has_text="crashed").first
+    failed.wait_for(timeout=60_000)
+    page.wait_idle()
+    entry = view.get_by_label("Card of job")
+    entry.fill(failed.get_by_role("cell").first.inner_text())
+    entry.press("Enter")
+    view.get_by_text("the loss is not finite").last.wait_for()
+    view.get_by_role("button", name="Code").wait_for()
+    page.screenshot("experiment-with-card")
+    view.get_by_role("button", name="Hide the card").click()
+    view.get_by_role("button", name="Code").wait_for(state="detached")
+    entry.fill("nothing")
+    entry.press("Enter")
+    view.get_by_text("no job of this session has this id").wait_for()
+
+
 def test_a_saved_notebook_shows_the_last_state_without_its_kernel(page):
     view = page.cell_output(1)
     view.get_by_text("best accuracy").wait_for()

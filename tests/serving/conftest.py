@@ -7,7 +7,6 @@ by fixtures only, and tests/conftest.py has the tests of this folder come last.
 import os
 import subprocess
 import sys
-import venv
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,6 +18,7 @@ import pytest
 from caikit_nb.serving.limits import ServerLimits
 from caikit_nb.serving.model_server import ModelServer
 from caikit_nb.serving.settings import ServerSettings
+from tests.environments import make_environment, run_or_skip
 
 START_S = 60
 # Of the same version as `make protos`; caikit's wheel comes without its generated modules.
@@ -160,14 +160,8 @@ def caikit_python(pytestconfig: pytest.Config) -> str:
     home = pytestconfig.cache.mkdir("caikit")  # type: ignore[union-attr]
     python, done = home / "bin" / "python", home / "is-complete"
     if not done.exists():
-        venv.create(home, with_pip=True, clear=True)
-        wanted = (*CAIKIT_PACKAGES, *OWN_PACKAGES)
-        for arguments in (("pip", "install", "-q", *wanted), _protoc(home)):
-            made = subprocess.run(
-                [python, "-m", *arguments], capture_output=True, text=True, check=False
-            )
-            if made.returncode:
-                pytest.skip(f"caikit can't be installed: {made.stderr[-300:]}")
+        make_environment(home, *CAIKIT_PACKAGES, *OWN_PACKAGES)
+        run_or_skip(python, *_protoc(home), why="caikit's modules can't be made")
         done.touch()
     return str(python)
 
