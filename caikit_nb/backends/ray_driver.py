@@ -13,6 +13,7 @@ import pickle
 import socket
 import struct
 import sys
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from caikit_nb.backends.ray_actor import RunActor
 
 _HEAD = struct.Struct("<I")
+_WRONG_TOKEN = "InvalidAuthToken"  # noqa: S105 - what Ray's server says
 
 
 async def read(reader: asyncio.StreamReader) -> Any:
@@ -68,8 +70,15 @@ class Driver:
         write(self._writer, (number, *answer))
 
     async def _init(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
-        # It blocks, and nothing else is asked before.
-        ray.init(**options, log_to_driver=False, namespace="caikit_nb")
+        try:  # it blocks, and nothing else is asked before
+            ray.init(**options, log_to_driver=False, namespace="caikit_nb")
+        except Exception as error:
+            if _WRONG_TOKEN in "".join(traceback.format_exception(error)):  # deep in its causes
+                raise PermissionError(
+                    "the cluster wants a token, and there is none or another one: "
+                    "backend_config = {'ray': {'token': …}}"
+                ) from None
+            raise
         return await self._describe()
 
     async def _describe(self) -> Mapping[str, Any]:
