@@ -24,7 +24,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from caikit_nb.backends.ray_actor import RunActor
 
 _HEAD = struct.Struct("<I")
-_WRONG_TOKEN = "InvalidAuthToken"  # noqa: S105 - what Ray's server says
+_WRONG_TOKEN = "InvalidAuthToken"  # what its server says
 
 
 async def read(reader: asyncio.StreamReader) -> Any:
