@@ -6,8 +6,10 @@ import asyncio
 import atexit
 import dataclasses
 import importlib.util
+import os
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from caikit_nb.backends.backend_types import register_backend_type
@@ -33,7 +35,7 @@ class RayBackend(ClusterBackend):
         config: ``address`` as `ray.init` takes it: ``HOST:6379`` where a node of the cluster runs
             on this machine, ``ray://HOST:10001`` from elsewhere; with none, what ``RAY_ADDRESS``
             says, else a cluster that is started on this machine. ``token`` for Ray's token
-            authentication. ``node_ip_address`` for a cluster that is started here.
+            authentication; with none, this user's own, if there is one. ``node_ip_address`` for a cluster that is started here.
             ``unreachable_s``, how long a worker may not answer before its job counts as lost.
 
     Raises:
@@ -112,11 +114,20 @@ class RayBackend(ClusterBackend):
         return options
 
     def _environment(self) -> dict[str, str]:
-        token = self.config.get("token")
-        quiet = {"RAY_USAGE_STATS_ENABLED": "0"}
-        if token is None:
-            return quiet
-        return {**quiet, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": str(token)}
+        token, found = self.config.get("token"), {"RAY_USAGE_STATS_ENABLED": "0"}
+        if token is not None:
+            found |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": str(token)}
+        elif "RAY_AUTH_MODE" not in os.environ and _has_own_token():
+            # A cluster that was started on this machine wants it, since Ray 2.59. To one that is
+            # given by its address Ray sends none unasked.
+            found["RAY_AUTH_MODE"] = "token"
+        return found
+
+
+def _has_own_token() -> bool:
+    """Whether there is a token of this user where Ray itself looks for it."""
+    path = os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token"
+    return bool(os.environ.get("RAY_AUTH_TOKEN")) or Path(path).is_file()
 
 
 def _check_reachable(address: str | None) -> None:

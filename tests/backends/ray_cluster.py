@@ -20,7 +20,9 @@ def ray_cluster(*arguments: str, **variables: str) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    own = {"PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0"}
+    own = {
+        "PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled",
+    }  # fmt: skip
     head = subprocess.Popen(
         [
             RAY, "start", "--head", "--block", "--port", str(port),
