@@ -22,6 +22,7 @@ from ray.exceptions import GetTimeoutError, RayActorError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from caikit_nb.backends.ray_actor import RunActor
+from caikit_nb.backends.ray_line import WANTS_TOKEN
 
 _HEAD = struct.Struct("<I")
 _WRONG_TOKEN = "InvalidAuthToken"  # what its server says
@@ -74,10 +75,7 @@ class Driver:
             ray.init(**options, log_to_driver=False, namespace="caikit_nb")
         except Exception as error:
             if _WRONG_TOKEN in "".join(traceback.format_exception(error)):  # deep in its causes
-                raise PermissionError(
-                    "the cluster wants a token, and there is none or another one: "
-                    "backend_config = {'ray': {'token': …}}"
-                ) from None
+                raise PermissionError(WANTS_TOKEN) from None
             raise
         return await self._describe()
 
