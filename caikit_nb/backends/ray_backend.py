@@ -38,7 +38,8 @@ class RayBackend(ClusterBackend):
             on this machine, ``ray://HOST:10001`` from elsewhere; with none, what ``RAY_ADDRESS``
             says, else a cluster that is started on this machine. ``token`` for Ray's token
             authentication; with none, this user's own, if there is one. ``node_ip_address`` for
-            a cluster that is started here. ``unreachable_s``, how long a worker may not answer before its job counts as lost.
+            a cluster that is started here. ``unreachable_s``, how long a worker may not answer
+            before its job counts as lost.
 
     Raises:
         ValueError: another setting; names those that there are.
