@@ -20,6 +20,9 @@ APT := apt-get -q -o DPkg::Lock::Timeout=300
 LABEXTENSION := pyproject.toml hatch_build.py $(wildcard labextension/*.*) \
   $(shell find labextension/src labextension/style labextension/schema -type f)
 
+# An environment that is active where make is called is not the one that it works in.
+unexport VIRTUAL_ENV
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo docs lab test test-slow test-cluster wheel protos clean chromium postgresql slurm
