@@ -15,6 +15,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from caikit_nb.execution.loaded_libraries import loaded_libraries
+
 # Threads that belong to the kernel, the shell or us, and survive a fork by not being needed.
 _KNOWN_THREADS = ("ipykernel", "IPython", "zmq", "tqdm", "caikit_nb", "ipyparallel")
 JOB_THREAD = "caikit_nb job "  # how the threads of jobs are named
@@ -120,22 +122,13 @@ def openmp_pool_runs() -> bool:
     That the library is loaded says little, so a short-lived child asks: it enters a parallel
     region, which hangs there if the pool's threads were not copied.
     """
-    for path in _loaded_libgomp():
+    for path in loaded_libraries("libgomp"):
         if path in _pool_seen:
             return True
         if not _parallel_region_works_in_child(path):
             _pool_seen.add(path)
             return True
     return False
-
-
-def _loaded_libgomp() -> list[str]:
-    try:
-        with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:
-            paths = {line.split(None, 5)[-1].strip() for line in file if "libgomp" in line}
-    except OSError:
-        return []
-    return sorted(path for path in paths if path.startswith("/"))
 
 
 def _parallel_region_works_in_child(path: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import numbers
 import os
 import sys
@@ -23,6 +24,7 @@ from caikit_nb.jobs.options import Trial
 T = TypeVar("T")
 
 _FLUSH_S = 0.05
+_BAR_LIBRARIES = "caikit_nb.jobs.bar_libraries"  # which imports us
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,13 +185,16 @@ def entered(
             _in_thread.reset(token)
 
 
+def load_ahead() -> None:
+    """Load what a job imports, so that not each forked one must."""
+    importlib.import_module(_BAR_LIBRARIES)
+
+
 def run_function(call: Call, port: Port) -> Mapping[str, object]:
     """The runner of a submitted function; ``options["job"]`` says as which job it runs."""
-    from caikit_nb.jobs import bar_libraries
-
-    bar_libraries.install()
+    importlib.import_module(_BAR_LIBRARIES).install()
     own, seeded = call.options["own_process"], call.options["seeded"]
-    kept_inputs.keep(call.options["keeping"], lambda: call.inputs)
+    kept_inputs.keep(call.options["keeping"], lambda: call.inputs, port)
     with entered(call.options["job"], port, own_process=own, seeded=seeded):
         return calls.run_function(call, port)
 

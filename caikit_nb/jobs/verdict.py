@@ -34,3 +34,8 @@ def is_pruning(failure: Failure) -> bool:
     if isinstance(failure, PackedError):
         return failure.nodes[0].type_name in _PRUNINGS
     return f"{type(failure).__module__}.{type(failure).__qualname__}" in _PRUNINGS
+
+
+def is_wanted(failure: Failure) -> bool:
+    """Whether somebody meant it to end so: who does that does not want it anew."""
+    return is_interrupt(failure) or is_pruning(failure)
