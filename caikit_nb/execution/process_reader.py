@@ -110,6 +110,7 @@ class ProcessReader:
             watcher.add_reader(fd, functools.partial(self._on_output, stream, fd))
         watcher.add_reader(self._channel.messages, self._read_messages)
         watcher.add_reader(self._exit_fd, self._on_exit)
+        self._memory.start()
         self._attached = time.monotonic()
         if self._popen.method == "fork":
             self._patience = watcher.call_later(SIGN_OF_LIFE_S, self._give_up)
