@@ -8,6 +8,7 @@ WORKERS ?= auto
 
 VENV := .venv
 TEST_VENV := .venv-test
+BENCH_VENV := .venv-bench
 PIP := -m pip --disable-pip-version-check
 # What the system's packages are installed with, where there is a right to do so.
 APT := apt-get -q -o DPkg::Lock::Timeout=300
@@ -18,7 +19,7 @@ LABEXTENSION := pyproject.toml hatch_build.py $(wildcard labextension/*.*) \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo lab test test-slow wheel clean chromium postgresql
+.PHONY: help demo lab test test-slow bench wheel clean chromium postgresql
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +36,9 @@ test: $(TEST_VENV)/.installed chromium postgresql  ## run all tests but the slow
 test-slow: $(TEST_VENV)/.installed chromium postgresql  ## run the slow tests
 	@$(TEST_VENV)/bin/python -m pytest -m slow $(ARGS)
 
+bench: $(BENCH_VENV)/.installed postgresql  ## measure against peers (ARGS="--rows empty --effort 0.5")
+	@$(BENCH_VENV)/bin/python -m tests.benchmarks $(ARGS)
+
 wheel: $(VENV)/bin/python  ## build the wheel and the source distribution into dist/
 	@$(VENV)/bin/python $(PIP) install -qq "build>=1.2"
 	@rm -rf caikit_nb/labextension
@@ -42,7 +46,7 @@ wheel: $(VENV)/bin/python  ## build the wheel and the source distribution into d
 	@ls dist/*
 
 clean:  ## remove what make made
-	rm -rf $(VENV) $(TEST_VENV) dist build tests/.artifacts .hypothesis
+	rm -rf $(VENV) $(TEST_VENV) $(BENCH_VENV) dist build tests/.artifacts .hypothesis
 	rm -rf caikit_nb/labextension labextension/lib labextension/node_modules
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find caikit_nb tests notebooks -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -64,7 +68,14 @@ $(TEST_VENV)/.installed: $(LABEXTENSION) | $(TEST_VENV)/bin/python
 	@$(TEST_VENV)/bin/python $(PIP) install -qq --editable ".[test,lab]"
 	@touch $@
 
-$(VENV)/bin/python $(TEST_VENV)/bin/python:
+# The peers have an environment of their own: what they ask for must not meet ours.
+$(BENCH_VENV)/.installed: pyproject.toml | $(BENCH_VENV)/bin/python
+	@echo "installing caikit_nb and its peers into $(BENCH_VENV)"
+	@CAIKIT_NB_SKIP_LABEXTENSION=1 $(BENCH_VENV)/bin/python $(PIP) install -qq --editable ".[experiments]" jupyter_client numpy
+	@$(BENCH_VENV)/bin/python -m tests.benchmarks.install_peers
+	@touch $@
+
+$(VENV)/bin/python $(TEST_VENV)/bin/python $(BENCH_VENV)/bin/python:
 	@command -v $(PYTHON) >/dev/null || \
 	  { echo "No '$(PYTHON)' found. Install Python 3.11 or newer, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

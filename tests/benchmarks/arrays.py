@@ -179,6 +179,7 @@ def out_executor() -> Iterator[Call]:
 
 def _start_ray(ray: Any) -> None:
     ray.init(
+        address="local",
         num_cpus=1,
         include_dashboard=False,
         log_to_driver=False,

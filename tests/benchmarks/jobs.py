@@ -25,7 +25,7 @@ def nothing() -> None:
 @contextmanager
 def ours(start_method: str = "fork") -> Iterator[Call]:
     executor = caikit_nb.JobExecutor(max_workers=WORKERS, start_method=start_method)
-    yield lambda: _quiet(executor.submit(nothing).result())
+    yield lambda: quiet(executor.submit(nothing).result())
     executor.close()
 
 
@@ -37,6 +37,16 @@ def ours_forkserver() -> Iterator[Call]:
     get_ipython().run_line_magic("load_ext", "caikit_nb")
     with ours("forkserver") as call:
         yield call
+
+
+@contextmanager
+def ours_with_card() -> Iterator[Call]:
+    """As %%caikit_job and caikit_nb.submit do it in a notebook."""
+    from IPython import get_ipython
+
+    get_ipython().run_line_magic("load_ext", "caikit_nb")
+    settings = caikit_nb.options(start_method="fork")
+    yield lambda: quiet(settings.submit(nothing).result())
 
 
 @contextmanager
@@ -107,7 +117,9 @@ def plain_forkserver() -> Iterator[Call]:
 
 @contextmanager
 def new_interpreter() -> Iterator[Call]:
-    yield lambda: subprocess.run([sys.executable, "-c", ""], check=True)
+    """With NumPy, as a job of a kernel that has it."""
+    code = "import numpy.random"
+    yield lambda: quiet(subprocess.run([sys.executable, "-c", code], check=True))
 
 
 @contextmanager
@@ -144,7 +156,7 @@ def executors() -> Iterator[Call]:
     """concurrent.futures: a process that stays."""
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(WORKERS, mp_context=context) as pool:
-        yield lambda: _quiet(pool.submit(nothing).result())
+        yield lambda: quiet(pool.submit(nothing).result())
 
 
 @contextmanager
@@ -152,7 +164,7 @@ def loky() -> Iterator[Call]:
     from loky import get_reusable_executor
 
     pool = get_reusable_executor(max_workers=WORKERS)
-    yield lambda: _quiet(pool.submit(nothing).result())
+    yield lambda: quiet(pool.submit(nothing).result())
     pool.shutdown()
 
 
@@ -163,7 +175,7 @@ def pebble() -> Iterator[Call]:
 
     context = multiprocessing.get_context("fork")
     with ProcessPool(max_workers=1, max_tasks=1, context=context) as pool:
-        yield lambda: _quiet(pool.schedule(nothing).result())
+        yield lambda: quiet(pool.schedule(nothing).result())
         pool.stop()
 
 
@@ -172,7 +184,7 @@ def mpire() -> Iterator[Call]:
     from mpire import WorkerPool
 
     with WorkerPool(n_jobs=WORKERS, start_method="fork") as pool:
-        yield lambda: _quiet(pool.apply(nothing))
+        yield lambda: quiet(pool.apply(nothing))
 
 
 @contextmanager
@@ -181,7 +193,7 @@ def ipyparallel() -> Iterator[Call]:
 
     with parallel.Cluster(n=1, log_level=40) as engines:
         view = engines[:].client[0]
-        yield lambda: _quiet(view.apply_sync(nothing))
+        yield lambda: quiet(view.apply_sync(nothing))
 
 
 @contextmanager
@@ -189,16 +201,16 @@ def dask() -> Iterator[Call]:
     from distributed import Client
 
     with Client(n_workers=WORKERS, threads_per_worker=1, dashboard_address=None) as client:
-        yield lambda: _quiet(client.submit(nothing, pure=False).result())
+        yield lambda: quiet(client.submit(nothing, pure=False).result())
 
 
 @contextmanager
 def ray() -> Iterator[Call]:
     import ray as library
 
-    library.init(num_cpus=WORKERS, include_dashboard=False, log_to_driver=False)
+    library.init(address="local", num_cpus=WORKERS, include_dashboard=False, log_to_driver=False)
     remote = library.remote(nothing)
-    yield lambda: _quiet(library.get(remote.remote()))
+    yield lambda: quiet(library.get(remote.remote()))
     library.shutdown()
 
 
@@ -208,8 +220,8 @@ def submitit() -> Iterator[Call]:
 
     with tempfile.TemporaryDirectory() as folder:
         executor = library.LocalExecutor(folder)
-        yield lambda: _quiet(executor.submit(nothing).result())
+        yield lambda: quiet(executor.submit(nothing).result())
 
 
-def _quiet(_: object) -> None:
+def quiet(_: object) -> None:
     """What is called must not give its result: that would be a measure."""

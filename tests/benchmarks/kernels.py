@@ -10,7 +10,7 @@ from pathlib import Path
 
 import caikit_nb
 from caikit_nb.jobs.options import JobOptions
-from tests.benchmarks.jobs import nothing
+from tests.benchmarks.jobs import nothing, quiet
 
 Call = Callable[[], float | None]
 
@@ -83,17 +83,31 @@ def write_lines() -> None:
             print("line", n, file=file)
 
 
+def write_each_line() -> None:
+    """The same, and each line is there as soon as it is written."""
+    with tempfile.TemporaryFile("w", buffering=1) as file:
+        for n in range(LINES):
+            print("line", n, file=file)
+
+
+@contextmanager
+def each_written_by_job() -> Iterator[Call]:
+    executor = caikit_nb.JobExecutor(start_method="fork")
+    yield lambda: quiet(executor.submit(write_each_line).result())
+    executor.close()
+
+
 @contextmanager
 def printed_by_job() -> Iterator[Call]:
     executor = caikit_nb.JobExecutor(start_method="fork")
-    yield lambda: executor.submit(print_lines).result()
+    yield lambda: quiet(executor.submit(print_lines).result())
     executor.close()
 
 
 @contextmanager
 def written_by_job() -> Iterator[Call]:
     executor = caikit_nb.JobExecutor(start_method="fork")
-    yield lambda: executor.submit(write_lines).result()
+    yield lambda: quiet(executor.submit(write_lines).result())
     executor.close()
 
 

@@ -4,6 +4,7 @@ The contenders take turns in short blocks, so that what else the machine does me
 """
 
 import importlib.util
+import re
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,12 +16,15 @@ from tests.notebook.kernel import Kernel
 
 SET_UP_S = 300.0
 BLOCK_S = 600.0
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+# What a user's Python writes to a pipe or a file it writes in blocks.
+ORDINARY = {"PYTHONUNBUFFERED": "", "PYTHONDONTWRITEBYTECODE": ""}
 
 
 @contextmanager
 def started_kernel() -> Iterator[Kernel]:
     """A fresh kernel with files of its own, as a user's is once it has displayed something."""
-    with tempfile.TemporaryDirectory() as home, Kernel(Path(home)) as kernel:
+    with tempfile.TemporaryDirectory() as home, Kernel(Path(home), ORDINARY) as kernel:
         kernel.do("import numpy, ipywidgets", timeout=SET_UP_S)
         yield kernel
 
@@ -86,5 +90,5 @@ def _answer_time(kernel: Kernel) -> float:
 
 
 def _last_line(text: str) -> str:
-    lines = [line for line in text.strip().splitlines() if line.strip()]
+    lines = [line for line in _COLOURS.sub("", text).splitlines() if line.strip()]
     return lines[-1].strip() if lines else "it failed"

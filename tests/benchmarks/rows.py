@@ -11,6 +11,7 @@ EMPTY = Row(
     (
         Contender(OURS, "jobs:ours", _OURS),
         Contender("our DestroyableProcess", "jobs:our_process", _OURS),
+        Contender("ours in a notebook, with its card", "jobs:ours_with_card", _OURS),
         Contender("fork+wait", "jobs:fork_and_wait", _LIMIT),
         Contender("multiprocessing fork and Pipe", "jobs:plain_fork"),
         Contender("caikit's DestroyableProcess", "jobs:caikit_process", requires="caikit"),
@@ -61,7 +62,7 @@ FORKSERVER = Row(
         Contender(OURS, "jobs:ours_forkserver", _OURS),
         Contender("multiprocessing forkserver", "jobs:plain_forkserver"),
         Contender("multiprocessing fork and Pipe", "jobs:plain_fork"),
-        Contender("a new interpreter", "jobs:new_interpreter", _LIMIT),
+        Contender("a new interpreter with NumPy", "jobs:new_interpreter", _LIMIT),
     ),
     (Goal(10.0), Goal(3.2, "multiprocessing fork and Pipe")),
     remark="The second goal is the first one where a plain fork takes the 3.1 ms that the goals "
@@ -126,13 +127,16 @@ LINES = Row(
     (
         Contender(OURS, "kernels:printed_by_job", _OURS),
         Contender("the same job to a file", "kernels:written_by_job", _LIMIT),
+        Contender("to a file, line by line", "kernels:each_written_by_job", _LIMIT),
         Contender("a subprocess's pipe", "kernels:printed_to_pipe"),
     ),
-    (Goal(1.5, "the same job to a file"),),
+    (Goal(1.5, "the same job to a file"), Goal(1.5, "to a file, line by line")),
     unit="s",
     scale=1.0,
     calls=1,
     rounds=3,
+    remark="A job writes each line at once, so that what it has printed is in its log also if it "
+    "crashes the next moment; a file gets blocks, the last of which a crash loses.",
 )
 
 LINES_MEMORY = Row(
