@@ -30,12 +30,12 @@ class Guardian(NewInFork):
     """One per process that starts jobs; use the module's `guardian`. A parent's isn't a child's."""
 
     def _reset(self) -> None:
+        # Of a forked child's parent. To free it closes a descriptor, which may be another by now.
+        self._parents_guard = getattr(self, "_guard", None)
         self._lock = threading.Lock()
         self._guard: subprocess.Popen[bytes] | None = None
         self._directories: list[str] = []
         self._marks: Iterator[int] = itertools.count(guard.first_mark_of(os.getpid()))
-        for fd in getattr(self, "_exit_fds", ()):
-            os.close(fd)  # the parent's
         self._exit_fds: set[int] = set()
 
     def next_mark(self) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import numbers
 import os
 import sys
@@ -12,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any, TypeVar
 
 from caikit_nb.execution import call as calls
@@ -24,7 +24,6 @@ from caikit_nb.jobs.options import Trial
 T = TypeVar("T")
 
 _FLUSH_S = 0.05
-_BAR_LIBRARIES = "caikit_nb.jobs.bar_libraries"  # which imports us
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,12 +186,18 @@ def entered(
 
 def load_ahead() -> None:
     """Load what a job imports, so that not each forked one must."""
-    importlib.import_module(_BAR_LIBRARIES)
+    _bar_libraries()
+
+
+def _bar_libraries() -> ModuleType:
+    from caikit_nb.jobs import bar_libraries  # which imports us
+
+    return bar_libraries
 
 
 def run_function(call: Call, port: Port) -> Mapping[str, object]:
     """The runner of a submitted function; ``options["job"]`` says as which job it runs."""
-    importlib.import_module(_BAR_LIBRARIES).install()
+    _bar_libraries().install()
     own, seeded = call.options["own_process"], call.options["seeded"]
     kept_inputs.keep(call.options["keeping"], lambda: call.inputs, port)
     with entered(call.options["job"], port, own_process=own, seeded=seeded):
