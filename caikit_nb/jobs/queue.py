@@ -109,7 +109,7 @@ class JobQueue:
 
     def _take(self) -> Job | None:
         with self._lock:
-            most = max(self._max_workers(), *self._at_least, 1)
+            most = max([self._max_workers(), *self._at_least])
             if not self._waiting or len(self._running) >= most:
                 return None
             self.waits_because = self._why_wait() if self._running else None
