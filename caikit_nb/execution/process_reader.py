@@ -18,6 +18,7 @@ from caikit_nb.execution.memory import MemoryWatch
 from caikit_nb.execution.messages import Decoder, Message
 from caikit_nb.execution.outcome import Died, Outcome, Raised, Returned, Usage, Values
 from caikit_nb.execution.places import IN_TEXT, Places
+from caikit_nb.execution.process_state import wants_to_run
 from caikit_nb.execution.transfer import Entry, Store
 from caikit_nb.execution.watcher import Timer, guarded, watcher
 
@@ -60,15 +61,6 @@ class Silent:
 
     def on_end(self, outcome: Outcome) -> None:
         """Ignore."""
-
-
-def _wants_to_run(pid: int) -> bool:
-    """Whether it runs or waits for a processor or a disk, rather than for a lock."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[0] in (b"R", b"D")
-    except OSError:
-        return False
 
 
 def _ignore(*_: object) -> None:
@@ -117,7 +109,7 @@ class ProcessReader:
 
     def _give_up(self) -> None:
         waited_s = time.monotonic() - self._attached
-        if waited_s < _LONGEST_SILENCE_S and _wants_to_run(self._popen.pid):
+        if waited_s < _LONGEST_SILENCE_S and wants_to_run(self._popen.pid):
             # It is no lock that keeps it but the machine, which is busy.
             self._patience = watcher.call_later(SIGN_OF_LIFE_S / 5, self._give_up)
             return
