@@ -102,6 +102,8 @@ class _RunningFork:
 
     def release(self) -> None:
         with self._lock:
+            if self._ended:  # its end is on the way, and it must not run before that comes
+                return
             self._released = True
             process, fresh = self._process, self._fresh
         if fresh is not None:
