@@ -9,6 +9,9 @@ WORKERS ?= auto
 VENV := .venv
 TEST_VENV := .venv-test
 BENCH_VENV := .venv-bench
+# Ray holds many packages to versions of its own.
+RAY_VENV := .venv-ray
+PROTOS_VENV := .venv-protos
 PIP := -m pip --disable-pip-version-check
 # What the system's packages are installed with, where there is a right to do so.
 APT := apt-get -q -o DPkg::Lock::Timeout=300
@@ -17,12 +20,15 @@ APT := apt-get -q -o DPkg::Lock::Timeout=300
 LABEXTENSION := pyproject.toml hatch_build.py $(wildcard labextension/*.*) \
   $(shell find labextension/src labextension/style labextension/schema -type f)
 
+# An environment that is active where make is called is not the one that it works in.
+unexport VIRTUAL_ENV
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo lab test test-slow bench wheel clean chromium postgresql
+.PHONY: help demo lab test test-slow test-cluster bench wheel protos clean chromium postgresql slurm
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed  ## run the demo notebook's story in the terminal
 	@$(VENV)/bin/python notebooks/demo.py $(ARGS)
@@ -31,10 +37,15 @@ lab: $(VENV)/.installed-lab  ## open the first notebook in JupyterLab
 	@$(VENV)/bin/python -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS) notebooks/01_first_job.ipynb
 
 test: $(TEST_VENV)/.installed chromium postgresql  ## run all tests but the slow ones (ARGS="-k name" for some)
-	@$(TEST_VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(TEST_VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-slow: $(TEST_VENV)/.installed chromium postgresql  ## run the slow tests
 	@$(TEST_VENV)/bin/python -m pytest -m slow $(ARGS)
+
+test-cluster: $(TEST_VENV)/.installed $(RAY_VENV)/.installed slurm  ## run the tests that need two hosts, Slurm, or Ray
+	@$(TEST_VENV)/bin/python $(PIP) install -qq "dask-jobqueue>=0.9"
+	@$(TEST_VENV)/bin/python -m pytest -m cluster $(ARGS)
+	@$(RAY_VENV)/bin/python -m pytest -m cluster tests/backends/test_ray_*.py $(ARGS)
 
 bench: $(BENCH_VENV)/.installed postgresql  ## measure against peers (ARGS="--rows empty --effort 0.5")
 	@$(BENCH_VENV)/bin/python -m tests.benchmarks $(ARGS)
@@ -45,8 +56,15 @@ wheel: $(VENV)/bin/python  ## build the wheel and the source distribution into d
 	@$(VENV)/bin/python -m build --outdir dist .
 	@ls dist/*
 
+# Of this version, so that what is written is the same everywhere, and works with protobuf from
+# 4.25 on. It has wheels up to Python 3.12.
+protos: | $(PROTOS_VENV)/bin/python  ## write the generated modules of serving/ anew
+	@$(PROTOS_VENV)/bin/python $(PIP) install -qq "grpcio-tools==1.62.3" "setuptools<81"
+	@$(PROTOS_VENV)/bin/python caikit_nb/serving/protos/generate.py
+
 clean:  ## remove what make made
-	rm -rf $(VENV) $(TEST_VENV) $(BENCH_VENV) dist build tests/.artifacts .hypothesis
+	rm -rf $(VENV) $(TEST_VENV) $(RAY_VENV) $(BENCH_VENV) $(PROTOS_VENV) dist build
+	rm -rf tests/.artifacts .hypothesis
 	rm -rf caikit_nb/labextension labextension/lib labextension/node_modules
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find caikit_nb tests notebooks -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -75,7 +93,13 @@ $(BENCH_VENV)/.installed: pyproject.toml | $(BENCH_VENV)/bin/python
 	@$(BENCH_VENV)/bin/python -m tests.benchmarks.install_peers
 	@touch $@
 
-$(VENV)/bin/python $(TEST_VENV)/bin/python $(BENCH_VENV)/bin/python:
+$(RAY_VENV)/.installed: pyproject.toml | $(RAY_VENV)/bin/python
+	@echo "installing caikit_nb and Ray into $(RAY_VENV)"
+	@CAIKIT_NB_SKIP_LABEXTENSION=1 $(RAY_VENV)/bin/python $(PIP) install -qq --editable ".[ray]" \
+	  "hypothesis>=6.100" "numpy>=1.26" "pytest>=8.2" "pytest-timeout>=2.3"
+	@touch $@
+
+$(VENV)/bin/python $(TEST_VENV)/bin/python $(RAY_VENV)/bin/python $(BENCH_VENV)/bin/python $(PROTOS_VENV)/bin/python:
 	@command -v $(PYTHON) >/dev/null || \
 	  { echo "No '$(PYTHON)' found. Install Python 3.11 or newer, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -103,4 +127,14 @@ postgresql:
 	  export DEBIAN_FRONTEND=noninteractive; \
 	  { $(APT) update && $(APT) install -y --no-install-recommends postgresql; } >/dev/null \
 	    || echo "postgresql could not be installed: its tests will be skipped" >&2; \
+	fi
+
+# Two hosts need iproute2; Slurm its own daemons. Without them their tests are skipped and say so.
+slurm:
+	@command -v slurmctld >/dev/null && command -v munged >/dev/null && command -v ip >/dev/null && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing slurm and iproute2 for the tests of clusters"; \
+	  export DEBIAN_FRONTEND=noninteractive; \
+	  { $(APT) update && $(APT) install -y --no-install-recommends slurm-wlm munge iproute2; } >/dev/null \
+	    || echo "slurm could not be installed: its tests will be skipped" >&2; \
 	fi

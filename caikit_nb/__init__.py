@@ -13,7 +13,7 @@ from caikit_nb.jobs.inside import current_job, log_metric, progress
 from caikit_nb.jobs.job_base import JobInfo
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.states import JobStatus
-from caikit_nb.session import background, options, submit
+from caikit_nb.session import background, options, serve, submit
 
 __version__ = "0.1.0"
 
@@ -30,6 +30,7 @@ __all__ = [
     "log_metric",
     "options",
     "progress",
+    "serve",
     "submit",
     "unload_ipython_extension",
 ]

@@ -249,3 +249,50 @@ class UnstorableValueError(ExperimentError, ValueError):
 
 class JobPruned(CaikitNbError):
     """Raised by a job's own code to end it as PRUNED: a poor trial that is not worth its time."""
+
+
+class ServingError(CaikitNbError):
+    """The root of what `caikit_nb.serving` raises."""
+
+
+class ServerError(ServingError):
+    """A model server can't be started, or is gone. Raised by `serve` and by `ModelServer`."""
+
+
+class InvalidRequestError(ServingError, ValueError):
+    """A request says what isn't accepted: an empty id, a path outside the root, a wrong tensor.
+
+    Nothing was attempted. Clients get it as INVALID_ARGUMENT.
+    """
+
+
+class ModelMissingError(ServingError, LookupError):
+    """There is no such model: not loaded here, or no file at its path. Clients get NOT_FOUND."""
+
+
+class ModelRefusedError(ServingError):
+    """A model won't be loaded as things are; nothing was attempted.
+
+    It is not trusted, can't be read, or its library isn't installed. Clients get it as
+    FAILED_PRECONDITION.
+    """
+
+
+class ModelTooLargeError(ServingError):
+    """A model is larger than the server may hold. Clients get it as RESOURCE_EXHAUSTED."""
+
+
+class ModelLoadError(ServingError):
+    """A model was read, and could not be made of its file. Clients get it as INTERNAL."""
+
+
+class LoadAbortedError(ServingError):
+    """A load was ended by a cancellation or an unload. Clients get it as ABORTED."""
+
+
+class ModelBusyError(ServingError):
+    """More requests wait for a model than may. Clients get it as RESOURCE_EXHAUSTED."""
+
+
+class PredictionError(ServingError):
+    """The model's own code failed. Clients get it as INTERNAL."""

@@ -7,7 +7,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from caikit_nb import jobs as jobs_room
 from caikit_nb.execution.guardian import guardian
@@ -16,8 +16,19 @@ from caikit_nb.experiments import running
 from caikit_nb.jobs import journal, paths
 from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.job_future import JobFuture
-from caikit_nb.jobs.options import DefaultPolicy, Duration, JobOptions, Policy, check_retries
+from caikit_nb.jobs.options import (
+    DefaultPolicy,
+    Duration,
+    JobOptions,
+    Policy,
+    check_resources,
+    check_retries,
+)
 from caikit_nb.jobs.submission import SessionHooks, set_session_hooks
+
+if TYPE_CHECKING:
+    from caikit_nb.deploy.servers import Servers
+    from caikit_nb.serving.model_server import ModelServer
 
 
 class Session:
@@ -38,8 +49,17 @@ class Session:
         """The session's jobs by name and id."""
         return self.executor.registry
 
+    @functools.cached_property
+    def servers(self) -> Servers:
+        """The session's model servers by name."""
+        from caikit_nb.deploy.servers import Servers
+
+        return Servers(self.executor.registry, _version())
+
     def close(self) -> None:
-        """End every job that has not ended, and wait until nothing of them is left."""
+        """End every job and server that has not ended, and wait until nothing of them is left."""
+        if "servers" in vars(self):
+            self.servers.close()
         self.executor.close()
 
 
@@ -148,6 +168,33 @@ def background(function: Callable[..., Any] | None = None, /, **values: Any) -> 
     return decorate if function is None else decorate(function)
 
 
+def serve(source: Any, name: str | None = None, **settings: Any) -> ModelServer:
+    """Serve a model over gRPC, in a process of its own, and return once it answers.
+
+    It ends with its `stop`, with this process, and where another is served under its name.
+
+    Args:
+        source: A job that has saved, returned or brought back a model, the best of an experiment
+            (``serve(search.best())``), a path, a model with ``predict``, or a function of arrays.
+        name: What clients call the model; its own name if None.
+        **settings: ``port`` (any that is free), ``host`` (this machine only), ``socket`` for a
+            unix socket instead, ``tls`` (the files of certificate and key), ``token`` (True for
+            a new one), ``trusted`` (True, or folders: reading a pickle runs its code),
+            ``model_type`` if the file's ending doesn't tell it, ``root`` for further models; and
+            the numbers of `caikit_nb.serving.limits.ServerLimits`.
+
+    Raises:
+        ServingError: the model can't be loaded, or the server can't listen; says why.
+        TypeError: `source` is nothing that can be served, or a setting is unknown.
+        ValueError: a setting's value isn't accepted.
+    """
+    return current_session().servers.start(source, name, **settings)
+
+
+def _version() -> str:
+    return str(sys.modules["caikit_nb"].__version__)
+
+
 def _checked(values: dict[str, Any]) -> JobOptions:
     from caikit_nb.backends import backend_types
     from caikit_nb.jobs.durations import parse_duration
@@ -172,9 +219,19 @@ def _checked(values: dict[str, Any]) -> JobOptions:
     seed_of(values.get("seed"), 0)
     if values.get("start_method") is not None:
         check_start_method(values["start_method"])
+    check_resources(values.get("resources", {}))
     if values.get("backend") is not None:
         backend_types.backend_class(values["backend"])
     return JobOptions(**values)
 
 
-__all__ = ["Duration", "Options", "Session", "background", "current_session", "options", "submit"]
+__all__ = [
+    "Duration",
+    "Options",
+    "Session",
+    "background",
+    "current_session",
+    "options",
+    "serve",
+    "submit",
+]

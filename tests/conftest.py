@@ -2,6 +2,7 @@
 
 import signal
 
+import pytest
 from hypothesis import settings
 
 # How long an example takes says how busy the machine is; each test has its own timeout.
@@ -15,3 +16,12 @@ def pytest_configure() -> None:
     A shell has its background processes ignore SIGINT, and what they start inherits that.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# What they load into the process of the tests ends forking there, or leaves threads behind.
+LAST = ("tests/backends/test_dask_", "tests/backends/test_ray_", "tests/serving/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those come last."""
+    items.sort(key=lambda item: item.nodeid.startswith(LAST))

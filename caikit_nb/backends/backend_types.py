@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import threading
 from importlib import metadata
 from typing import Any
 
 from caikit_nb.backends.base import BackendBase
+from caikit_nb.errors import BackendError
 
 __all__ = [
     "backend_class",
@@ -23,6 +25,12 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 ENTRY_POINTS = "caikit_nb.backends"
+
+# Ours that need an extra of that name, imported when they are asked for.
+_ENGINES = {
+    "DASK": "caikit_nb.backends.dask_backend",
+    "RAY": "caikit_nb.backends.ray_backend",
+}
 
 _classes: dict[str, type[BackendBase]] = {}
 _loaded = False
@@ -71,12 +79,15 @@ def backend_class(name: object) -> type[BackendBase]:
 
     Raises:
         ValueError: there is none; names those that there are.
+        BackendError: its optional packages are missing; says how to install them.
     """
     key = name.upper() if isinstance(name, str) else ""
+    if key not in _classes and key in _ENGINES:
+        _load_engine(key)
     if key not in _classes:
         _load_entry_points()
     if key not in _classes:
-        known = ", ".join(sorted(_classes)).lower()
+        known = ", ".join(sorted(_classes | _ENGINES)).lower()
         raise ValueError(f"{name!r} is not a backend: use one of {known}")
     return _classes[key]
 
@@ -97,13 +108,30 @@ def __getattr__(name: str) -> str:
     return _name(name)
 
 
+class _NoSuchNameError(ValueError, AttributeError):
+    """Also an AttributeError: pickle and others look every module through for a name."""
+
+
 def _name(name: str) -> str:
     if name.startswith("__"):  # what Python itself looks for
         raise AttributeError(name)
-    known: Any = backend_class(name).backend_type
+    try:
+        known: Any = backend_class(name).backend_type
+    except ValueError as error:
+        raise _NoSuchNameError(str(error)) from None
     if known != name:
         raise ValueError(f"{name!r} is not a backend's name: it is {known!r}")
     return name
+
+
+def _load_engine(name: str) -> None:
+    try:
+        importlib.import_module(_ENGINES[name])
+    except ImportError as error:
+        extra = name.lower()
+        raise BackendError(
+            f'backend {extra!r} needs: pip install "caikit_nb[{extra}]" ({error})'
+        ) from error
 
 
 def _load_entry_points() -> None:

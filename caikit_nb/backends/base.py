@@ -81,11 +81,16 @@ class BackendBase(ABC):
             ``thread`` the namespace itself, else the values that it needs, to be shipped.
         summary: Where and how it runs jobs, in a few words for their cards.
         lacks: What it can't do, for the contract's tests: see `BackendContract`.
+        option_names: Which options of an engine its tasks may have: ``resources``, ``on``.
+        has_queue: Whether it has a queue of its own: then it gets all jobs at once, and one of
+            them runs from its task's first message ``hello`` on.
     """
 
     start_methods: ClassVar[tuple[str, ...]] = ("spawn",)
-    summary: ClassVar[str] = ""
+    summary: str = ""
     lacks: ClassVar[frozenset[str]] = frozenset()
+    option_names: ClassVar[frozenset[str]] = frozenset()
+    has_queue: ClassVar[bool] = False
 
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
         self.config: dict[str, Any] = dict(config or {})

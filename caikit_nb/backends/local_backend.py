@@ -102,7 +102,7 @@ class _RunningFork:
 
     def release(self) -> None:
         with self._lock:
-            if self._ended:  # its end is on the way, and it must not run before that comes
+            if self._ended:  # with an open gate it could begin before the signal reaches it
                 return
             self._released = True
             process, fresh = self._process, self._fresh

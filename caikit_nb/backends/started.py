@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from caikit_nb.backends import backend_types
 from caikit_nb.backends.base import BackendBase
@@ -19,6 +20,8 @@ class StartedBackends:
     Args:
         default: The backend to use where nothing else is said, or its name. One that is given
             is known by its own name here, and is stopped only if it was started here.
+        settings: Gives the settings of each backend by its name, in lower case; asked anew each
+            time. With other settings than before there is another backend.
 
     Attributes:
         default: Its name; None if there is none.
@@ -27,8 +30,14 @@ class StartedBackends:
         ValueError: there is no backend of that name; names those that there are.
     """
 
-    def __init__(self, default: BackendBase | str | None = None) -> None:
+    def __init__(
+        self,
+        default: BackendBase | str | None = None,
+        settings: Callable[[], Mapping[str, Mapping[str, Any]]] = dict,
+    ) -> None:
+        self._settings = settings
         self._backends: dict[str, BackendBase] = {}
+        self._made_with: dict[str, Mapping[str, Any]] = {}
         self._stopped_at_end: list[BackendBase] = []
         self._lock = threading.Lock()
         if isinstance(default, BackendBase):
@@ -60,16 +69,21 @@ class StartedBackends:
             raise BackendError(f"backend {name!r} can't be started: {text}") from error
         return backend
 
-    def _kind(self, name: str) -> Callable[[], BackendBase]:
+    def _kind(self, name: str) -> type[BackendBase] | None:
         given = self._backends.get(str(name).upper())
-        return backend_types.backend_class(name) if given is None else lambda: given
+        return backend_types.backend_class(name) if given is None else None
 
-    def _made(self, name: str, kind: Callable[[], BackendBase]) -> BackendBase:
+    def _made(self, name: str, kind: type[BackendBase] | None) -> BackendBase:
+        key, config = str(name).upper(), dict(self._settings().get(str(name).lower(), {}))
         with self._lock:
-            key = str(name).upper()
-            if key not in self._backends:
-                self._backends[key] = kind()
-            return self._backends[key]
+            known = self._backends.get(key)
+            if known is not None and self._made_with.get(key, config) == config:
+                return known
+            kind = type(known) if known is not None else kind
+            assert kind is not None  # noqa: S101 - looked up if there was none
+            made = kind(config) if config else kind()
+            self._backends[key], self._made_with[key] = made, config
+            return made
 
     def stop(self) -> None:
         """Stop those that were started here; what one raises is logged."""

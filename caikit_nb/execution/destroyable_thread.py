@@ -105,6 +105,7 @@ class DestroyableThread(threading.Thread, Destroyable):
         # Kept no longer: it may hold us, and a circle would end in any thread, also in the midst
         # of another one's work.
         lost_exceptions.unwatch()
+        self.runs_user_code = False  # who hears of the end may fork
         event, self._work_done_event = self._work_done_event, None
         if event is not None:
             event.set()

@@ -9,6 +9,8 @@ original type's name and text if it can't be rebuilt.
 from __future__ import annotations
 
 import contextlib
+import copyreg
+import io
 import pickle
 import traceback
 from dataclasses import dataclass, field
@@ -172,12 +174,36 @@ def _pickled(error: BaseException) -> bytes | None:
     return None
 
 
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    """Pickles exceptions by their own ``__reduce__``, also where tblib is at work.
+
+    It comes with ``distributed`` and has every exception pickled with its causes and traceback,
+    which travel on their own here, and without what only some classes have, as an exit status.
+    """
+
+    def reducer_override(self, obj: Any) -> Any:
+        reducer = copyreg.dispatch_table.get(type(obj))
+        if isinstance(obj, BaseException) and _is_of_tblib(reducer):
+            return obj.__reduce_ex__(pickle.DEFAULT_PROTOCOL)
+        return super().reducer_override(obj)
+
+
+def _is_of_tblib(reducer: object) -> bool:
+    return str(getattr(reducer, "__module__", "")).partition(".")[0] == "tblib"
+
+
+def _dumps(value: object) -> bytes:
+    file = io.BytesIO()
+    _Pickler(file).dump(value)
+    return file.getvalue()
+
+
 def _as_itself(error: BaseException) -> bytes:
-    return bytes(cloudpickle.dumps(error))
+    return _dumps(error)
 
 
 def _as_parts(error: BaseException) -> bytes:
-    return bytes(cloudpickle.dumps(_Parts(type(error), error.args, dict(error.__dict__))))
+    return _dumps(_Parts(type(error), error.args, dict(error.__dict__)))
 
 
 def _as_group(error: BaseException) -> bytes:
@@ -186,7 +212,7 @@ def _as_group(error: BaseException) -> bytes:
     members = [pack(member) for member in error.exceptions]
     parts = _Parts(type(error), error.message, members, dict(error.__dict__))
     parts.make = _group_from_parts
-    return bytes(cloudpickle.dumps(parts))
+    return _dumps(parts)
 
 
 def _group_from_parts(

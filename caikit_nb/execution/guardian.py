@@ -75,18 +75,22 @@ class Guardian(NewInFork):
         if self._guard is not None and self._guard.stdin is not None:
             with contextlib.suppress(OSError):
                 self._guard.stdin.close()
-        self._guard = subprocess.Popen(
-            [sys.executable, "-I", "-S", guard.__file__, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        read, write = os.pipe()
+        with open(read, "rb", 0):
+            line = open(write, "wb", 0)  # noqa: SIM115 - it stays
+            # They lie there before it lives: this process may end at any moment.
+            line.write(b"".join(_line(directory) for directory in self._directories))
+            self._guard = subprocess.Popen(
+                [sys.executable, "-I", "-S", guard.__file__, *arguments],
+                stdin=read,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            self._guard.stdin = line
         # A guard that a job has started must outlive that job's sweep, to end the job's own jobs.
         with contextlib.suppress(OSError, ValueError):
             _, hard = resource.getrlimit(resource.RLIMIT_RTTIME)
             resource.prlimit(self._guard.pid, resource.RLIMIT_RTTIME, (hard, hard))
-        for directory in self._directories:
-            self._tell(directory)
         watcher.call_soon(functools.partial(self._watch, self._guard.pid, time.monotonic()))
 
     def _watch(self, pid: int, started: float) -> None:
@@ -107,10 +111,13 @@ class Guardian(NewInFork):
         assert self._guard is not None  # noqa: S101
         assert self._guard.stdin is not None  # noqa: S101
         try:
-            self._guard.stdin.write(os.fsencode(directory) + b"\n")
-            self._guard.stdin.flush()
+            self._guard.stdin.write(_line(directory))
         except OSError as error:
             logger.warning("the guard can't be reached: %s", error)
+
+
+def _line(directory: str) -> bytes:
+    return os.fsencode(directory) + b"\n"
 
 
 guardian = Guardian()

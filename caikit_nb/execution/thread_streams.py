@@ -6,6 +6,7 @@ import contextlib
 import logging
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
@@ -15,6 +16,9 @@ Write = Callable[[str, str], None]  # (stream, text)
 _writer: ContextVar[Write | None] = ContextVar("caikit_nb_writer", default=None)
 _lock = threading.Lock()
 _users = 0
+# `print` in another thread uses what was `sys.stdout` when it began, in older versions of Python
+# without holding on to it: one of ours that was freed meanwhile would end the process.
+_kept: deque[_Routed] = deque(maxlen=64)
 
 
 class _Routed:
@@ -69,9 +73,18 @@ def open_routes() -> None:
         for name in ("stdout", "stderr"):
             real = getattr(sys, name)
             if not isinstance(real, _Routed):  # the first, or somebody has put another one there
-                routed_stream = _Routed(name, real)
+                routed_stream = _routed_stream(name, real)
                 setattr(sys, name, routed_stream)
                 _move_logging(real, routed_stream)
+
+
+def _routed_stream(name: str, real: Any) -> _Routed:
+    for stream in _kept:
+        if stream.caikit_nb_name == name and stream.caikit_nb_real is real:
+            return stream
+    stream = _Routed(name, real)
+    _kept.append(stream)
+    return stream
 
 
 def close_routes() -> None:
@@ -85,6 +98,7 @@ def close_routes() -> None:
             stream = getattr(sys, name)
             if isinstance(stream, _Routed):
                 real = stream.__dict__["caikit_nb_real"]
+                stream.__dict__.pop("write", None)  # the wrapper of a cell that is over by then
                 setattr(sys, name, real)
                 _move_logging(stream, real)
 

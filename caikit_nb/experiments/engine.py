@@ -8,6 +8,7 @@ import os
 import threading
 import time
 import weakref
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -75,8 +76,12 @@ class Database:
     def __init__(self, url: URL, busy_s: float = _BUSY_S) -> None:
         self.url, self._busy_s = url, busy_s
         self._engine: Engine | None = None
-        self._opening = threading.Lock()
+        self._start_anew()
         _all.add(self)
+
+    def _start_anew(self) -> None:
+        self._changing = threading.Lock()
+        self._users: Counter[Engine] = Counter()  # how many transactions each has
 
     def __str__(self) -> str:
         return self.url.render_as_string(hide_password=True)
@@ -102,19 +107,36 @@ class Database:
 
     def close(self) -> None:
         """Give up its connections; the next transaction opens new ones."""
-        if self._engine is not None:
-            self._engine.dispose()
-            self._engine = None
+        with self._changing:
+            engine, self._engine = self._engine, None
+            if engine is not None and not self._users[engine]:
+                engine.dispose()  # else its last user does so
 
     @contextlib.contextmanager
     def _transaction(self, options: dict[str, Any]) -> Iterator[Connection]:
-        with _clear_errors(str(self)):
-            with self._opening:
-                engine = self._engine or self._open()
-            with engine.connect() as connection:
-                connection = connection.execution_options(**options)
-                with connection.begin():
-                    yield connection
+        with (
+            _clear_errors(str(self)),
+            self._used_engine() as engine,
+            engine.connect() as connection,
+        ):
+            connection = connection.execution_options(**options)
+            with connection.begin():
+                yield connection
+
+    @contextlib.contextmanager
+    def _used_engine(self) -> Iterator[Engine]:
+        with self._changing:
+            engine = self._engine or self._open()
+            self._users[engine] += 1
+        try:
+            yield engine
+        finally:
+            with self._changing:
+                self._users[engine] -= 1
+                if not self._users[engine]:
+                    del self._users[engine]
+                    if engine is not self._engine:  # it was closed meanwhile
+                        engine.dispose()
 
     def _open(self) -> Engine:
         engine = _engine(self.url, self._busy_s)
@@ -129,7 +151,7 @@ class Database:
 
     def _forget_connections(self) -> None:
         """In a forked child: they are the parent's, and closing them would disturb it."""
-        self._opening = threading.Lock()
+        self._start_anew()
         if self._engine is not None:
             _inherited.append(self._engine.pool)
             self._engine.dispose(close=False)

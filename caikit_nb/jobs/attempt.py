@@ -50,6 +50,7 @@ class Attempt:
         "number",
         "pid",
         "reason",
+        "remark",
         "running",
         "started",
         "usage",
@@ -76,6 +77,7 @@ class Attempt:
         self.usage = _NO_USAGE
         self.exit_code: int | None = None
         self.reason = ""
+        self.remark = ""  # how it stands with it, from its backend
         self.started = self.ended = 0.0
         self._on_change, self._on_message, self._on_end = on_change, on_message, on_end
 
@@ -128,6 +130,9 @@ class Attempt:
         kind = message.get("kind")
         if kind == "hello":
             self.pid = message["pid"]
+            self._on_message(message)
+        elif kind == "remark":
+            self.remark = message["text"]
         elif kind == "bars":
             self.bars.take(message)
         elif kind == "metrics":

@@ -67,7 +67,7 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
         if max_workers is not None:
             self._policy.max_workers = max_workers
         self._hooks = hooks or session_hooks()
-        self._backends = StartedBackends(backend)
+        self._backends = StartedBackends(backend, lambda: self._policy.backend_config)
         self._initializer, self._initargs = initializer, initargs
         self._closed = False
         shop = Workshop(lambda: self._policy.max_workers, self._why_wait, self._limits)

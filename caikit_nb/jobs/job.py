@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from caikit_nb.backends.base import Running
-from caikit_nb.errors import JobTimeoutError
 from caikit_nb.execution.call import RESULT
 from caikit_nb.execution.exception_pickler import PackedError, unpack
 from caikit_nb.execution.latch import Latch
 from caikit_nb.execution.messages import Message
 from caikit_nb.execution.outcome import Died, Outcome, PlainValues, Returned, Values
-from caikit_nb.execution.watcher import Timer, watcher
 from caikit_nb.jobs.attempt import Attempt
 from caikit_nb.jobs.callbacks import NOBODY, call_all
 from caikit_nb.jobs.events import Events
@@ -29,6 +27,7 @@ from caikit_nb.jobs.kept_inputs import KIND, KeptInputs
 from caikit_nb.jobs.last_words import headline
 from caikit_nb.jobs.logs import LogSpool
 from caikit_nb.jobs.states import JobStatus, StateMachine
+from caikit_nb.jobs.time_limit import TimeLimit
 from caikit_nb.jobs.times import Times
 from caikit_nb.jobs.verdict import Failure, failure_of, is_pruning, is_wanted
 
@@ -52,8 +51,8 @@ class Job:
         self.expired: str | None = None
         self.replay: Callable[[], Any] | None = None
         self.again: Callable[[], Any] | None = None
-        self.pinned = self._timed_out = False
-        self._timeout: Timer | None = None
+        self.pinned = False
+        self._limit = TimeLimit(spec.timeout_s, self._time_out)
         # Called in the watcher's thread (or the canceller's) as the job moves: be quick.
         self.on_message: Callable[[Job, Message], object] = _ignore
         self.on_start: list[Callable[[Job], object]] = []
@@ -118,19 +117,29 @@ class Job:
 
     def start(self) -> bool:
         """Its turn has come. False if it was cancelled meanwhile."""
-        if not self._states.move(JobStatus.RUNNING):
-            return False
-        self.times.start()
-        call_all(self.on_start, self)
-        self._begin(self.attempt)
-        return True
+        if self.spec.has_own_queue or self._enter():
+            self._begin(self.attempt)
+        return not self.status.is_terminal
+
+    def _enter(self) -> bool:
+        if moved := self._states.move(JobStatus.RUNNING):
+            self.times.start()
+            call_all(self.on_start, self)
+        return moved
 
     def _begin(self, attempt: Attempt) -> None:
-        self.attempt, self._timed_out = attempt, False
-        if self.spec.timeout_s is not None:
-            self._timeout = watcher.call_later(self.spec.timeout_s, self._time_out)
+        self.attempt = attempt
+        if not self.spec.has_own_queue:
+            self._limit.start()
         attempt.release()
         self.changed()
+
+    def _come_to_life(self) -> None:
+        # Its first word: it has left its backend's queue.
+        if self.spec.has_own_queue:
+            self._enter()
+            self._limit.start()
+            self.attempt.started = time.monotonic()
 
     def cancel(self, reason: str = "cancelled", *, at_once: bool = False) -> bool:
         """End it; the state reads CANCELED at once. False if it had ended.
@@ -157,20 +166,18 @@ class Job:
 
     def _on_message(self, message: Message) -> None:
         kind = message.get("kind")
-        if kind == "note":
+        if kind == "hello":
+            self._come_to_life()
+        elif kind == "note":
             self.notes.append(str(message["text"]))
         elif kind == "moved":
-            self._move(message["method"], message["shipped"])
+            # Its forked process hung at its start, and it begins anew in a fresh interpreter.
+            self.spec = self.spec.moved(message["method"], message["shipped"])
+            self.notes.append("it has the variables as they were when it was started anew")
         elif kind == KIND:
             self.inputs.take(message)
         else:
             self.on_message(self, message)
-
-    def _move(self, method: str, shipped: Mapping[str, int]) -> None:
-        """Its forked process hung at its start, and it begins anew in a fresh interpreter."""
-        why = "in a fresh interpreter, as the copy of the kernel gave no sign of life"
-        self.spec = replace(self.spec, start_method=method, reason=why, shipped=shipped)
-        self.notes.append("it has the variables as they were when it was started anew")
 
     def _on_end(self, attempt: Attempt, outcome: Outcome) -> None:
         """An attempt is gone, and everything that it started."""
@@ -184,12 +191,11 @@ class Job:
             self.changed()
 
     def _on_end_of_current(self, attempt: Attempt, outcome: Outcome) -> None:
-        if self._timeout is not None:
-            self._timeout.cancel()
+        self._limit.stop()
         if count := outcome.usage.leftover_processes:
             self.notes.append(f"{count} process{'es' * (count > 1)} it had started ended with it")
         attempt.exit_code = outcome.exit_code if isinstance(outcome, Died) else None
-        failure = self._failure(attempt, outcome)
+        failure = self._limit.error() or failure_of(outcome, attempt.log)
         if failure is None:
             attempt.exit_code = 0
         if failure is not None and self._may_begin_again(attempt, failure):
@@ -206,12 +212,6 @@ class Job:
     def _may_begin_again(self, attempt: Attempt, failure: Failure) -> bool:
         is_last = attempt.number == len(self.attempts)
         return not (is_last or is_wanted(failure)) and self.status is JobStatus.RUNNING
-
-    def _failure(self, attempt: Attempt, outcome: Outcome) -> Failure | None:
-        """What the outcome means if it isn't a success."""
-        if self._timed_out:  # also if it caught the interrupt and returned
-            return JobTimeoutError(self.spec.timeout_s or 0.0)
-        return failure_of(outcome, attempt.log)
 
     def _decide(self, attempt: Attempt, outcome: Outcome, failure: Failure | None) -> bool:
         """Move to the state that the outcome means; False if it was decided before."""
@@ -237,7 +237,7 @@ class Job:
 
     def _time_out(self) -> None:
         if self.status is JobStatus.RUNNING:
-            self._timed_out = True
+            self._limit.was_passed = True
             self.attempt.end()
 
     def log_of(self, number: int | None) -> LogSpool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class JobSpec:
         timeout_s: How long it may run; None as long as it likes.
         memory_limit_bytes: How much memory of its own it may have; None for no limit.
         backend: The backend's name, as a user types it.
+        has_own_queue: Whether the backend has a queue of its own.
         retries: How many times it is run anew if it fails.
         after: The names of the jobs it follows.
         seed: What its random numbers begin with; None for what they had.
@@ -44,9 +45,15 @@ class JobSpec:
     timeout_s: float | None = None
     memory_limit_bytes: int | None = None
     backend: str = "local"
+    has_own_queue: bool = False
     retries: int = 0
     after: tuple[str, ...] = ()
     seed: int | None = None
     save_path: str | None = None
     id_directory: str | None = None
     experiment: str = ""
+
+    def moved(self, start_method: str, shipped: Mapping[str, int]) -> Self:
+        """The same after its fork gave no sign of life."""
+        reason = "in a fresh interpreter, as the copy of the kernel gave no sign of life"
+        return replace(self, start_method=start_method, reason=reason, shipped=shipped)

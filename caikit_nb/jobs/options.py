@@ -35,6 +35,7 @@ class Policy(Protocol):
     max_workers: int
     start_method: str
     backend: str
+    backend_config: Mapping[str, Mapping[str, Any]]
     retention_duration: Any
     cancel_grace_s: float
     allow_unsafe_fork: bool
@@ -59,6 +60,7 @@ class DefaultPolicy:
     max_workers: int = field(default_factory=usable_cores)
     start_method: str = "auto"
     backend: str = "local"
+    backend_config: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     retention_duration: Any = "1d"
     cancel_grace_s: float = 2.0
     allow_unsafe_fork: bool = False
@@ -89,6 +91,8 @@ class JobOptions:
             to 2**32 - 1; derived from the state of these generators here if None.
         backend: Where it runs: ``local``, ``inline`` or another backend's name; the setting's if
             None.
+        resources: What a worker of a cluster must have free, amounts by name: ``{"GPU": 1}``.
+        on: The worker of a cluster that must run it: its name, address or host.
         save_path: Where the job saves, for itself `CurrentJob.save_path`; None for nowhere.
         save_with_id: Save in a directory of the job's own below `save_path`, named by its id. It
             is deleted when the job's retention ends; nothing else that is saved is.
@@ -106,6 +110,8 @@ class JobOptions:
     after: Sequence[JobFuture] = ()
     seed: int | None = None
     backend: str | None = None
+    resources: Mapping[str, float] = field(default_factory=dict)
+    on: str | None = None
     save_path: str | os.PathLike[str] | None = None
     save_with_id: bool = False
     trial: Trial | None = None
@@ -121,6 +127,21 @@ def check_retries(retries: object) -> int:
     if isinstance(retries, bool) or not isinstance(retries, int) or not 0 <= retries <= 100:
         raise ValueError(f"retries must be a whole number from 0 to 100, not {retries!r}")
     return retries
+
+
+def check_resources(resources: object) -> Mapping[str, float]:
+    """The amounts by name, if they are that.
+
+    Raises:
+        ValueError: they aren't.
+    """
+    fine = isinstance(resources, Mapping) and all(
+        isinstance(name, str) and isinstance(amount, int | float) and amount > 0
+        for name, amount in resources.items()
+    )
+    if not fine:
+        raise ValueError(f"resources must be amounts by name, as {{'GPU': 1}}, not {resources!r}")
+    return resources  # type: ignore[return-value]
 
 
 def check_after(after: object) -> None:

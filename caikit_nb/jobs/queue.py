@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
 from caikit_nb.execution.watcher import watcher
@@ -17,7 +18,8 @@ _LOOK_AGAIN_S = 1.0
 class JobQueue:
     """Starts jobs in the order of their submission.
 
-    A job that follows others takes its place when these have completed.
+    A job that follows others takes its place when these have completed. One whose backend has a
+    queue of its own goes there at once, and takes no worker here.
 
     Args:
         max_workers: Asked anew each time, as the setting may change.
@@ -32,6 +34,7 @@ class JobQueue:
         self._lock = threading.Lock()
         self._following: dict[Job, list[Job]] = {}
         self._waiting: dict[Job, None] = {}  # in order
+        self._outgoing: deque[Job] = deque()  # to a queue of their backend's
         self._running: set[Job] = set()
         self._at_least: list[int] = []
         self._looks_again = False
@@ -50,7 +53,7 @@ class JobQueue:
             if before:
                 self._following[job] = list(before)
             else:
-                self._waiting[job] = None
+                self._line_up(job)
         for other in before:
             other.on_gone.append(functools.partial(self._check, job))
             if other.ended.is_set():  # it may have ended before it could hear of us
@@ -70,9 +73,15 @@ class JobQueue:
             if left or job not in self._following:
                 return
             del self._following[job]
-            self._waiting[job] = None
+            self._line_up(job)
         job.changed()
         self.start_next()
+
+    def _line_up(self, job: Job) -> None:
+        if job.spec.has_own_queue:
+            self._outgoing.append(job)
+        else:
+            self._waiting[job] = None
 
     def position(self, job: Job) -> int | None:
         """Its place among the waiting, from 1; None if it isn't waiting for a worker."""
@@ -109,7 +118,9 @@ class JobQueue:
 
     def _take(self) -> Job | None:
         with self._lock:
-            most = max([self._max_workers(), *self._at_least])
+            if self._outgoing:
+                return self._outgoing.popleft()
+            most = max((self._max_workers(), *self._at_least))
             if not self._waiting or len(self._running) >= most:
                 return None
             self.waits_because = self._why_wait() if self._running else None

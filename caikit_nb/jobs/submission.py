@@ -23,7 +23,14 @@ from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.job_spec import JobSpec
 from caikit_nb.jobs.kept_inputs import Keeping
-from caikit_nb.jobs.options import SESSION_DEFAULT, JobOptions, Policy, check_after, check_retries
+from caikit_nb.jobs.options import (
+    SESSION_DEFAULT,
+    JobOptions,
+    Policy,
+    check_after,
+    check_resources,
+    check_retries,
+)
 from caikit_nb.jobs.save_paths import SavePlace, plan_save
 from caikit_nb.jobs.sizes import parse_size
 from caikit_nb.jobs.start_method import Choice, choose_for_backend
@@ -90,6 +97,16 @@ def set_session_hooks(hooks: SessionHooks) -> None:
     _session_hooks = hooks
 
 
+def _engine_options(options: JobOptions, backend: BackendBase) -> Mapping[str, Any]:
+    """What the job asks of its engine, if that takes it."""
+    asked = {"resources": check_resources(options.resources), "on": options.on}
+    given = {name: value for name, value in asked.items() if value}
+    for name in sorted(given.keys() - backend.option_names):
+        kind = backend.backend_type.lower()
+        raise ValueError(f"backend {kind!r} doesn't take --{name}: use it with one of a cluster")
+    return given
+
+
 _ordinals = itertools.count(1)
 
 
@@ -131,6 +148,7 @@ class Submission:
         )
         self.keeping: Keeping | None = None
         self._trial = options.trial
+        self._engine_options = _engine_options(options, backend)
         self.spec = self._make_spec(options, next_name, identity or _identity(options))
 
     def _make_spec(
@@ -152,6 +170,7 @@ class Submission:
             timeout_s=None if timeout is None else timeout.total_seconds(),
             memory_limit_bytes=None if limit is None else parse_size(limit),
             backend=self._backend.backend_type.lower(),
+            has_own_queue=self._backend.has_queue,
             retries=check_retries(options.retries),
             after=tuple(job.name for job in options.after),
             seed=seeds.seed_of(options.seed, next(_ordinals)),
@@ -182,6 +201,7 @@ class Submission:
             choice.method,
             self._surroundings(choice),
             Grace(kill_after_s / 2, kill_after_s),
+            self._engine_options,
             fresh=lambda: self._fresh_task(attempt),
         )
 

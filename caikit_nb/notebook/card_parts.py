@@ -211,6 +211,8 @@ def folded(title: str, text: str) -> str:
 
 def _notes(job: Job) -> str:
     notes = list(job.notes)
+    if job.attempt.remark:
+        notes.insert(0, job.attempt.remark)
     if job.status is JobStatus.CANCELED and job.reason != "cancelled":
         notes.insert(0, job.reason)
     if job.expired:

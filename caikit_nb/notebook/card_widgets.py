@@ -10,7 +10,7 @@ from typing import Any
 
 import ipywidgets as widgets
 from ipywidgets.widgets.widget_bool import ToggleButtonStyle
-from ipywidgets.widgets.widget_string import HTMLStyle
+from ipywidgets.widgets.widget_string import HTMLStyle, TextStyle
 
 from caikit_nb.notebook.at_once import heard_at_once
 from caikit_nb.notebook.looks import BORDER
@@ -33,6 +33,7 @@ _LAYOUTS: dict[str, dict[str, str]] = {
     "chart": {"flex": "1 1 260px", "min_width": "0"},
     "buttons": {"flex": "0 0 auto", "min_height": "28px"},
     "button": {"width": "auto", "height": "24px", "flex": "0 0 auto"},
+    "entry": {"width": "260px", "margin": "0"},
 }
 
 
@@ -76,6 +77,18 @@ class CardWidgets:
         layout = self._layout("button")
         made = widgets.ToggleButton(
             description=description, tooltip=tooltip, layout=layout, style=style
+        )
+        return heard_at_once(made)
+
+    def entry(self, description: str, placeholder: str, tooltip: str) -> Any:
+        """A field for text with suggestions, its `options`."""
+        made = widgets.Combobox(
+            description=description,
+            placeholder=placeholder,
+            tooltip=tooltip,
+            continuous_update=False,
+            layout=self._layout("entry"),
+            style=self._one("entry style", lambda: TextStyle(description_width="auto")),
         )
         return heard_at_once(made)
 

@@ -86,9 +86,10 @@ class Cards:
         return card.box
 
     def remove(self, widget: Any) -> None:
-        """Draw an embedded card no more."""
+        """Close an embedded card."""
         for cards in list(self._cards.values()):
             cards[:] = [card for card in cards if card.box is not widget]
+        _close(widget)
 
     def close(self) -> None:
         """Draw no more."""
@@ -149,3 +150,10 @@ class Cards:
         again.changed()
         if card in self._cards.get(job, ()):
             self._cards[job].remove(card)
+
+
+def _close(widget: Any) -> None:
+    """Close a widget and all that is in it."""
+    for child in getattr(widget, "children", ()):
+        _close(child)
+    widget.close()

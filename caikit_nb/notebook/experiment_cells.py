@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from caikit_nb.notebook.magic_options import CellOptions
+from caikit_nb.notebook.cell_options import CellOptions
 
 if TYPE_CHECKING:
     from caikit_nb.trials.cell_trial import CellTrial

@@ -19,6 +19,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from caikit_nb.errors import ExperimentError, NotInDatabaseError
 from caikit_nb.execution.watcher import stillness
 from caikit_nb.experiments import running
+from caikit_nb.notebook.cards import Cards
 from caikit_nb.notebook.live_tables import Place
 from caikit_nb.notebook.plotter import Plotter
 from caikit_nb.notebook.view_bundle import view_bundle
@@ -36,8 +37,8 @@ _BUSY_S, _IDLE_S = 1.0, 5.0
 class ExperimentViews:
     """The views of a session; plain text where there are no widgets."""
 
-    def __init__(self, shell: InteractiveShell, *, has_widgets: bool) -> None:
-        self._shell, self._has_widgets = shell, has_widgets
+    def __init__(self, shell: InteractiveShell, cards: Cards) -> None:
+        self._shell, self._cards = shell, cards
         self._plotter, self._pid = Plotter(), os.getpid()
         self._shown: list[ExperimentView] = []
         self._wakened, self._closed = threading.Event(), False
@@ -65,13 +66,15 @@ class ExperimentViews:
 
     def show(self, experiment: Experiment) -> ExperimentView:
         """Show an experiment in the running cell."""
-        place = Place.of_running_cell(self._shell) if self._has_widgets else Place(None, None)
-        view = ExperimentView(experiment, self._shell, place, self._plotter)
-        view.show(has_widgets=self._has_widgets)
-        if not self._has_widgets:
+        place = Place.of_running_cell(self._shell) if self._cards.has_widgets else Place(None, None)
+        view = ExperimentView(experiment, self._shell, place, self._plotter, self._cards)
+        view.show()
+        if not self._cards.has_widgets:
             return view
-        kept = [each for each in self._shown if not each.place.is_overwritten_by(place)]
-        self._shown = [*kept, view][-MOST_LIVE:]
+        gone = [each for each in self._shown if each.place.is_overwritten_by(place)]
+        self._shown = [*(each for each in self._shown if each not in gone), view][-MOST_LIVE:]
+        for each in gone:
+            each.close()
         self._wakened.set()
         if self._thread is None:
             self._thread = threading.Thread(
@@ -100,7 +103,7 @@ class ExperimentViews:
 
     def _show_run(self, run: running.ExperimentRun) -> None:
         view = self.show(run.experiment)
-        if self._has_widgets:
+        if self._cards.has_widgets:
             # A notebook that is executed without a page is over once the run is.
             run.on_end.append(lambda: self._draw(view))
 
@@ -134,33 +137,48 @@ class ExperimentView:
         shell: Where it is displayed.
         place: The cell that shows it.
         plotter: Draws its plots.
+        cards: Where the cards of its jobs come from.
     """
 
     def __init__(
-        self, experiment: Experiment, shell: InteractiveShell, place: Place, plotter: Plotter
+        self,
+        experiment: Experiment,
+        shell: InteractiveShell,
+        place: Place,
+        plotter: Plotter,
+        cards: Cards,
     ) -> None:
         self._experiment, self._shell, self.place = experiment, shell, place
+        self._cards = cards
         self._plotter, self._turn = plotter, threading.Lock()
         self._display_id = uuid.uuid4().hex
         self._drawn: Hashable = None
         self._is_settled = False
 
-    def show(self, *, has_widgets: bool) -> None:
+    def show(self) -> None:
         """Display it; while jobs run without its plots, which come soon."""
         from caikit_nb.experiments.picture import Picture
         from caikit_nb.notebook.experiment_parts import view_html, view_text
 
         seen, picture = self._experiment.fingerprint(), Picture.of(self._experiment)
-        if not has_widgets:
+        if not self._cards.has_widgets:
             print(view_text(picture))
             return
-        import ipywidgets
+        from caikit_nb.notebook.card_widgets import CardWidgets
+        from caikit_nb.notebook.experiment_cards import ExperimentCards
 
         self._is_settled = not picture.is_active
         self._drawn = seen if self._is_settled else None
         plots = self._plots(picture) if self._is_settled else ()
-        self._html = ipywidgets.HTML(view_html(picture, plots, self._plotter.why_none))
+        make, self._job_cards = CardWidgets(), ExperimentCards(self._cards)
+        self._html = make.html(value=view_html(picture, plots, self._plotter.why_none))
+        self._box = make.column(children=[self._html, self._job_cards.box])
+        self._job_cards.offer(picture.jobs)
         self._publish(picture, update=False)
+
+    def close(self) -> None:
+        """Its cell shows something else."""
+        self._job_cards.close()
 
     def draw(self) -> bool:
         """Bring it up to date; returns whether something happens in its experiment."""
@@ -171,6 +189,7 @@ class ExperimentView:
                 is_active, picture = self._look()
             if picture is None:
                 return is_active
+            self._job_cards.offer(picture.jobs)
             plots = self._plots(picture)
             with stillness.working():
                 self._html.value = view_html(picture, plots, self._plotter.why_none)
@@ -203,7 +222,7 @@ class ExperimentView:
         # Without its kernel it is no less true: its jobs may be run elsewhere.
         text, kept = view_text(picture), self._html.value
         self._shell.display_pub.publish(
-            view_bundle(self._html.model_id, kept, text, has_ended=True),
+            view_bundle(self._box.model_id, kept, text, has_ended=True),
             transient={"display_id": self._display_id},
             update=update,
         )

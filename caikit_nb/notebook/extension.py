@@ -26,7 +26,10 @@ from caikit_nb.notebook.job_shell import refuse_input_in_threads
 from caikit_nb.notebook.lab_comm import LabComm
 from caikit_nb.notebook.live_tables import LiveTables
 from caikit_nb.notebook.magics import CaikitMagics
+from caikit_nb.notebook.serve_command import ServeCommand
+from caikit_nb.notebook.server_cards import ServerCards
 from caikit_nb.notebook.settings import CaikitJobs
+from caikit_nb.serving.model_server import ModelServer
 from caikit_nb.session import Session, open_session
 
 _INTERNET = (socket.AF_INET, socket.AF_INET6)
@@ -67,7 +70,9 @@ class Extension:
         if self.cards.has_widgets:
             refuse_input_in_threads(shell.kernel)  # type: ignore[attr-defined]
         self.lab_comm = LabComm(executor) if self.cards.has_widgets else None
-        self.views = ExperimentViews(shell, has_widgets=self.cards.has_widgets)
+        self.views = ExperimentViews(shell, self.cards)
+        self.server_cards = ServerCards(shell, has_widgets=self.cards.has_widgets)
+        self.session.servers.on_start.append(self.server_cards.show)
         shell.register_magics(self._magics())
         self._configurables().append(self.settings)
         # Cells write caikit_nb.progress(…) without an import of their own.
@@ -87,12 +92,14 @@ class Extension:
             self.homecoming,
             self.settings,
             self.views,
+            ServeCommand(self.session, self.server_cards, self.shell.user_ns),
         )
 
     def _show_values(self) -> None:
         """A future or ``caikit_nb.jobs`` that is the value of a cell shows its card or table."""
         formatter = self.shell.display_formatter.ipython_display_formatter  # type: ignore[union-attr]
         formatter.for_type(JobFuture, self.cards.show_as_value)
+        formatter.for_type(ModelServer, self.server_cards.show_as_value)
         formatter.for_type_by_name(*_EXPERIMENT, self.views.show_as_value)
         module: Any = sys.modules[jobs_room.__name__]
         module.find_table = self.tables.show
@@ -135,7 +142,7 @@ def unload(shell: InteractiveShell) -> None:
     if extension is not None:
         extension.close()
         extension.tables.freeze("its session has ended")
-        lines = ("caikit_job", "caikit_jobs", "caikit_experiment")
+        lines = ("caikit_job", "caikit_jobs", "caikit_experiment", "caikit_serve")
         for kind, names in (("line", lines), ("cell", ("caikit_job",))):
             for name in names:
                 shell.magics_manager.magics[kind].pop(name, None)

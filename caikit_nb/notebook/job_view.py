@@ -43,6 +43,8 @@ def card_text(job: Job) -> str:
         values = [value for _, value in points]
         lines.append(f"  {name} {text_chart(values, width=30)} {values[-1]:.4g}")
     lines += [f"  | {line}" for line in last_lines(job.attempt, _TEXT_LINES)]
+    if job.attempt.remark:
+        lines.append(f"  {job.attempt.remark}")
     if job.reason:
         lines.append(f"  {job.reason}")
     lines += [f"  {note}" for note in job.notes]

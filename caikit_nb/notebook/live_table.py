@@ -151,7 +151,6 @@ class LiveTable:
         if self._card is not None and self._card[0] is not opened:
             self._slot.children = ()
             self._cards.remove(self._card[1])
-            _close(self._card[1])
             self._card = None
         if self._card is None and opened is not None:
             self._card = opened, self._cards.embed(opened)
@@ -172,13 +171,6 @@ class LiveTable:
             return True
         self.publish(standing, update=True)
         return False
-
-
-def _close(widget: Any) -> None:
-    """Close a widget and all that is in it."""
-    for child in getattr(widget, "children", ()):
-        _close(child)
-    widget.close()
 
 
 @functools.cache

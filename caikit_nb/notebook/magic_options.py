@@ -9,70 +9,23 @@ import keyword
 import re
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from IPython.core.error import UsageError
 
 from caikit_nb.backends import backend_types
+from caikit_nb.errors import BackendError
 from caikit_nb.jobs.durations import parse_duration
 from caikit_nb.jobs.job_future import JobFuture
-from caikit_nb.jobs.options import check_retries
+from caikit_nb.jobs.options import check_resources, check_retries
 from caikit_nb.jobs.save_paths import check_save_path
 from caikit_nb.jobs.seeds import seed_of
 from caikit_nb.jobs.sizes import parse_size
 from caikit_nb.jobs.start_method import START_METHODS
+from caikit_nb.notebook.cell_options import NOT_GIVEN, CellOptions
 
 _TOKEN = re.compile(r"""(?:"[^"]*"|'[^']*'|[^\s"'])+""")
-
-
-@dataclass(frozen=True, slots=True)
-class CellOptions:
-    """What a line of ``%%caikit_job`` asks for.
-
-    Attributes:
-        name: The job's name; None for the next free one.
-        out: The variables to bring back.
-        names_in: The variables to ship; None to find them from the source.
-        start_method: None for the setting's.
-        params: Hyperparameters by name.
-        experiment: The experiment that records the job; None for none.
-        takes_next: Run that experiment's next job, with its hyperparameters.
-        retain: Given as ``--retain``; `NOT_GIVEN` if it wasn't.
-        timeout: None for none.
-        memory_limit: Bytes of its own that the job may have; None for the setting's.
-        after: The jobs it follows.
-        retries: How many times it is run anew if it fails.
-        seed: What its random numbers begin with; None for a seed derived from the kernel's.
-        backend: The backend's name; None for the setting's.
-        save_path: Where the job saves; None for nowhere.
-        save_with_id: Save in a directory of the job's own there.
-        wait: Block until the job ends.
-        quiet: Show no card.
-    """
-
-    name: str | None
-    out: tuple[str, ...]
-    names_in: tuple[str, ...] | None
-    start_method: str | None
-    params: Mapping[str, Any]
-    experiment: str | None
-    takes_next: bool
-    retain: Any
-    timeout: Any
-    memory_limit: int | None
-    after: tuple[JobFuture, ...]
-    retries: int
-    seed: int | None
-    backend: str | None
-    save_path: str | None
-    save_with_id: bool
-    wait: bool
-    quiet: bool
-
-
-NOT_GIVEN: Any = object()
 
 
 class _Parser(argparse.ArgumentParser):
@@ -92,6 +45,8 @@ def _make_parser() -> _Parser:
     parser.add_argument("-i", "--in", dest="names_in", type=_names, action="append")
     parser.add_argument("-m", "--start-method", type=_start_method)
     parser.add_argument("-b", "--backend", type=_backend)
+    parser.add_argument("--resources", type=_resource, action="append", default=[])
+    parser.add_argument("--on", metavar="WORKER")
     parser.add_argument("-p", "--param", type=_param, action="append", default=[])
     parser.add_argument("-e", "--experiment", metavar="NAME")
     parser.add_argument("--next", dest="takes_next", action="store_true")
@@ -190,6 +145,8 @@ def _options(
         retries=given.retries,
         seed=given.seed,
         backend=given.backend,
+        resources=dict(given.resources),
+        on=given.on,
         save_path=given.save_path,
         save_with_id=given.save_with_id,
         wait=given.wait,
@@ -275,9 +232,18 @@ def _start_method(text: str) -> str:
 def _backend(text: str) -> str:
     try:
         backend_types.backend_class(text)
-    except ValueError as error:
+    except (ValueError, BackendError) as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return text
+
+
+def _resource(text: str) -> tuple[str, float]:
+    name, _, amount = text.partition("=")
+    try:
+        ((name, number),) = check_resources({name: float(amount)}).items()
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=AMOUNT: use e.g. GPU=1") from None
+    return name, number
 
 
 def _duration(text: str) -> Any:

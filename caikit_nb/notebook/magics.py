@@ -19,17 +19,14 @@ from caikit_nb.jobs.submission import Work
 from caikit_nb.notebook import cell_runner
 from caikit_nb.notebook.capture import Capture
 from caikit_nb.notebook.cards import Cards
+from caikit_nb.notebook.cell_options import NOT_GIVEN, CellOptions
 from caikit_nb.notebook.experiment_cells import begin_trial
 from caikit_nb.notebook.experiment_views import ExperimentViews
 from caikit_nb.notebook.homecoming import Homecoming
 from caikit_nb.notebook.jobs_command import JobsCommand
 from caikit_nb.notebook.live_tables import LiveTables
-from caikit_nb.notebook.magic_options import (
-    NOT_GIVEN,
-    CellOptions,
-    parse_cell_line,
-    parse_expression_line,
-)
+from caikit_nb.notebook.magic_options import parse_cell_line, parse_expression_line
+from caikit_nb.notebook.serve_command import ServeCommand
 from caikit_nb.notebook.settings import CaikitJobs
 
 if TYPE_CHECKING:
@@ -38,7 +35,7 @@ if TYPE_CHECKING:
 
 @magics_class
 class CaikitMagics(Magics):
-    """``%%caikit_job``, ``%caikit_job``, ``%caikit_jobs`` and ``%caikit_experiment``."""
+    """``%%caikit_job``, ``%caikit_job`` and the magics that show and serve what jobs made."""
 
     def __init__(
         self,
@@ -49,12 +46,13 @@ class CaikitMagics(Magics):
         homecoming: Homecoming,
         settings: CaikitJobs,
         views: ExperimentViews,
+        serve_command: ServeCommand,
     ) -> None:
         super().__init__(shell)
         self._shell = shell
         self._executor, self._cards, self._homecoming = executor, cards, homecoming
         self._settings, self._views = settings, views
-        self._command = JobsCommand(executor, cards, tables)
+        self._command, self._serve_command = JobsCommand(executor, cards, tables), serve_command
 
     @line_cell_magic
     def caikit_job(self, line: str, cell: str | None = None) -> JobFuture | None:
@@ -64,10 +62,11 @@ class CaikitMagics(Magics):
         %caikit_job [options] EXPRESSION   submits one expression, and returns its future
 
         -o, --out NAMES           variables brought back when the job completes
-        -i, --in NAMES            variables shipped to a fresh interpreter (as shipped: those
-                                  that the source needs)
+        -i, --in NAMES            variables shipped to a fresh interpreter, else what it needs
         -m, --start-method WAY    auto, fork, forkserver, spawn or thread
-        -b, --backend NAME        where: local, inline (here and now, for debugging), or another
+        -b, --backend NAME        where: local, dask, inline (here and now, for debugging), …
+        --resources NAME=AMOUNT   what a cluster's worker must have free: GPU=1 (repeatable)
+        --on WORKER               the cluster's worker that must run it: a name, address or host
         -p, --param K=V           a hyperparameter, bound as a variable in the job (repeatable)
         -e, --experiment NAME     record the job in that experiment, with its source and metrics
         --next                    run that experiment's next job: its hyperparameters are variables
@@ -125,6 +124,24 @@ class CaikitMagics(Magics):
             self._views.show_named(line.strip(), self._settings.experiments)
         except (CaikitNbError, ValueError, ImportError) as error:
             raise UsageError(f"%caikit_experiment: {error}") from None
+
+    @line_magic
+    def caikit_serve(self, line: str) -> Any:
+        """Serve a model over gRPC, in a process of its own.
+
+        %caikit_serve                      lists the servers
+        %caikit_serve NAME [options]       serves the model of a job or a variable, or of a path
+        %caikit_serve stop [NAME...]       ends servers, all if unnamed
+        %caikit_serve show [NAME...]       draws their cards here
+
+        --name NAME       what clients call the model
+        --port N          the port; any that is free if it isn't given
+        --socket PATH     a unix socket instead
+        --token           callers need the server's token
+        --trust [PATH]    read pickles there, which runs their code; the path itself if unnamed
+        --type TYPE       the format, if the file's ending doesn't tell it
+        """
+        return self._serve_command.run(line)
 
     def _show(self, future: JobFuture, *, quiet: bool, is_value: bool) -> None:
         if quiet:
@@ -191,6 +208,8 @@ def _job_options(
         "retries": options.retries,
         "seed": options.seed,
         "backend": options.backend,
+        "resources": options.resources,
+        "on": options.on,
         "save_path": options.save_path,
         "save_with_id": options.save_with_id,
         "experiment": options.experiment or "",

@@ -5,10 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from traitlets import Any as AnyTrait
-from traitlets import Bool, Enum, Float, Int, List, TraitError, Unicode, default, observe, validate
+from traitlets import (
+    Bool,
+    Dict,
+    Enum,
+    Float,
+    Int,
+    List,
+    TraitError,
+    Unicode,
+    default,
+    observe,
+    validate,
+)
 from traitlets.config import Configurable
 
 from caikit_nb.backends import backend_types
+from caikit_nb.errors import BackendError
 from caikit_nb.jobs import job_future
 from caikit_nb.jobs.durations import parse_duration
 from caikit_nb.jobs.options import usable_cores
@@ -27,7 +40,12 @@ class CaikitJobs(Configurable):
         START_METHODS, default_value="auto", help="How jobs start unless -m says otherwise."
     ).tag(config=True)
     backend = Unicode(
-        "local", help="Where jobs run unless -b says otherwise: local, inline, or another's name."
+        "local",
+        help="Where jobs run unless -b says otherwise: local, inline, dask, or another's name.",
+    ).tag(config=True)
+    backend_config: Any = Dict(
+        help="Settings of backends by name, for those started from then on: "
+        "{'dask': {'address': 'tcp://HOST:8786'}}.",
     ).tag(config=True)
     retention_duration = AnyTrait(
         "1d",
@@ -97,8 +115,17 @@ class CaikitJobs(Configurable):
     def _check_backend(self, proposal: Any) -> Any:
         try:
             backend_types.backend_class(proposal["value"])
-        except ValueError as error:
+        except (ValueError, BackendError) as error:
             raise TraitError(f"CaikitJobs.backend: {error}") from None
+        return proposal["value"]
+
+    @validate("backend_config")
+    def _check_backend_config(self, proposal: Any) -> Any:
+        for name, config in proposal["value"].items():
+            try:
+                backend_types.backend_class(name)(config)
+            except (ValueError, TypeError, AssertionError, BackendError) as error:
+                raise TraitError(f"CaikitJobs.backend_config: {error}") from None
         return proposal["value"]
 
     @validate("retention_duration")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -25,6 +26,16 @@ _STATUSES = {
 }
 # The watcher must not wait for a database.
 _writes = SerialThread("caikit_nb experiments")
+_jobs: weakref.WeakValueDictionary[tuple[str, str, str], Job] = weakref.WeakValueDictionary()
+
+
+def job_of(row: Row) -> Job | None:
+    """The background job of this session that ran a row; the newest, None if none did."""
+    return _jobs.get(_key(row))
+
+
+def _key(row: Row) -> tuple[str, str, str]:
+    return row.experiment.database_url, row.experiment.name, row.job_id
 
 
 def record(
@@ -43,6 +54,7 @@ def record(
         gives_back: Queue the row again if the session is closed before the job has ended.
         then: Called afterwards, in a background thread.
     """
+    _jobs[_key(row)] = job
 
     def write(_: Job) -> None:
         try:

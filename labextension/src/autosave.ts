@@ -2,6 +2,7 @@ import type { DocumentRegistry } from '@jupyterlab/docregistry';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 
 import { findCardCell } from './cells';
+import { saveAlone } from './saveAlone';
 import type { IJobSettings } from './settings';
 import type { IJobs, INotebookNews } from './tokens';
 
@@ -66,7 +67,7 @@ export class Autosave {
       this._waiting.add(context);
     } else if (model.dirty) {
       // JupyterLab tells the user if it fails.
-      void context.save().catch(() => undefined);
+      void saveAlone(context).catch(() => undefined);
     }
   }
 

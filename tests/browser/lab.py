@@ -64,16 +64,7 @@ IS_IDLE = f"""() => {{
         && panel.content.widgets.every(cell => cell.promptNode?.textContent !== '[*]:');
 }}"""
 IS_OPEN = f"path => {CURRENT}?.context?.path === path && {CURRENT}.context.isReady"
-# Savings at the same moment, ours and another's, end in a question to the user.
-WATCH_SAVING = f"""() => {CURRENT}.context.saveState.connect((_, state) => {{
-    window.testSaving = state === 'started';
-}})"""
-SAVE = f"""async () => {{
-    while (window.testSaving) {{
-        await new Promise(requestAnimationFrame);
-    }}
-    await {CURRENT}.context.save();
-}}"""
+SAVE = f"() => {CURRENT}.context.save()"
 CHANGE_THEME = "name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: name})"
 HAS_THEME = "name => document.body.dataset.jpThemeName === name"
 GO_TO_CELL = f"""async index => {{
@@ -399,6 +390,5 @@ class LabPage:
     def _wait_until_open(self, wait_idle: bool = True) -> None:
         self.page.wait_for_function(IS_OPEN, arg=self._path)
         self.page.wait_for_selector("#jupyterlab-splash", state="detached")
-        self.page.evaluate(WATCH_SAVING)
         if wait_idle:
             self.wait_idle()

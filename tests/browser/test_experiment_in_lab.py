@@ -13,6 +13,7 @@ search = db.add_experiment(RandomSearch("digits", space))
 def train(lr, depth, momentum, optimizer):
     if optimizer == "sgd" and depth == 8:
         raise ValueError("the loss is not finite")
+    print("trained with depth", depth)
     return {"accuracy": 0.97 - 0.05 * abs(math.log10(lr) + 2) - 0.1 * (momentum - 0.7) ** 2}
 run = search.run(train, workers=2, jobs=12)
 run"""
@@ -40,6 +41,25 @@ def test_a_run_shows_its_jobs_the_best_and_two_plots(page):
     view.get_by_role("row").nth(12).wait_for()  # the headings and all jobs
     view.get_by_text(", running").wait_for()  # the search itself, which could go on
     page.screenshot("experiment")
+
+
+def test_the_card_of_a_job_is_opened_by_its_id(page):
+    view = page.cell_output(1)
+    view.get_by_role("row").nth(12).wait_for(timeout=60_000)
+    page.wait_idle()
+    entry, hide = view.get_by_label("Card of job"), view.get_by_role("button", name="Hide the card")
+    entry.fill(view.get_by_role("row").nth(1).get_by_role("cell").first.inner_text())
+    entry.press("Enter")
+    card = view.locator(".caikit-card")
+    card.get_by_text("digits_").first.wait_for()
+    card.get_by_text("trained with depth").wait_for()
+    card.scroll_into_view_if_needed()
+    page.screenshot("experiment-with-card")
+    hide.click()
+    card.wait_for(state="detached")
+    entry.fill("nothing")
+    entry.press("Enter")
+    view.get_by_text("no job of this session has this id").wait_for()
 
 
 def test_a_saved_notebook_shows_the_last_state_without_its_kernel(page):

@@ -10,10 +10,11 @@ import os
 import subprocess
 import sys
 import sysconfig
-import venv
 from pathlib import Path
 
 import pytest
+
+from tests.environments import make_environment
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,21 +23,7 @@ ROOT = Path(__file__).parents[2]
 def caikit_python(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The interpreter of that environment."""
     home = tmp_path_factory.mktemp("caikit")
-    venv.create(home, with_pip=True)
-    python = home / "bin" / "python"
-    wanted = [
-        sys.executable,
-        "-m",
-        "pip",
-        "--python",
-        str(python),
-        "install",
-        "-qq",
-        "caikit>=0.27",
-    ]
-    done = subprocess.run(wanted, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"caikit can't be installed: {done.stderr[-300:]}")
+    python = make_environment(home, "caikit>=0.27")
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     here = sysconfig.get_path("purelib")
     (home / "lib" / version / "site-packages" / "~shared.pth").write_text(f"{here}\n")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import subprocess
+import sys
 import traceback
 
 import pytest
@@ -257,3 +259,25 @@ def test_unrecoverable_arguments_give_the_fallback_with_the_text() -> None:
     assert type(copy) is PickleFailureFallbackException
     assert str(copy) == "1-2"
     assert copy.original_type.endswith("_Lost")
+
+
+TRIED = """
+import pickle, tblib.pickling_support
+tblib.pickling_support.install()
+from caikit_nb.execution.exception_pickler import pack, unpack
+ERRORS = SystemExit(3), UnicodeDecodeError("utf-8", b"x", 0, 1, "bad"), ZeroDivisionError("x")
+for error in ERRORS:
+    try:
+        raise error from ValueError("before")
+    except BaseException as raised:
+        copy = unpack(pickle.loads(pickle.dumps(pack(raised))))
+    assert (type(copy), str(copy), vars(copy)) == (type(error), str(error), {}), copy
+    assert copy.__traceback__ is None
+    assert getattr(copy, "code", None) == getattr(error, "code", None)
+    assert str(copy.__cause__) == "before"
+"""
+
+
+def test_nothing_is_lost_where_tblib_is_at_work() -> None:
+    """`distributed` brings it."""
+    subprocess.run([sys.executable, "-c", TRIED], check=True, timeout=60)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -79,3 +80,30 @@ def test_a_stream_that_took_the_place_of_ours_is_routed_by_the_next() -> None:
     close_routes()
     assert "".join(seen) == "mine\n"
     assert real.getvalue() == ""
+
+
+PRINTING = """
+import sys, threading
+from caikit_nb.execution.thread_streams import close_routes, open_routes
+
+def go_on():
+    while not over.is_set():
+        open_routes()
+        close_routes()
+
+over = threading.Event()
+sys.setswitchinterval(1e-6)
+others = [threading.Thread(target=go_on) for _ in range(3)]
+for other in others:
+    other.start()
+for number in range(20_000):
+    print("x", end="")
+over.set()
+"""
+
+
+def test_who_prints_meanwhile_is_unharmed() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PRINTING], capture_output=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout.count(b"x")) == (0, 20_000), done.stderr

@@ -183,7 +183,7 @@ def test_a_worker_that_is_told_to_end_gives_its_job_back(cli, sqlite_url, tmp_pa
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     wait = f"import os; os.write(os.open({str(fifo)!r}, os.O_WRONLY), b'x'); input()"
-    code = "from caikit_nb.experiments.program import main; main()"
+    code = "from caikit_nb.program import main; main()"
     worker = subprocess.Popen(
         [sys.executable, "-c", code, "experiments", "run", "e", sys.executable, "-c", wait],
         env=environment(sqlite_url),
@@ -236,7 +236,7 @@ def test_a_token_is_printed_once(cli):
 
 
 def run_program(url, head=""):
-    code = f"{head}\nfrom caikit_nb.experiments.program import main; main()"
+    code = f"{head}\nfrom caikit_nb.program import main; main()"
     return subprocess.run(
         [sys.executable, "-c", code, "experiments", "list"],
         env=environment(url),
@@ -257,5 +257,7 @@ def test_the_program_runs(sqlite_url):
 
 def test_a_missing_package_is_named_with_its_extra(sqlite_url):
     told = run_program(sqlite_url, "import sys; sys.modules['typer'] = None")
-    assert told.stderr.strip() == 'caikit-nb needs typer: pip install "caikit_nb[experiments]"'
+    assert told.stderr.strip() == (
+        'caikit-nb experiments needs typer: pip install "caikit_nb[experiments]"'
+    )
     assert told.returncode == 1

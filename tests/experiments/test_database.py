@@ -1,5 +1,6 @@
 """The database: experiments, names, migrations, and files that are not what they should be."""
 
+import gc
 import os
 import re
 import signal
@@ -9,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -474,3 +476,15 @@ def test_the_classes_have_the_names_of_the_seed():
     for name in experiments.__all__:
         assert getattr(experiments, name) is not None
     assert issubclass(experiments.ManualSearch, Experiment)
+
+
+def test_who_is_at_work_while_a_database_is_closed_leaves_no_connection_open(url, open_db):
+    db = open_db(url)
+    db.add_experiment(ManualSearch("closing"))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        with db._database.reading():
+            db.close()
+        gc.collect()
+    assert not [str(warning.message) for warning in told]
+    assert db.get_experiment("closing").name == "closing"

@@ -11,7 +11,6 @@ import textwrap
 import time
 import urllib.error
 import urllib.request
-import venv
 from collections.abc import Iterator
 
 import pytest
@@ -19,6 +18,7 @@ import pytest
 from caikit_nb.experiments import ExperimentDB, GridSearch, ManualSearch
 from caikit_nb.experiments.service import MOST_BYTES
 from caikit_nb.experiments.tokens import PASS_S, Tokens
+from tests.environments import make_environment
 
 SERVE = """
 import sys
@@ -85,15 +85,7 @@ def served(server: Server) -> Iterator[ExperimentDB]:
 def schedy_python(tmp_path_factory: pytest.TempPathFactory) -> str:
     """An interpreter with the real client; it needs a urllib3 that is older than ours."""
     home = tmp_path_factory.mktemp("schedy")
-    venv.create(home, with_pip=True)
-    python = str(home / "bin" / "python")
-    wanted = ["schedy==0.1.0b6", "urllib3<2", "setuptools<81"]
-    done = subprocess.run(
-        [python, "-m", "pip", "install", "-q", *wanted], capture_output=True, text=True
-    )
-    if done.returncode:
-        pytest.skip(f"the schedy client can't be installed: {done.stderr[-300:]}")
-    return python
+    return str(make_environment(home, "schedy==0.1.0b6", "urllib3<2", "setuptools<81"))
 
 
 @pytest.fixture
@@ -262,7 +254,7 @@ def test_a_restarted_service_knows_its_clients(tmp_path, schedy_python):
 
 
 def call_program(url, *arguments):
-    code = "from caikit_nb.experiments.program import main; main()"
+    code = "from caikit_nb.program import main; main()"
     path = os.pathsep.join(p for p in sys.path if p)
     return subprocess.Popen(
         [sys.executable, "-c", code, "experiments", "serve", "--url", url, *arguments],

@@ -7,14 +7,10 @@ from typing import Any
 import pytest
 
 from caikit_nb.jobs.executor import JobExecutor
-from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.logs import LogSpool
-from caikit_nb.jobs.options import JobOptions
 from caikit_nb.jobs.printed_bars import PrintedBars
 from caikit_nb.jobs.progress import Bars
-
-METHODS = ["fork", "forkserver", "spawn", "thread"]
-every_method = pytest.mark.parametrize("method", METHODS)
+from tests.jobs.bar_jobs import every_method, run
 
 
 def seen(*pieces: str) -> list[tuple[Any, ...]]:
@@ -132,13 +128,6 @@ def by_command() -> None:
 
     loop = "from tqdm import trange\nfor _ in trange(7, desc='command'): pass"
     subprocess.run([sys.executable, "-c", loop], check=True)
-
-
-def run(executor: JobExecutor, method: str, function: Any) -> JobFuture:
-    future = executor.submit_function(JobOptions(start_method=method), function, (), {})
-    assert future.wait(60)
-    future.result()
-    return future
 
 
 @every_method

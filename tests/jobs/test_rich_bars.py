@@ -14,29 +14,11 @@ import rich.console
 from rich.progress import Progress, track
 
 from caikit_nb.jobs.executor import JobExecutor
-from caikit_nb.jobs.job_future import JobFuture
-from caikit_nb.jobs.options import JobOptions
 from caikit_nb.jobs.progress import Bar
 from tests.fifo import Fifo, spin_until
+from tests.jobs.bar_jobs import every_method, facts, run, start
 
-METHODS = ["fork", "forkserver", "spawn", "thread"]
-every_method = pytest.mark.parametrize("method", METHODS)
 console = rich.console.Console()
-
-
-def start(executor: JobExecutor, method: str, function: Any, *arguments: Any) -> JobFuture:
-    return executor.submit_function(JobOptions(start_method=method), function, arguments, {})
-
-
-def run(executor: JobExecutor, method: str, function: Any, *arguments: Any) -> JobFuture:
-    future = start(executor, method, function, *arguments)
-    assert future.wait(60)
-    future.result()
-    return future
-
-
-def facts(future: JobFuture) -> list[tuple[str, float, float | None, bool]]:
-    return [(bar.desc, bar.n, bar.total, bar.closed) for bar in future.progress]
 
 
 def plain(text: str) -> str:

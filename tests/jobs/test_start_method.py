@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from caikit_nb.errors import ForkRefusedError
+from caikit_nb.execution.destroyable_thread import DestroyableThread
 from caikit_nb.jobs.start_method import START_METHODS, check_start_method, choose_start_method
 
 
@@ -38,6 +39,24 @@ def test_a_method_that_was_asked_for_is_taken(method: str) -> None:
 
 def test_a_quiet_process_is_forked() -> None:
     assert choose_start_method("auto").method == "fork"
+
+
+def test_a_thread_job_that_has_told_its_end_stands_against_no_fork() -> None:
+    told, release = threading.Event(), threading.Event()
+
+    class EndsSlowly(threading.Event):
+        def set(self) -> None:
+            told.set()
+            release.wait(30)
+
+    thread = DestroyableThread(int, work_done_event=EndsSlowly())
+    thread.start()
+    assert told.wait(30)
+    try:
+        assert choose_start_method("fork").method == "fork"
+    finally:
+        release.set()
+        thread.join()
 
 
 @pytest.mark.usefixtures("busy_thread")

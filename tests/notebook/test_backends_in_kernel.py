@@ -74,7 +74,10 @@ def test_the_setting_names_the_backend(kernel: Kernel) -> None:
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("-b none_such", "-b/--backend: 'none_such' is not a backend: use one of inline, local"),
+        (
+            "-b none_such",
+            "-b/--backend: 'none_such' is not a backend: use one of dask, inline, local",
+        ),
         ("-b inline -m fork", "backend 'inline' doesn't take start method 'fork': use one of "),
     ],
 )
@@ -87,5 +90,7 @@ def test_what_is_not_accepted_is_told_in_one_line(kernel: Kernel, line: str, say
 
 def test_a_setting_that_is_no_backend_is_refused(kernel: Kernel) -> None:
     told = kernel.run("%config CaikitJobs.backend = 'none_such'").text
-    assert "CaikitJobs.backend: 'none_such' is not a backend: use one of inline, local" in told
+    assert (
+        "CaikitJobs.backend: 'none_such' is not a backend: use one of dask, inline, local" in told
+    )
     assert kernel.value("get_ipython().run_line_magic('config', 'CaikitJobs.backend')") == "local"

@@ -318,7 +318,8 @@ def test_outside_experiments_nothing_is_pruned(kernel: Kernel) -> None:
 def test_the_view_follows_what_others_do(kernel: Kernel) -> None:
     kernel.do("e = db.add_experiment(ManualSearch('viewed'))")
     cell = kernel.do("%caikit_experiment viewed")
-    model = cell.displays[0][WIDGET_VIEW]["model_id"]
+    box = kernel.widgets[cell.displays[0][WIDGET_VIEW]["model_id"]]
+    model = box["children"][0].removeprefix("IPY_MODEL_")
     assert "no jobs yet" in kernel.widgets[model]["value"]
     kernel.do(
         "for n in range(3):\n"

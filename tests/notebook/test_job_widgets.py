@@ -34,6 +34,21 @@ def shown(kernel: Kernel, model_id: str) -> dict[str, Any]:
     return kernel.widgets[model_id]
 
 
+def on_a_card(kernel: Kernel, name: str) -> str:
+    """This test's widget of a kind, once its job has displayed it.
+
+    Only then can a user do something to it: the job announces a widget as it makes it, when its
+    callbacks are still to come.
+    """
+
+    def displayed() -> list[str]:
+        cards = str(kernel.widgets)
+        return [key for key in models(kernel, name) if f"'model_id': '{key}'" in cards]
+
+    kernel.read_until(displayed, what=f"a card with a {name}")
+    return displayed()[0]
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_a_widget_of_a_job_is_on_its_card_and_follows(
     kernel: Kernel, gate: Gate, method: str
@@ -64,8 +79,7 @@ def test_a_job_hears_what_is_done_to_its_widgets(kernel: Kernel, method: str) ->
         "rate.value"
     )
     card_of(kernel, "heard")
-    kernel.read_until(lambda: models(kernel, "FloatSliderModel"), what="the slider")
-    (slider,) = models(kernel, "FloatSliderModel")
+    slider = on_a_card(kernel, "FloatSliderModel")
     kernel.say_to_widget(slider, {"method": "update", "state": {"value": 0.5}, "buffer_paths": []})
     assert kernel.value("heard.result(20)") == 0.5
 
@@ -77,11 +91,7 @@ def test_a_button_of_a_job_is_clicked(kernel: Kernel) -> None:
         "stop.on_click(lambda _: pressed.set())\ndisplay(stop)\npressed.wait()\n'stopped'"
     )
     card_of(kernel, "pressed")
-    kernel.read_until(
-        lambda: any(s.get("description") == "Enough" for s in kernel.widgets.values()),
-        what="the button",
-    )
-    kernel.click(next(k for k, s in kernel.widgets.items() if s.get("description") == "Enough"))
+    kernel.click(on_a_card(kernel, "ButtonModel"))
     assert kernel.value("pressed.result(20)") == "stopped"
 
 

@@ -107,6 +107,7 @@ def test_a_guard_that_was_killed_is_replaced_at_once(
     (first,) = guards_of(kernel)
     os.kill(first, signal.SIGKILL)
     assert spin_until(lambda: guards_of(kernel) not in ([], [first]))
+    watched.add(guards_of(kernel)[0], "the new guard")
     os.kill(kernel.pid, signal.SIGKILL)
     assert watched.living_after(GONE_S) == []
     assert list(kernel.sessions.iterdir()) == []

@@ -79,8 +79,11 @@ def test_forever_keeps_a_result(kernel: Kernel) -> None:
 def test_the_memory_of_a_result_goes_back_to_the_system(kernel: Kernel) -> None:
     resident = "__import__('psutil').Process().memory_info().rss"
     before = kernel.value(resident)
-    kernel.do("%%caikit_job bulky --retain 0.5s --wait\nimport numpy\nnumpy.ones(20_000_000)")
+    kernel.do("%%caikit_job bulky --retain 1h --wait\nimport numpy\nnumpy.ones(20_000_000)")
     kernel.do("float(bulky.result().sum());")
     assert kernel.value(resident) - before > 100e6
+    kernel.do(
+        "import datetime\nbulky._job.end_at(bulky.completion_time - datetime.timedelta(hours=2))"
+    )
     kernel.card("bulky").wait_for("The result is gone")
     assert kernel.value(resident) - before < 50e6

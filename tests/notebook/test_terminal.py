@@ -70,9 +70,16 @@ class Terminal:
             left = max(0.0, give_up - time.monotonic())
             ready, _, _ = select.select([self._screen], [], [], left)
             assert ready, f"waited {timeout} s for {text!r} in {self.shown[self._read_from :]!r}"
-            self.shown += os.read(self._screen, 65536).decode().replace("\r\n", "\n")
+            self.shown += self._read().replace("\r\n", "\n")
         before, self._read_from = self.shown[self._read_from : at], at + len(text)
         return before
+
+    def _read(self) -> str:
+        try:
+            return os.read(self._screen, 65536).decode()
+        except OSError:
+            code = self.process.wait(10)
+            raise AssertionError(f"it has ended with {code}: {self.shown}") from None
 
     def answer(self) -> str:
         """Read to the next prompt."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Generic, TypeVar, cast
 
 from caikit.core.exceptions.caikit_core_exception import (
     CaikitCoreException,
@@ -20,7 +19,7 @@ from caikit_nb.session import current_session
 F = TypeVar("F", bound=CaikitFuture)
 
 
-class JobOwner(LocalJobBase):
+class JobOwner(LocalJobBase, Generic[F]):
     """Runs caikit's jobs in the session's workshop: its queue, its cards, its table."""
 
     def start_shown(self, make: Callable[[str], F], job_id: str) -> F:
@@ -33,22 +32,13 @@ class JobOwner(LocalJobBase):
         session_hooks().show(future)
         return future
 
-    def get_local_future(self, id: str) -> CaikitFuture:
+    def get_local_future(self, id: str) -> F:
         """The future of that id, always the same object (contracts J19, J31).
 
         Raises:
             CaikitCoreException: there is none, or its retention is over (``NOT_FOUND``).
         """
-        with not_found():
-            found = super().get_local_future(id)
-        assert isinstance(found, CaikitFuture)  # noqa: S101 - there are no others here
-        return found
-
-
-@contextmanager
-def not_found() -> Iterator[None]:
-    """Inside, what isn't there is told as caikit tells it."""
-    try:
-        yield
-    except JobNotFoundError as error:
-        raise CaikitCoreException(CaikitCoreStatusCode.NOT_FOUND, str(error)) from None
+        try:
+            return cast(F, super().get_local_future(id))
+        except JobNotFoundError as error:
+            raise CaikitCoreException(CaikitCoreStatusCode.NOT_FOUND, str(error)) from None

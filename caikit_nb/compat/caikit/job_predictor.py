@@ -71,7 +71,7 @@ class PredictionFuture(CaikitFuture):
 JobPredictorFutureBase.register(PredictionFuture)
 
 
-class JobPredictor(JobOwner, JobPredictorBase):
+class JobPredictor(JobOwner[PredictionFuture], JobPredictorBase):
     """``type: CAIKIT_NB`` among caikit's job predictors (contracts J27 to J31).
 
     Config:
@@ -134,6 +134,4 @@ class JobPredictor(JobOwner, JobPredictorBase):
         Raises:
             CaikitCoreException: there is none, or its retention is over (``NOT_FOUND``).
         """
-        found = self.get_local_future(future_id)
-        assert isinstance(found, PredictionFuture)  # noqa: S101 - there are no others here
-        return found
+        return self.get_local_future(future_id)

@@ -65,7 +65,7 @@ class TrainingFuture(CaikitFuture):
 ModelTrainerFutureBase.register(TrainingFuture)
 
 
-class ModelTrainer(JobOwner, ModelTrainerBase):
+class ModelTrainer(JobOwner[TrainingFuture], ModelTrainerBase):
     """``type: CAIKIT_NB`` among caikit's trainers (contracts J20 to J26).
 
     Config:
@@ -132,9 +132,7 @@ class ModelTrainer(JobOwner, ModelTrainerBase):
         Raises:
             CaikitCoreException: there is none, or its retention is over (``NOT_FOUND``).
         """
-        found = self.get_local_future(training_id)
-        assert isinstance(found, TrainingFuture)  # noqa: S101 - there are no others here
-        return found
+        return self.get_local_future(training_id)
 
 
 class _Crossing:

@@ -1,0 +1,1 @@
+"""Where jobs, the rows of experiments, and model servers meet."""

@@ -1,0 +1,1 @@
+"""Models behind ModelMesh's ModelRuntime API and the open inference protocol."""

@@ -1,0 +1,1 @@
+"""Formats of models: each a class that reads files, in a module of its own."""

@@ -1,0 +1,29 @@
+"""scikit-learn's models as skops writes them: data without code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from caikit_nb.errors import ModelRefusedError
+from caikit_nb.serving.loaders.base import Loader, imported
+from caikit_nb.serving.loaders.pickles import SKLEARN
+
+
+class SkopsLoader(Loader):
+    """Builds only what skops knows to be harmless, and so takes any file."""
+
+    names = ("skops",)
+    suffixes = (".skops",)
+    needs_trust = False
+    modules = ("skops.io", *SKLEARN)
+
+    def load(self, path: Path) -> Any:
+        """See `Loader.load`."""
+        skops = imported("skops.io", "skops")
+        unknown = skops.get_untrusted_types(file=path)
+        if unknown:
+            raise ModelRefusedError(
+                f"the model has types that skops doesn't trust: {', '.join(unknown[:5])}"
+            )
+        return skops.load(path, trusted=[])

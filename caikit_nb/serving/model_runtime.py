@@ -1,0 +1,81 @@
+"""ModelMesh's ModelRuntime service on a table of models (contracts M6 to M21)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from caikit_nb.serving import model_runtime_pb2 as pb
+from caikit_nb.serving import model_runtime_pb2_grpc
+from caikit_nb.serving.model_table import ModelTable
+from caikit_nb.serving.status_codes import answered
+
+SERVICE = "mmesh.ModelRuntime"
+_RUNTIME_VERSION = "caikit_nb"
+# What ModelMesh lets through, and where it puts the model's id: the name in the request.
+_METHODS = {
+    "inference.GRPCInferenceService/ModelInfer": (1,),
+    "inference.GRPCInferenceService/ModelMetadata": (1,),
+    "inference.GRPCInferenceService/ModelReady": (1,),
+}
+
+
+class ModelRuntime(model_runtime_pb2_grpc.ModelRuntimeServicer):  # type: ignore[misc]
+    """The service.
+
+    Args:
+        table: The models.
+    """
+
+    def __init__(self, table: ModelTable) -> None:
+        self._table = table
+
+    async def loadModel(self, request: Any, context: Any) -> Any:  # noqa: N802 - the service's name
+        """Answer when the model can be used; a call that is cancelled ends the load."""
+        size_bytes = await answered(
+            context, self._table.load(request.modelId, request.modelPath, request.modelType)
+        )
+        return pb.LoadModelResponse(
+            sizeInBytes=size_bytes, maxConcurrency=self._table.limits.max_concurrency
+        )
+
+    async def unloadModel(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Answer when the model is gone."""
+        await answered(context, self._table.unload(request.modelId))
+        return pb.UnloadModelResponse()
+
+    async def predictModelSize(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Guess from above, within 100 ms."""
+        size_bytes = await answered(
+            context, self._table.predict_size(request.modelId, request.modelPath, request.modelType)
+        )
+        return pb.PredictModelSizeResponse(sizeInBytes=size_bytes)
+
+    async def modelSize(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """The size of a loaded model."""
+        return pb.ModelSizeResponse(sizeInBytes=await answered(context, self._size(request)))
+
+    async def _size(self, request: Any) -> int:
+        return self._table.get(request.modelId).size_bytes
+
+    async def runtimeStatus(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Purge, and say READY with our numbers.
+
+        FAILING if the owner's own models leave less than ModelMesh takes for a capacity.
+        """
+        await answered(context, self._table.purge())
+        limits = self._table.limits
+        left_bytes = limits.capacity_bytes - self._table.pinned_bytes
+        fits = left_bytes >= limits.least_capacity_bytes
+        response = pb.RuntimeStatusResponse
+        return response(
+            status=response.READY if fits else response.FAILING,
+            capacityInBytes=max(0, left_bytes),
+            maxLoadingConcurrency=limits.max_loading,
+            modelLoadingTimeoutMs=limits.loading_timeout_ms,
+            defaultModelSizeInBytes=limits.default_model_bytes,
+            runtimeVersion=_RUNTIME_VERSION,
+            methodInfos={
+                name: response.MethodInfo(idInjectionPath=path) for name, path in _METHODS.items()
+            },
+            limitModelConcurrency=True,
+        )

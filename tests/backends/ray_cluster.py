@@ -1,0 +1,45 @@
+"""A Ray cluster of its own on loopback."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+RAY = Path(sys.executable).with_name("ray")
+
+
+@contextlib.contextmanager
+def ray_cluster(*arguments: str) -> Iterator[str]:
+    """A running cluster of one node; gives its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0"}
+    head = subprocess.Popen(
+        [
+            RAY, "start", "--head", "--block", "--port", str(port),
+            "--node-ip-address", "127.0.0.1", "--num-cpus", "16",
+            "--include-dashboard", "false", *arguments,
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        assert head.stdout is not None
+        for line in head.stdout:
+            if b"Ray runtime started" in line:
+                break
+        else:
+            raise AssertionError("Ray did not start")
+        yield f"127.0.0.1:{port}"
+    finally:
+        head.terminate()  # it ends what it has started
+        head.communicate(timeout=60)

@@ -1,0 +1,24 @@
+"""Environments with packages that can't share the one of the tests."""
+
+from __future__ import annotations
+
+import subprocess
+import venv
+from pathlib import Path
+
+import pytest
+
+
+def make_environment(home: Path, *packages: str) -> Path:
+    """Make one; returns its interpreter. Skips the test if the packages can't be installed."""
+    venv.create(home, with_pip=True, clear=True)
+    python = home / "bin" / "python"
+    run_or_skip(python, "pip", "install", "-qq", *packages, why=f"{packages[0]} can't be installed")
+    return python
+
+
+def run_or_skip(python: Path, *arguments: str, why: str) -> None:
+    """Run a module with that interpreter; skips the test if it fails."""
+    done = subprocess.run([python, "-m", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"{why}: {done.stderr[-300:]}")

@@ -1,0 +1,118 @@
+"""Many loads, cancelled loads, clients that vanish: the server goes on with the memory it had."""
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import psutil
+import pytest
+
+from tests.fifo import spin_until
+
+MIB = 2**20
+FORMATS = ("scale.onnx", "churn.joblib", "double.cloudpickle", "churn.skops")
+
+
+def code_of(call) -> str:
+    from tests.serving.client import code
+
+    return code(call)
+
+
+def private_bytes(server) -> int:
+    return psutil.Process(server._process.pid).memory_full_info().uss
+
+
+def children(server) -> int:
+    """Processes of loads, beside those that the standard library keeps."""
+    return len(psutil.Process(server._process.pid).children(recursive=True))
+
+
+def load_and_unload(client, count: int, formats: tuple[str, ...], threads: int = 4) -> None:
+    def work(n: int) -> None:
+        model_id = f"m{n}"
+        client.load(model_id, formats[n % len(formats)])
+        client.unload(model_id)
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, range(count)))
+
+
+def cancel_at_random(client, count: int) -> None:
+    chance = random.Random(0)
+    calls = []
+    for n in range(count):
+        model_id = f"c{n % 3}"
+        call = client.loading(model_id, FORMATS[n % len(FORMATS)])
+        try:
+            call.result(timeout=chance.uniform(0, 0.15))
+        except Exception:
+            call.cancel()
+        client.unload(model_id)
+        assert code_of(lambda model_id=model_id: client.size(model_id)) == "NOT_FOUND"
+        calls.append(call)
+    assert {call.code().name for call in calls} <= {"OK", "CANCELLED", "ABORTED"}
+
+
+@pytest.mark.parametrize(
+    ("count", "killable"),
+    [
+        (300, 60),
+        pytest.param(
+            8000, 2000, marks=[pytest.mark.slow, pytest.mark.timeout(3600)], id="ten thousand"
+        ),
+    ],
+)
+def test_loads_and_unloads_leave_the_memory_as_it_was(server, client, count, killable) -> None:
+    load_and_unload(client, 40, FORMATS)
+    before, processes = private_bytes(server), children(server)
+    load_and_unload(client, count, FORMATS[:1])
+    load_and_unload(client, killable, FORMATS[1:])
+    assert private_bytes(server) - before < 24 * MIB
+    assert children(server) <= processes
+    assert spin_until(lambda: [model.id for model in server.models] == ["double"])
+
+
+@pytest.mark.parametrize(
+    "count", [40, pytest.param(1000, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])]
+)
+def test_loads_cancelled_at_random_moments_leave_nothing(server, client, count) -> None:
+    cancel_at_random(client, 12)
+    before, processes = private_bytes(server), children(server)
+    cancel_at_random(client, count)
+    assert private_bytes(server) - before < 24 * MIB
+    assert children(server) <= processes
+    assert client.load("after", "churn.skops").sizeInBytes
+
+
+def test_clients_that_vanish_and_requests_that_are_wrong_cost_nothing(
+    server, client, connect
+) -> None:
+    values = np.zeros(2**20, np.float32)
+
+    def flood(count: int) -> None:
+        for _ in range(count):
+            gone = connect(server)
+            call = gone.triton.async_infer(
+                "double", [tensor_of(values)], callback=lambda result, error: None
+            )
+            gone.__exit__()
+            del call
+            assert code_of(lambda: client.infer("double", np.zeros(2**23, np.float32))) == (
+                "RESOURCE_EXHAUSTED"
+            )
+            assert code_of(lambda: client.infer("absent", [1.0])) == "NOT_FOUND"
+
+    flood(10)
+    before = private_bytes(server)
+    flood(30)
+    assert private_bytes(server) - before < 48 * MIB
+    assert client.infer("double", [1.0])["output"].tolist() == [2.0]
+
+
+def tensor_of(values):
+    import tritonclient.grpc as triton
+
+    tensor = triton.InferInput("x", values.shape, "FP32")
+    tensor.set_data_from_numpy(values)
+    return tensor
