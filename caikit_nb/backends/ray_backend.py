@@ -6,14 +6,16 @@ import asyncio
 import atexit
 import dataclasses
 import importlib.util
+import os
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from caikit_nb.backends.backend_types import register_backend_type
 from caikit_nb.backends.base import Running, Task, TaskListener
 from caikit_nb.backends.cluster_backend import ClusterBackend
-from caikit_nb.backends.ray_line import RayLine
+from caikit_nb.backends.ray_line import WANTS_TOKEN, RayLine
 from caikit_nb.backends.remote_running import RemoteRunning
 from caikit_nb.errors import BackendError
 
@@ -21,6 +23,8 @@ if importlib.util.find_spec("ray") is None:  # it is imported in its driver, and
     raise ImportError("No module named 'ray'")
 
 _REACH_S, _START_S = 5.0, 60.0
+# Of its tries, a second each: it was just seen that somebody listens there.
+_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_NUM_REDIS_GET_RETRIES": "5"}
 
 
 class RayBackend(ClusterBackend):
@@ -33,8 +37,9 @@ class RayBackend(ClusterBackend):
         config: ``address`` as `ray.init` takes it: ``HOST:6379`` where a node of the cluster runs
             on this machine, ``ray://HOST:10001`` from elsewhere; with none, what ``RAY_ADDRESS``
             says, else a cluster that is started on this machine. ``token`` for Ray's token
-            authentication. ``node_ip_address`` for a cluster that is started here.
-            ``unreachable_s``, how long a worker may not answer before its job counts as lost.
+            authentication; with none, this user's own, if there is one. ``node_ip_address`` for
+            a cluster that is started here. ``unreachable_s``, how long a worker may not answer
+            before its job counts as lost.
 
     Raises:
         ValueError: another setting; names those that there are.
@@ -68,17 +73,30 @@ class RayBackend(ClusterBackend):
         self.stop()
         address = self.config.get("address")
         _check_reachable(address)
-        line = RayLine(self._environment(), float(self._setting("unreachable_s")))
-        try:
-            told = line.ask_driver("init", _START_S, options=self._options())
-        except BaseException:
-            line.end_driver()
-            raise
+        line, told = self._connect()
         count = f"{len(told['nodes'])} node{'s' * (len(told['nodes']) != 1)}"
         where = "a Ray cluster of this machine" if address is None else f"the Ray cluster {address}"
         self.summary = f"on {where} ({count})"
         self._line, self._started = line, True
         atexit.register(self.stop)
+
+    def _connect(self) -> tuple[RayLine, Any]:
+        try:
+            return self._connect_with(self._environment())
+        except BackendError as error:
+            if WANTS_TOKEN not in str(error) or not self._may_send_own_token():
+                raise
+        # A cluster that was started on this machine wants it, since Ray 2.59. To one that is
+        # given by its address Ray sends none unasked.
+        return self._connect_with({**_QUIET, "RAY_AUTH_MODE": "token"})
+
+    def _connect_with(self, environment: Mapping[str, str]) -> tuple[RayLine, Any]:
+        line = RayLine(environment, float(self._setting("unreachable_s")))
+        try:
+            return line, line.ask_driver("init", _START_S, options=self._options())
+        except BaseException:
+            line.end_driver()
+            raise
 
     def stop(self) -> None:
         """End what still runs, and the driver."""
@@ -113,10 +131,19 @@ class RayBackend(ClusterBackend):
 
     def _environment(self) -> dict[str, str]:
         token = self.config.get("token")
-        quiet = {"RAY_USAGE_STATS_ENABLED": "0"}
         if token is None:
-            return quiet
-        return {**quiet, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": str(token)}
+            return _QUIET
+        return {**_QUIET, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": str(token)}
+
+    def _may_send_own_token(self) -> bool:
+        is_open = self.config.get("token") is None and "RAY_AUTH_MODE" not in os.environ
+        return is_open and _has_own_token()
+
+
+def _has_own_token() -> bool:
+    """Whether there is a token of this user where Ray itself looks for it."""
+    path = os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token"
+    return bool(os.environ.get("RAY_AUTH_TOKEN")) or Path(path).is_file()
 
 
 def _check_reachable(address: str | None) -> None:

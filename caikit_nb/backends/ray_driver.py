@@ -13,6 +13,7 @@ import pickle
 import socket
 import struct
 import sys
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,8 +22,10 @@ from ray.exceptions import GetTimeoutError, RayActorError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from caikit_nb.backends.ray_actor import RunActor
+from caikit_nb.backends.ray_line import WANTS_TOKEN
 
 _HEAD = struct.Struct("<I")
+_WRONG_TOKEN = "InvalidAuthToken"  # what its server says
 
 
 async def read(reader: asyncio.StreamReader) -> Any:
@@ -68,8 +71,12 @@ class Driver:
         write(self._writer, (number, *answer))
 
     async def _init(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
-        # It blocks, and nothing else is asked before.
-        ray.init(**options, log_to_driver=False, namespace="caikit_nb")
+        try:  # it blocks, and nothing else is asked before
+            ray.init(**options, log_to_driver=False, namespace="caikit_nb")
+        except Exception as error:
+            if _WRONG_TOKEN in "".join(traceback.format_exception(error)):  # deep in its causes
+                raise PermissionError(WANTS_TOKEN) from None
+            raise
         return await self._describe()
 
     async def _describe(self) -> Mapping[str, Any]:

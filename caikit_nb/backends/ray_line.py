@@ -22,6 +22,10 @@ from caikit_nb.errors import BackendError
 _ANSWER_S = 60.0
 _LOOK_S = 5.0
 _HEAD = struct.Struct("<I")
+WANTS_TOKEN = (
+    "the cluster wants a token, and there is none or another one: "
+    "backend_config = {'ray': {'token': …}}"
+)
 
 
 class RayLine(Line):

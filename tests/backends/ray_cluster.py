@@ -15,12 +15,14 @@ RAY = Path(sys.executable).with_name("ray")
 
 
 @contextlib.contextmanager
-def ray_cluster(*arguments: str) -> Iterator[str]:
-    """A running cluster of one node; gives its address."""
+def ray_cluster(*arguments: str, **variables: str) -> Iterator[str]:
+    """A running cluster of one node, with these arguments and variables; gives its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0"}
+    own = {
+        "PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled",
+    }  # fmt: skip
     head = subprocess.Popen(
         [
             RAY, "start", "--head", "--block", "--port", str(port),
@@ -29,7 +31,7 @@ def ray_cluster(*arguments: str) -> Iterator[str]:
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env=environment,
+        env={**os.environ, **own, **variables},
         start_new_session=True,
     )  # fmt: skip
     try:

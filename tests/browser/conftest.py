@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     skipped = terminalreporter.stats.get("skipped", [])
-    count = sum("browser" in report.keywords for report in skipped)
+    count = sum("browser" in getattr(report, "keywords", ()) for report in skipped)
     if count and (missing := why_no_browser()):
         line = f"{count} BROWSER TESTS SKIPPED: {missing}"
         terminalreporter.write_sep("!", line, yellow=True, bold=True)

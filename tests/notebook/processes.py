@@ -4,6 +4,22 @@ import os
 import select
 import signal
 import time
+from collections.abc import Iterator
+
+import psutil
+
+
+def living_below(pid: int) -> Iterator[tuple[int, list[str]]]:
+    """The id and the command of each process that a process and those below it have started.
+
+    One that ends meanwhile is none of them.
+    """
+    for process in psutil.Process(pid).children(recursive=True):
+        try:
+            if process.status() != psutil.STATUS_ZOMBIE:
+                yield process.pid, process.cmdline()
+        except psutil.NoSuchProcess:
+            pass
 
 
 class Watched:
@@ -15,6 +31,14 @@ class Watched:
     def add(self, pid: int, what: str) -> None:
         """Watch a live process; the test fails if it is gone."""
         self._handles[os.pidfd_open(pid)] = f"{what} ({pid})"
+
+    def add_below(self, pid: int) -> None:
+        """Watch all that a process, and those below it, have started."""
+        for each, command in living_below(pid):
+            try:
+                self.add(each, " ".join(command))
+            except ProcessLookupError:  # it has just ended
+                pass
 
     def living_after(self, timeout: float) -> list[str]:
         """Wait until all have ended; returns those that have not."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from caikit_nb.notebook import ansi
 from tests.backends.dask_cluster import Cluster, cluster
+from tests.notebook.gate import Gate
 from tests.notebook.kernel import Kernel
 
 
@@ -63,6 +66,27 @@ def test_the_card_says_where_it_runs(kernel: Kernel, workers: Cluster) -> None:
     html = kernel.card("placed").wait_for("completed")
     assert f"dask: on the Dask cluster {workers.address} (1 worker)" in html
     assert "it runs on the Dask worker tcp://127.0.0.1:" in html
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_the_card_says_since_when_its_worker_does_not_answer(
+    kernel: Kernel, workers: Cluster, gate: Gate
+) -> None:
+    kernel.do(f"%%caikit_job cut -b dask\nprint('begun')\n{gate.wait}\nprint('told late')")
+    card = kernel.card("cut")
+    card.wait_for("begun")
+    pid = workers.workers[0].pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        html = card.wait_for("unreachable since", 120)
+        assert "running" in html
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    gate.open()
+    html = card.wait_for("completed", 60)
+    assert "told late" in html
+    assert "unreachable" not in html
 
 
 def test_an_error_has_its_traceback(kernel: Kernel) -> None:

@@ -4,7 +4,6 @@ import os
 import signal
 from collections.abc import Callable
 
-import psutil
 import pytest
 
 from tests.notebook.kernel import Kernel
@@ -39,8 +38,7 @@ def start_jobs(kernel: Kernel, watched: Watched) -> list[str]:
         for pid, what in zip(pids, ("itself", "its child", "its orphan"), strict=True):
             watched.add(pid, f"{method}: {what}")
     assert kernel.value("queued.status.name") == "QUEUED"
-    for process in psutil.Process(kernel.pid).children(recursive=True):
-        watched.add(process.pid, " ".join(process.cmdline()))
+    watched.add_below(kernel.pid)
     watched.add(kernel.pid, "the kernel")
     directories = [path.name for path in kernel.sessions.iterdir()]
     assert directories

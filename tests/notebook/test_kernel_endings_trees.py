@@ -4,13 +4,12 @@ import os
 import signal
 from collections.abc import Callable
 
-import psutil
 import pytest
 
 from caikit_nb.execution import guard
 from tests.fifo import spin_until
 from tests.notebook.kernel import Kernel
-from tests.notebook.processes import Watched
+from tests.notebook.processes import Watched, living_below
 
 GONE_S = 20.0
 METHODS = ("fork", "forkserver", "spawn")
@@ -77,9 +76,7 @@ def start_trees(kernel: Kernel, watched: Watched) -> list[str]:
         kernel.until(f"({written}) == {PROCESSES[kind]}")
         for pid in (kernel.home / f"{kind}-{method}").read_text().split():
             watched.add(int(pid), f"{kind} by {method}")
-    for process in psutil.Process(kernel.pid).children(recursive=True):
-        if process.status() != psutil.STATUS_ZOMBIE:
-            watched.add(process.pid, " ".join(process.cmdline()))
+    watched.add_below(kernel.pid)
     watched.add(kernel.pid, "the kernel")
     directories = [path.name for path in kernel.sessions.iterdir()]
     assert directories
@@ -116,10 +113,9 @@ def test_a_guard_that_was_killed_is_replaced_at_once(
 def guards_of(kernel: Kernel) -> list[int]:
     """The processes of the kernel's guard."""
     return [
-        process.pid
-        for process in psutil.Process(kernel.pid).children()
-        if process.status() != psutil.STATUS_ZOMBIE
-        and any(word.endswith("guard.py") for word in process.cmdline())
+        pid
+        for pid, command in living_below(kernel.pid)
+        if any(word.endswith("guard.py") for word in command)
     ]
 
 

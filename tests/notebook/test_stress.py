@@ -6,6 +6,7 @@ import psutil
 import pytest
 
 from tests.notebook.kernel import Kernel
+from tests.notebook.processes import living_below
 
 SET_UP = """
 import collections, ctypes, os, random, signal, subprocess, sys, time
@@ -28,7 +29,7 @@ def fate(kind):
             print("line", number, "x" * 80)
         return "said"
     if kind == "leave":
-        subprocess.Popen(["sleep", "1000"], start_new_session=True, env={})
+        subprocess.Popen(["sleep", "1234"], start_new_session=True, env={})
         return "left"
     signal.pause()  # until it is cancelled
 
@@ -64,8 +65,7 @@ def open_things():
 def left_behind(kernel: Kernel) -> list[str]:
     """What lives below the kernel besides its own helpers."""
     helpers = ("guard.py", "forkserver", "resource_tracker")
-    below = psutil.Process(kernel.pid).children(recursive=True)
-    found = [" ".join(process.as_dict(["cmdline"])["cmdline"] or ()) for process in below]
+    found = [" ".join(command) for _, command in living_below(kernel.pid)]
     return [command for command in found if not any(helper in command for helper in helpers)]
 
 
@@ -81,7 +81,7 @@ def stress(kernel: Kernel, count: int, timeout: float) -> None:
     assert threads <= 2  # helpers that start when they are first needed
     assert left_behind(kernel) == []
     commands = [process.info["cmdline"] for process in psutil.process_iter(["cmdline"])]
-    assert ["sleep", "1000"] not in commands
+    assert ["sleep", "1234"] not in commands
 
 
 def test_a_hundred_and_fifty_jobs_of_mixed_fates(start_kernel: Callable[..., Kernel]) -> None:
