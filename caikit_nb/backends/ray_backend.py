@@ -23,8 +23,7 @@ if importlib.util.find_spec("ray") is None:  # it is imported in its driver, and
     raise ImportError("No module named 'ray'")
 
 _REACH_S, _START_S = 5.0, 60.0
-# Of its tries, a second each: it was just seen that somebody listens there.
-_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_NUM_REDIS_GET_RETRIES": "5"}
+_FOUND_ON_THE_WAY = (None, "auto", "local")  # addresses that only Ray itself can look up
 
 
 class RayBackend(ClusterBackend):
@@ -88,7 +87,7 @@ class RayBackend(ClusterBackend):
                 raise
         # A cluster that was started on this machine wants it, since Ray 2.59. To one that is
         # given by its address Ray sends none unasked.
-        return self._connect_with({**_QUIET, "RAY_AUTH_MODE": "token"})
+        return self._connect_with({**self._environment(), "RAY_AUTH_MODE": "token"})
 
     def _connect_with(self, environment: Mapping[str, str]) -> tuple[RayLine, Any]:
         line = RayLine(environment, float(self._setting("unreachable_s")))
@@ -130,10 +129,13 @@ class RayBackend(ClusterBackend):
         return options
 
     def _environment(self) -> dict[str, str]:
-        token = self.config.get("token")
-        if token is None:
-            return _QUIET
-        return {**_QUIET, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": str(token)}
+        token, found = self.config.get("token"), {"RAY_USAGE_STATS_ENABLED": "0"}
+        if self.config.get("address") not in _FOUND_ON_THE_WAY:
+            # It tries once a second, 20 times as shipped, and somebody listens there already.
+            found["RAY_NUM_REDIS_GET_RETRIES"] = "5"
+        if token is not None:
+            found |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": str(token)}
+        return found
 
     def _may_send_own_token(self) -> bool:
         is_open = self.config.get("token") is None and "RAY_AUTH_MODE" not in os.environ
@@ -148,7 +150,7 @@ def _has_own_token() -> bool:
 
 def _check_reachable(address: str | None) -> None:
     """See that somebody listens there: Ray itself tries for half a minute."""
-    if address in (None, "auto", "local"):
+    if address in _FOUND_ON_THE_WAY:
         return
     host, _, port = str(address).removeprefix("ray://").rpartition(":")
     try:

@@ -17,7 +17,7 @@ import sys
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -338,6 +338,14 @@ class LabPage:
     def wait_idle(self, timeout_s: float = WAIT_MS / 1000) -> None:
         """Wait until all started cells have ended and the kernel is idle."""
         self.page.wait_for_function(IS_IDLE, timeout=timeout_s * 1000)
+
+    def until(self, condition: Callable[[], object], what: str) -> None:
+        """Ask the page until something holds: what is measured or read may still be moving."""
+        for _ in range(400):
+            if condition():
+                return
+            self.page.wait_for_timeout(50)
+        raise AssertionError(f"waited in vain for {what}")
 
     def cell(self, index: int) -> Any:
         """A cell's locator, counted from 0."""

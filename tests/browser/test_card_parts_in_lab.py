@@ -59,8 +59,12 @@ def test_text_and_rich_outputs_are_in_order(lab):
         printed.filter(has_text="this is the end"),
         card.get_by_text("{'rows': 40}"),
     ]
-    heights = [part.bounding_box()["y"] for part in shown]
-    assert heights == sorted(heights)
+
+    def are_in_order():
+        heights = [part.bounding_box()["y"] for part in shown]
+        return heights == sorted(heights)
+
+    page.until(are_in_order, "the outputs in their order")
     page.screenshot("card-mixed")
 
 

@@ -70,11 +70,7 @@ def names(table):
 
 def wait_for_names(page, table, expected):
     """Wait until the page has exactly these jobs, in this order."""
-    for _ in range(200):
-        if names(table) == expected:
-            return
-        page.page.wait_for_timeout(50)
-    assert names(table) == expected
+    page.until(lambda: names(table) == expected, f"the jobs {expected}")
 
 
 FINISHED = """%%capture
@@ -85,6 +81,14 @@ for number in range(60):
 
 def runs(*numbers):
     return [f"run_{number}" for number in numbers]
+
+
+def is_beside(button, row):
+    """Whether a job's button is in its row, and beside its words; False if one isn't shown."""
+    if button is None or row is None:
+        return False
+    is_in_row = row["y"] <= button["y"] <= row["y"] + row["height"] - button["height"]
+    return is_in_row and row["x"] + row["width"] <= button["x"]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -99,10 +103,10 @@ def test_states_bars_and_buttons_are_there_in_wide_and_narrow_places(lab, theme)
         row = table.get_by_role("row", name="train")
         button = table.get_by_role("button", name="Cancel train")
         button.scroll_into_view_if_needed()
-        beside, here = row.bounding_box(), button.bounding_box()
-        assert beside["y"] <= here["y"], "a job's buttons are in its row"
-        assert here["y"] + here["height"] <= beside["y"] + beside["height"]
-        assert beside["x"] + beside["width"] <= here["x"], "and beside its words"
+        page.until(
+            lambda row=row, button=button: is_beside(button.bounding_box(), row.bounding_box()),
+            "the buttons of a job beside it",
+        )
         page.screenshot(f"table-{name}-{theme}")
     page.set_theme("light")
 
