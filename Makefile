@@ -9,6 +9,7 @@ WORKERS ?= auto
 VENV := .venv
 TEST_VENV := .venv-test
 DOCS_VENV := .venv-docs
+BENCH_VENV := .venv-bench
 # Ray holds many packages to versions of its own.
 RAY_VENV := .venv-ray
 PROTOS_VENV := .venv-protos
@@ -25,7 +26,7 @@ unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo docs lab test test-slow test-cluster wheel protos clean chromium postgresql slurm
+.PHONY: help demo docs lab test test-slow test-cluster bench wheel protos clean chromium postgresql slurm
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +53,9 @@ test-cluster: $(TEST_VENV)/.installed $(RAY_VENV)/.installed slurm  ## run the t
 	@$(TEST_VENV)/bin/python -m pytest -m cluster $(ARGS)
 	@$(RAY_VENV)/bin/python -m pytest -m cluster tests/backends/test_ray_*.py $(ARGS)
 
+bench: $(BENCH_VENV)/.installed postgresql  ## measure against peers (ARGS="--rows empty --effort 0.5")
+	@$(BENCH_VENV)/bin/python -m tests.benchmarks $(ARGS)
+
 wheel: $(VENV)/bin/python  ## build the wheel and the source distribution into dist/
 	@$(VENV)/bin/python $(PIP) install -qq "build>=1.2"
 	@rm -rf caikit_nb/labextension
@@ -65,7 +69,7 @@ protos: | $(PROTOS_VENV)/bin/python  ## write the generated modules of serving/ 
 	@$(PROTOS_VENV)/bin/python caikit_nb/serving/protos/generate.py
 
 clean:  ## remove what make made
-	rm -rf $(VENV) $(TEST_VENV) $(DOCS_VENV) $(RAY_VENV) $(PROTOS_VENV) dist build
+	rm -rf $(VENV) $(TEST_VENV) $(DOCS_VENV) $(RAY_VENV) $(BENCH_VENV) $(PROTOS_VENV) dist build
 	rm -rf tests/.artifacts .hypothesis
 	rm -rf caikit_nb/labextension labextension/lib labextension/node_modules
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
@@ -93,13 +97,20 @@ $(TEST_VENV)/.installed: $(LABEXTENSION) | $(TEST_VENV)/bin/python
 	@$(TEST_VENV)/bin/python $(PIP) install -qq --editable ".[test,lab]"
 	@touch $@
 
+# The peers have an environment of their own: what they ask for must not meet ours.
+$(BENCH_VENV)/.installed: pyproject.toml | $(BENCH_VENV)/bin/python
+	@echo "installing caikit_nb and its peers into $(BENCH_VENV)"
+	@CAIKIT_NB_SKIP_LABEXTENSION=1 $(BENCH_VENV)/bin/python $(PIP) install -qq --editable ".[experiments]" jupyter_client numpy
+	@$(BENCH_VENV)/bin/python -m tests.benchmarks.install_peers
+	@touch $@
+
 $(RAY_VENV)/.installed: pyproject.toml | $(RAY_VENV)/bin/python
 	@echo "installing caikit_nb and Ray into $(RAY_VENV)"
 	@CAIKIT_NB_SKIP_LABEXTENSION=1 $(RAY_VENV)/bin/python $(PIP) install -qq --editable ".[ray]" \
 	  "hypothesis>=6.100" "numpy>=1.26" "pytest>=8.2" "pytest-timeout>=2.3"
 	@touch $@
 
-$(foreach venv,$(VENV) $(TEST_VENV) $(DOCS_VENV) $(RAY_VENV) $(PROTOS_VENV),$(venv)/bin/python):
+$(foreach venv,$(VENV) $(TEST_VENV) $(DOCS_VENV) $(RAY_VENV) $(BENCH_VENV) $(PROTOS_VENV),$(venv)/bin/python):
 	@command -v $(PYTHON) >/dev/null || \
 	  { echo "No '$(PYTHON)' found. Install Python 3.11 or newer, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-import ctypes
 import dataclasses
 import gc
 import multiprocessing
@@ -27,6 +26,7 @@ from caikit_nb.execution import channel, guard, memory, streams
 from caikit_nb.execution.call import Call, FormattedError, SealedCall
 from caikit_nb.execution.channel import ChildEnd
 from caikit_nb.execution.exception_pickler import pack
+from caikit_nb.execution.libc import libc
 from caikit_nb.execution.messages import Decoder, Message, encode
 from caikit_nb.execution.places import IN_TEXT
 from caikit_nb.execution.transfer import Writer
@@ -170,7 +170,7 @@ def _become_a_job(surroundings: Surroundings) -> None:
 
 def _adopt_orphans() -> None:
     """Daemons of the job stay in its tree, so that it can tell whether anything is left."""
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _wait_for_gate(fd: int) -> None:
@@ -181,10 +181,7 @@ def _wait_for_gate(fd: int) -> None:
 
 def _take_over(surroundings: Surroundings) -> None:
     if surroundings.environment is not None:
-        os.environ.clear()
-        os.environ.update(surroundings.environment)
-        if hasattr(time, "tzset"):
-            time.tzset()
+        _take_over_environment(surroundings.environment)
     if surroundings.fresh_main:
         sys.modules["__main__"] = types.ModuleType("__main__")
         sys.modules["__main__"].__dict__["__builtins__"] = builtins
@@ -199,6 +196,16 @@ def _take_over(surroundings: Surroundings) -> None:
         from threadpoolctl import threadpool_limits
 
         threadpool_limits(1, user_api="openmp")
+
+
+def _take_over_environment(environment: dict[str, str]) -> None:
+    """Only what differs: each variable that is set or deleted takes its time."""
+    now = dict(os.environ)
+    for name in now.keys() - environment.keys():
+        del os.environ[name]
+    os.environ.update(environment.items() - now.items())
+    if hasattr(time, "tzset"):
+        time.tzset()
 
 
 def _run(start: Start, port: ChildPort) -> Message:

@@ -1,4 +1,4 @@
-"""Descriptors that become readable when a process has exited."""
+"""Descriptors: of a process's exit, and those that are open here."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ def open_exit_fd(popen: Any) -> int:
             os.close(write)
             return readable
     return os.dup(popen.sentinel)
+
+
+def open_fds() -> list[int]:
+    """The descriptors that are open in this process, and a few that just were."""
+    return [int(name) for name in os.listdir("/dev/fd")]
 
 
 def close_with(owner: object, fd: int) -> None:

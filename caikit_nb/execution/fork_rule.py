@@ -15,10 +15,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from caikit_nb.execution.loaded_libraries import loaded_libraries
+from caikit_nb.execution.process_state import wants_to_run
+
 # Threads that belong to the kernel, the shell or us, and survive a fork by not being needed.
 _KNOWN_THREADS = ("ipykernel", "IPython", "zmq", "tqdm", "caikit_nb", "ipyparallel")
 JOB_THREAD = "caikit_nb job "  # how the threads of jobs are named
 _PROBE_S = 0.25
+_MOST_PROBES = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,22 +124,13 @@ def openmp_pool_runs() -> bool:
     That the library is loaded says little, so a short-lived child asks: it enters a parallel
     region, which hangs there if the pool's threads were not copied.
     """
-    for path in _loaded_libgomp():
+    for path in loaded_libraries("libgomp"):
         if path in _pool_seen:
             return True
         if not _parallel_region_works_in_child(path):
             _pool_seen.add(path)
             return True
     return False
-
-
-def _loaded_libgomp() -> list[str]:
-    try:
-        with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:
-            paths = {line.split(None, 5)[-1].strip() for line in file if "libgomp" in line}
-    except OSError:
-        return []
-    return sorted(path for path in paths if path.startswith("/"))
 
 
 def _parallel_region_works_in_child(path: str) -> bool:
@@ -149,13 +144,23 @@ def _parallel_region_works_in_child(path: str) -> bool:
             os._exit(0)
     handle = os.pidfd_open(pid)
     try:
-        ended = bool(select.select([handle], [], [], _PROBE_S)[0])
+        ended = _ends(handle, pid)
         if not ended:
             os.kill(pid, 9)
         os.waitpid(pid, 0)
     finally:
         os.close(handle)
     return ended
+
+
+def _ends(handle: int, pid: int) -> bool:
+    """Whether the process ends; one that hangs waits for a lock, and one on a busy machine runs."""
+    for _ in range(_MOST_PROBES):
+        if select.select([handle], [], [], _PROBE_S)[0]:
+            return True
+        if not wants_to_run(pid):
+            break
+    return bool(select.select([handle], [], [], 0)[0])
 
 
 def _c_function() -> ctypes.c_void_p:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 
 from caikit_nb.execution import guard
+from caikit_nb.execution.forks import NewInFork
 from caikit_nb.execution.watcher import watcher
 
 logger = logging.getLogger(__name__)
@@ -25,24 +26,17 @@ _SHORTEST_LIFE_S = 0.2
 HAS_GUARD = sys.platform == "linux" and hasattr(os, "pidfd_open")
 
 
-class Guardian:
-    """One per process that starts jobs; use the module's `guardian`."""
-
-    def __init__(self) -> None:
-        self._reset()
+class Guardian(NewInFork):
+    """One per process that starts jobs; use the module's `guardian`. A parent's isn't a child's."""
 
     def _reset(self) -> None:
+        # Of a forked child's parent. To free it closes a descriptor, which may be another by now.
+        self._parents_guard = getattr(self, "_guard", None)
         self._lock = threading.Lock()
         self._guard: subprocess.Popen[bytes] | None = None
         self._directories: list[str] = []
         self._marks: Iterator[int] = itertools.count(guard.first_mark_of(os.getpid()))
         self._exit_fds: set[int] = set()
-
-    def _forget(self) -> None:
-        """In a forked child: the guard is the parent's."""
-        for fd in self._exit_fds:
-            os.close(fd)
-        self._reset()
 
     def next_mark(self) -> int:
         """A mark for a new job; 0 where marks don't exist."""
@@ -55,6 +49,7 @@ class Guardian:
         """Start the guard unless it runs."""
         if not HAS_GUARD:
             return
+        self._know_fork()
         with self._lock:
             if self._guard is None or self._guard.poll() is not None:
                 self._start()
@@ -62,10 +57,12 @@ class Guardian:
     @property
     def pid(self) -> int | None:
         """The guard's process id, None while there is none."""
+        self._know_fork()
         return None if self._guard is None else self._guard.pid
 
     def remove_at_end(self, directory: str) -> None:
         """Have a directory of ours removed when this process has ended, in whatever way."""
+        self._know_fork()
         with self._lock:
             self._directories.append(directory)
             if self._guard is not None:
@@ -124,4 +121,3 @@ def _line(directory: str) -> bytes:
 
 
 guardian = Guardian()
-os.register_at_fork(after_in_child=guardian._forget)

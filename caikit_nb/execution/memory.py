@@ -113,9 +113,13 @@ class MemoryWatch:
     ) -> None:
         self._pid, self._mark, self._limit_bytes = pid, mark, limit_bytes
         self._on_excess: Callable[[], object] = on_excess
-        self._timer: Timer | None = watcher.call_later(self._first_s(), self._plan)
+        self._timer: Timer | None = None
         self.peak_bytes = 0
         self.exceeded = False
+
+    def start(self) -> None:
+        """Begin to sample."""
+        self._timer = watcher.call_later(self._first_s(), self._plan)
 
     def _first_s(self) -> float:
         return SAMPLE_EVERY_S if self._limit_bytes is None else SAMPLE_EVERY_S / 4

@@ -35,6 +35,11 @@ def encode(message: Message) -> bytes:
     return HEADER.pack(len(data)) + data
 
 
+def decode_bytes(text: str) -> bytes:
+    """Bytes of a message again."""
+    return base64.b64decode(text)
+
+
 def _plain(value: object) -> object:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return base64.b64encode(value).decode("ascii")

@@ -18,6 +18,7 @@ from caikit_nb.execution.memory import MemoryWatch
 from caikit_nb.execution.messages import Decoder, Message
 from caikit_nb.execution.outcome import Died, Outcome, Raised, Returned, Usage, Values
 from caikit_nb.execution.places import IN_TEXT, Places
+from caikit_nb.execution.process_state import wants_to_run
 from caikit_nb.execution.transfer import Entry, Store
 from caikit_nb.execution.watcher import Timer, guarded, watcher
 
@@ -62,15 +63,6 @@ class Silent:
         """Ignore."""
 
 
-def _wants_to_run(pid: int) -> bool:
-    """Whether it runs or waits for a processor or a disk, rather than for a lock."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[0] in (b"R", b"D")
-    except OSError:
-        return False
-
-
 def _ignore(*_: object) -> None:
     """Takes the place of a callback that is done with."""
 
@@ -110,13 +102,14 @@ class ProcessReader:
             watcher.add_reader(fd, functools.partial(self._on_output, stream, fd))
         watcher.add_reader(self._channel.messages, self._read_messages)
         watcher.add_reader(self._exit_fd, self._on_exit)
+        self._memory.start()
         self._attached = time.monotonic()
         if self._popen.method == "fork":
             self._patience = watcher.call_later(SIGN_OF_LIFE_S, self._give_up)
 
     def _give_up(self) -> None:
         waited_s = time.monotonic() - self._attached
-        if waited_s < _LONGEST_SILENCE_S and _wants_to_run(self._popen.pid):
+        if waited_s < _LONGEST_SILENCE_S and wants_to_run(self._popen.pid):
             # It is no lock that keeps it but the machine, which is busy.
             self._patience = watcher.call_later(SIGN_OF_LIFE_S / 5, self._give_up)
             return

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import logging
-import os
 import queue
 import threading
-import weakref
 from collections.abc import Callable
 
+from caikit_nb.execution.forks import NewInFork
 from caikit_nb.execution.watcher import stillness
 
 logger = logging.getLogger(__name__)
 
-_all: weakref.WeakSet[SerialThread] = weakref.WeakSet()
 
-
-class SerialThread:
+class SerialThread(NewInFork):
     """Starts with the first piece of work; a forked child has a fresh one.
 
     Args:
@@ -27,8 +24,7 @@ class SerialThread:
 
     def __init__(self, name: str, *, stands_still: bool = True) -> None:
         self._name, self._stands_still = name, stands_still
-        self._reset()
-        _all.add(self)
+        super().__init__()
 
     def _reset(self) -> None:
         self._work: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
@@ -37,6 +33,7 @@ class SerialThread:
 
     def put(self, work: Callable[[], object]) -> None:
         """Have `work` done; what it raises is logged."""
+        self._know_fork()
         self._work.put(work)
         with self._lock:
             if self._thread is None:
@@ -60,11 +57,3 @@ class SerialThread:
             work()
         except BaseException:
             logger.exception("%s: a piece of work failed", self._name)
-
-
-def _after_fork_in_child() -> None:
-    for thread in list(_all):
-        thread._reset()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)

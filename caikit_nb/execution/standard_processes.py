@@ -32,7 +32,9 @@ FORKSERVER_CTX: context.ForkServerContext | None = context_of("forkserver")
 @contextlib.contextmanager
 def held_sigint() -> Iterator[None]:
     """A process started inside holds SIGINT back until it has left the kernel's process group."""
-    resource_tracker.ensure_running()  # which releases SIGINT when it starts its own process
+    if getattr(resource_tracker._resource_tracker, "_fd", None) is None:
+        # It releases SIGINT when it starts its own process.
+        resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -11,6 +11,7 @@ import sys
 from typing import Any, TextIO, cast
 
 from caikit_nb.execution.channel import ChildEnd
+from caikit_nb.execution.libc import libc
 from caikit_nb.execution.thread_streams import real_stream
 
 _LINE_BUFFERED = 1  # _IOLBF
@@ -49,7 +50,7 @@ def flush() -> None:
         with contextlib.suppress(Exception):
             stream.flush()
     with contextlib.suppress(Exception):
-        ctypes.CDLL(None).fflush(None)
+        libc.fflush(None)
 
 
 def _replace_stdin() -> None:
@@ -84,6 +85,5 @@ def _speak_through(old: Any, stream: TextIO) -> None:
 
 def _line_buffer_c_stdout() -> None:
     with contextlib.suppress(Exception):
-        libc = ctypes.CDLL(None)
         stdout = ctypes.c_void_p.in_dll(libc, "stdout")
         libc.setvbuf(stdout, None, _LINE_BUFFERED, 0)

@@ -15,13 +15,14 @@ import sys
 import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import cloudpickle
 
 from caikit_nb.errors import UnpicklableError
 from caikit_nb.execution.group_reader import GroupReader
+from caikit_nb.execution.libc import libc
 from caikit_nb.execution.unpicklable import explain_unpicklable
 
 _ALIGNMENT = 64  # the largest alignment that NumPy kernels ask for
@@ -53,7 +54,13 @@ class Entry:
 
     def to_message(self) -> dict[str, Any]:
         """Plain data for a message frame."""
-        return asdict(self)
+        return {
+            "name": self.name,
+            "spans": self.spans,
+            "type_name": self.type_name,
+            "error": self.error,
+            "group": self.group,
+        }
 
     @classmethod
     def from_message(cls, data: Mapping[str, Any]) -> Entry:
@@ -254,7 +261,6 @@ def _map(fd: int, size: int) -> Any:
 
 def _map_without_descriptor(fd: int, size: int, access: int) -> Any:
     """What ``trackfd=False`` does: the map of older Pythons keeps a copy of the descriptor."""
-    libc = ctypes.CDLL(None, use_errno=True)
     libc.mmap.restype = ctypes.c_void_p
     pointer, number, offset = ctypes.c_void_p, ctypes.c_int, ctypes.c_long
     libc.mmap.argtypes = [pointer, ctypes.c_size_t, number, number, number, offset]

@@ -19,6 +19,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from caikit_nb.execution.forks import NewInFork
+
 logger = logging.getLogger(__name__)
 
 Callback = Callable[[], object]
@@ -41,14 +43,10 @@ class Timer:
         self.callback = None
 
 
-class Stillness:
+class Stillness(NewInFork):
     """Lets one thread make the others stand between two steps of work."""
 
-    def __init__(self) -> None:
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget everybody: in a forked child nobody else is left."""
+    def _reset(self) -> None:
         self._changed = threading.Condition(threading.Lock())
         self._working = 0
         self._wanted = 0
@@ -56,6 +54,7 @@ class Stillness:
     @contextlib.contextmanager
     def working(self) -> Iterator[None]:
         """A step of work in a background thread; waits while somebody wants stillness."""
+        self._know_fork()
         with self._changed:
             while self._wanted:
                 self._changed.wait()
@@ -70,6 +69,7 @@ class Stillness:
     @contextlib.contextmanager
     def wanted(self) -> Iterator[None]:
         """Inside, every thread that works in steps stands still."""
+        self._know_fork()
         with self._changed:
             self._wanted += 1
         try:  # the waiting can be interrupted, too
@@ -86,11 +86,8 @@ class Stillness:
 stillness = Stillness()
 
 
-class Watcher:
+class Watcher(NewInFork):
     """The loop. Its thread starts with the first use and is a daemon."""
-
-    def __init__(self) -> None:
-        self._reset()
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
@@ -103,6 +100,7 @@ class Watcher:
 
     def call_soon(self, callback: Callback) -> None:
         """Run `callback` in the watcher's thread. Thread-safe."""
+        self._know_fork()
         self._calls.append(callback)
         self._ensure_thread()
         if not self.runs_here():
@@ -212,11 +210,3 @@ def guarded(callback: Callback) -> None:
 
 
 watcher = Watcher()
-
-
-def _after_fork_in_child() -> None:
-    stillness.reset()
-    watcher._reset()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)

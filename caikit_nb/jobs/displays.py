@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from caikit_nb.execution.messages import Message
+from caikit_nb.jobs.paths import make_job_directory
 
 MAX_DISPLAYS = 100
 MAX_BYTES = 20 * 2**20
@@ -135,6 +136,7 @@ class Displays(Sequence[Display]):
         if self._file_bytes + len(data) > MAX_FILE_BYTES:
             return
         with contextlib.suppress(OSError):  # the disk is full or the directory gone
+            make_job_directory(self._directory.parent)
             self._directory.mkdir(mode=0o700, exist_ok=True)
             path = self._directory / f"{self.left_out:05}{kind[1]}"
             with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:

@@ -7,15 +7,15 @@ listener can't hurt a job.
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import os
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from caikit_nb.execution.forks import NewInFork
 from caikit_nb.execution.watcher import stillness
 
 logger = logging.getLogger(__name__)
@@ -57,24 +57,13 @@ class Subscription:
         return self.heard_at.get(source, 0.0) + self.min_interval_s
 
 
-_all: weakref.WeakSet[Events] = weakref.WeakSet()
-
-
-class Events:
-    """The stream. `publish` is cheap and thread-safe."""
-
-    def __init__(self) -> None:
-        self._subscriptions: list[Subscription] = []
-        self._reset()
-        _all.add(self)
+class Events(NewInFork):
+    """The stream. `publish` is cheap and thread-safe. A forked child has no listeners."""
 
     def _reset(self) -> None:
+        self._subscriptions: list[Subscription] = []
         self._news = threading.Condition(threading.Lock())
         self._thread: threading.Thread | None = None
-
-    def _forget_all(self) -> None:
-        self._subscriptions = []
-        self._reset()
 
     def subscribe(
         self, listener: Listener, min_interval_s: float = 0.0, *, as_one: bool = False
@@ -87,6 +76,7 @@ class Events:
             as_one: It hears of all sources together at most once in that time, and is called
                 with None.
         """
+        self._know_fork()
         subscription = Subscription(listener, min_interval_s, as_one)
         with self._news:
             self._subscriptions.append(subscription)
@@ -99,12 +89,15 @@ class Events:
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Stop calling it."""
+        self._know_fork()
         with self._news:
             subscription.active = False
-            self._subscriptions.remove(subscription)
+            with contextlib.suppress(ValueError):  # the parent's, in a forked child
+                self._subscriptions.remove(subscription)
 
     def publish(self, source: Any) -> None:
         """Say that `source` (hashable) has changed."""
+        self._know_fork()
         with self._news:
             for subscription in self._subscriptions:
                 subscription.mark(source)
@@ -112,6 +105,7 @@ class Events:
 
     def remind(self, subscription: Subscription) -> None:
         """Call one listener with None in its time, though nothing changed."""
+        self._know_fork()
         with self._news:
             subscription.changed[None] = None
             self._news.notify()
@@ -153,11 +147,3 @@ def _tell(subscription: Subscription, source: Any) -> None:
         subscription.listener(source)
     except Exception:
         logger.exception("a listener failed for %r", source)
-
-
-def _after_fork_in_child() -> None:
-    for events in list(_all):
-        events._forget_all()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)

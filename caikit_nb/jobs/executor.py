@@ -13,7 +13,6 @@ from caikit_nb.backends.base import BackendBase
 from caikit_nb.backends.started import StartedBackends
 from caikit_nb.execution import memory
 from caikit_nb.execution.call import Runner, function_inputs
-from caikit_nb.jobs import kept_inputs
 from caikit_nb.jobs.durations import parse_duration
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_future import JobFuture
@@ -231,7 +230,7 @@ class _Replay:
 
     def __call__(self) -> JobFuture:
         spec = self.job.spec
-        inputs = kept_inputs.read(spec.name, self.job.directory)
+        inputs = self.job.inputs.read(spec.name)
         work = Work(self.runner, lambda _: inputs, self.plain, spec.source, spec.outs)
         method = "spawn" if spec.start_method == "spawn" else "forkserver"
         options = dataclasses.replace(

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any, TypeVar
 
 from caikit_nb.execution import call as calls
@@ -183,13 +184,22 @@ def entered(
             _in_thread.reset(token)
 
 
+def load_ahead() -> None:
+    """Load what a job imports, so that not each forked one must."""
+    _bar_libraries()
+
+
+def _bar_libraries() -> ModuleType:
+    from caikit_nb.jobs import bar_libraries  # which imports us
+
+    return bar_libraries
+
+
 def run_function(call: Call, port: Port) -> Mapping[str, object]:
     """The runner of a submitted function; ``options["job"]`` says as which job it runs."""
-    from caikit_nb.jobs import bar_libraries
-
-    bar_libraries.install()
+    _bar_libraries().install()
     own, seeded = call.options["own_process"], call.options["seeded"]
-    kept_inputs.keep(call.options["keeping"], lambda: call.inputs)
+    kept_inputs.keep(call.options["keeping"], lambda: call.inputs, port)
     with entered(call.options["job"], port, own_process=own, seeded=seeded):
         return calls.run_function(call, port)
 

@@ -19,16 +19,16 @@ from caikit_nb.execution.exception_pickler import PackedError, unpack
 from caikit_nb.execution.latch import Latch
 from caikit_nb.execution.messages import Message
 from caikit_nb.execution.outcome import Died, Outcome, PlainValues, Returned, Values
-from caikit_nb.jobs import kept_inputs
 from caikit_nb.jobs.attempt import Attempt
 from caikit_nb.jobs.callbacks import NOBODY, call_all
 from caikit_nb.jobs.events import Events
 from caikit_nb.jobs.job_spec import JobSpec
+from caikit_nb.jobs.kept_inputs import KIND, KeptInputs
 from caikit_nb.jobs.logs import LogSpool
 from caikit_nb.jobs.states import JobStatus, StateMachine
 from caikit_nb.jobs.time_limit import TimeLimit
 from caikit_nb.jobs.times import Times
-from caikit_nb.jobs.verdict import Failure, failure_of, is_interrupt, is_pruning, reason_of
+from caikit_nb.jobs.verdict import Failure, failure_of, is_pruning, is_wanted, reason_of
 
 
 class Job:
@@ -37,7 +37,7 @@ class Job:
     def __init__(self, spec: JobSpec, directory: Path, events: Events) -> None:
         self.spec, self._events = spec, events
         self._directory = os.fspath(directory)  # a Path is large
-        self._states = StateMachine()
+        self._states, self.inputs = StateMachine(), KeptInputs(self._directory)
         self.attempts = [self._attempt(number) for number in range(1, spec.retries + 2)]
         self.attempt = self.attempts[0]
         self._alive = 0  # attempts that were made and are not gone
@@ -65,7 +65,7 @@ class Job:
 
     @property
     def directory(self) -> Path:
-        """Where its files lie."""
+        """Where its files lie; there is none before the first (`paths`)."""
         return Path(self._directory)
 
     def _attempt(self, number: int) -> Attempt:
@@ -173,6 +173,8 @@ class Job:
             # Its forked process hung at its start, and it begins anew in a fresh interpreter.
             self.spec = self.spec.moved(message["method"], message["shipped"])
             self.notes.append("it has the variables as they were when it was started anew")
+        elif kind == KIND:
+            self.inputs.take(message)
         else:
             self.on_message(self, message)
 
@@ -189,8 +191,7 @@ class Job:
 
     def _on_end_of_current(self, attempt: Attempt, outcome: Outcome) -> None:
         self._limit.stop()
-        count = outcome.usage.leftover_processes
-        if count:
+        if count := outcome.usage.leftover_processes:
             self.notes.append(f"{count} process{'es' * (count > 1)} it had started ended with it")
         attempt.exit_code = outcome.exit_code if isinstance(outcome, Died) else None
         failure = self._limit.error() or failure_of(outcome, attempt.log)
@@ -208,9 +209,8 @@ class Job:
             spare.end(at_once=True)
 
     def _may_begin_again(self, attempt: Attempt, failure: Failure) -> bool:
-        if is_interrupt(failure) or is_pruning(failure):
-            return False  # who does that does not want it anew
-        return attempt.number < len(self.attempts) and self.status is JobStatus.RUNNING
+        is_last = attempt.number == len(self.attempts)
+        return not (is_last or is_wanted(failure)) and self.status is JobStatus.RUNNING
 
     def _decide(self, attempt: Attempt, outcome: Outcome, failure: Failure | None) -> bool:
         """Move to the state that the outcome means; False if it was decided before."""
@@ -290,7 +290,7 @@ class Job:
         for attempt in self.attempts:
             attempt.drop()
         self.attempts, self.replay, self.again = [self.attempt], None, None
-        kept_inputs.drop(self.directory)
+        self.inputs.drop()
         self.on_expired = self.on_retention = NOBODY
         self.changed()
 

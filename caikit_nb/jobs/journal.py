@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from caikit_nb.jobs.job import Job
+from caikit_nb.jobs.paths import open_in_job_directory
 from caikit_nb.jobs.progress import Bar
 
 FILE = "status.json"
@@ -22,11 +23,11 @@ MIN_INTERVAL_S = 0.5
 
 
 def write(job: Job) -> None:
-    """Write the job's state; does nothing once its directory is gone."""
+    """Write the job's state; does nothing once its session is gone."""
     target = job.directory / FILE
     draft = target.with_suffix(".new")
     with contextlib.suppress(FileNotFoundError):
-        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        fd = open_in_job_directory(draft, os.O_WRONLY | os.O_TRUNC)
         with open(fd, "w", encoding="utf-8") as file:
             json.dump(state_of(job), file)
         draft.replace(target)

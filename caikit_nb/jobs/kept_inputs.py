@@ -1,6 +1,8 @@
-"""A job's inputs, kept in its directory so that it can be replayed.
+"""A job's inputs, kept so that it can be replayed.
 
-The job itself writes them before it begins, so a forked job costs the kernel nothing for it.
+The job itself pickles them before it begins, so a forked job costs the kernel nothing for it. Few
+bytes it sends to the kernel, where they stay with the job's record; more it writes into a file in
+its directory.
 """
 
 from __future__ import annotations
@@ -8,15 +10,24 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from caikit_nb.errors import ReplayError, UnpicklableError
-from caikit_nb.execution.transfer import Entry, Store, Writer
+from caikit_nb.execution.call import Port
+from caikit_nb.execution.messages import Message, decode_bytes
+from caikit_nb.execution.transfer import Entry, Store, Writer, open_memory_file
+from caikit_nb.jobs.paths import open_in_job_directory
 
-_VALUES, _INDEX = "inputs.bin", "inputs.json"
+KIND = "inputs"  # of the message
+_FILE = "inputs.bin"
+_ALL = "its inputs"  # the name of all of them together: no variable has it
+_SENT_BYTES = 1024  # of a job's record no more than what else it weighs
+_PIECE_BYTES = 1 << 20
+_LENGTH = struct.Struct("<Q")  # at the end: how long the index is, which lies before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,57 +43,93 @@ class Keeping:
     limit_bytes: int
 
 
-def keep(keeping: Keeping | None, inputs: Callable[[], Mapping[str, Any]]) -> None:
-    """Write the inputs down; a job must never fail of it."""
+def keep(keeping: Keeping | None, inputs: Callable[[], Mapping[str, Any]], port: Port) -> None:
+    """Keep the inputs; a job must never fail of it."""
     if keeping is None or keeping.limit_bytes <= 0:
         return
     with contextlib.suppress(Exception):
-        _write(Path(keeping.directory), inputs(), keeping.limit_bytes)
+        fd = open_memory_file()
+        try:
+            _pickle(inputs(), fd, keeping.limit_bytes)
+            if os.fstat(fd).st_size <= _SENT_BYTES:
+                port.send({"kind": KIND, "data": os.pread(fd, _SENT_BYTES, 0)})
+            else:
+                _write(fd, Path(keeping.directory))
+        finally:
+            os.close(fd)
 
 
-def _write(directory: Path, inputs: Mapping[str, Any], limit_bytes: int) -> None:
-    fd = _open(directory / _VALUES)
-    try:
-        writer = Writer(fd, shared=True, main_globals=True, limit_bytes=limit_bytes)
-        entries = [writer.add(name, value).to_message() for name, value in inputs.items()]
-    finally:
-        os.close(fd)
-    draft = directory / f"{_INDEX}.new"
-    with open(_open(draft), "w", encoding="utf-8") as file:
-        json.dump(entries, file)
-    draft.replace(directory / _INDEX)
+def _pickle(inputs: Mapping[str, Any], fd: int, limit_bytes: int) -> None:
+    writer = Writer(fd, shared=True, main_globals=True, limit_bytes=limit_bytes)
+    entries = [writer.add(_ALL, dict(inputs))]
+    if entries[0].error is not None:  # so that what stands in the way can be named
+        entries = [writer.add(name, value) for name, value in inputs.items()]
+    index = json.dumps([entry.to_message() for entry in entries]).encode()
+    os.pwrite(fd, index + _LENGTH.pack(len(index)), os.fstat(fd).st_size)
 
 
-def _open(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+def _write(fd: int, directory: Path) -> None:
+    draft = directory / f"{_FILE}.new"
+    with open(open_in_job_directory(draft, os.O_WRONLY | os.O_TRUNC), "wb") as file:
+        at = 0
+        while piece := os.pread(fd, _PIECE_BYTES, at):
+            at += file.write(piece)
+    draft.replace(directory / _FILE)
 
 
-def read(name: str, directory: Path) -> dict[str, Any]:
-    """The inputs of a job again.
+class KeptInputs:
+    """The kernel's side: what a job has kept.
 
     Args:
-        name: The job's name, for people.
         directory: The job's.
-
-    Raises:
-        ReplayError: they were not kept, or one of them can't be had.
     """
-    try:
-        entries = [
-            Entry.from_message(entry) for entry in json.loads((directory / _INDEX).read_text())
-        ]
-        fd = os.open(directory / _VALUES, os.O_RDONLY | os.O_CLOEXEC)
-    except (OSError, ValueError, KeyError, TypeError):
-        raise ReplayError(name, "its inputs were not kept") from None
-    values = Store(fd).load_all(entries)
-    for value in values.values():
-        if isinstance(value, UnpicklableError):
-            raise ReplayError(name, str(value))
-    return values
 
+    __slots__ = ("_directory", "_sent")
 
-def drop(directory: Path) -> None:
-    """Delete what was kept."""
-    for file in (_INDEX, _VALUES):
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+        self._sent: str | None = None
+
+    def take(self, message: Message) -> None:
+        """The job has sent them."""
+        self._sent = message["data"]
+
+    def read(self, name: str) -> dict[str, Any]:
+        """The inputs again.
+
+        Args:
+            name: The job's name, for people.
+
+        Raises:
+            ReplayError: they were not kept, or one of them can't be had.
+        """
+        try:
+            fd = self._open()
+            entries = [Entry.from_message(entry) for entry in json.loads(_index(fd))]
+        except (OSError, ValueError, KeyError, TypeError, struct.error):
+            raise ReplayError(name, "its inputs were not kept") from None
+        values = Store(fd).load_all(entries)
+        for value in values.values():
+            if isinstance(value, UnpicklableError):
+                raise ReplayError(name, str(value))
+        together: dict[str, Any] = values.get(_ALL, values)
+        return together
+
+    def _open(self) -> int:
+        if self._sent is None:
+            return os.open(Path(self._directory, _FILE), os.O_RDONLY | os.O_CLOEXEC)
+        fd = open_memory_file()
+        os.pwrite(fd, decode_bytes(self._sent), 0)
+        return fd
+
+    def drop(self) -> None:
+        """Forget them."""
+        self._sent = None
         with contextlib.suppress(OSError):
-            (directory / file).unlink()
+            Path(self._directory, _FILE).unlink()
+
+
+def _index(fd: int) -> bytes:
+    end = os.fstat(fd).st_size - _LENGTH.size
+    (length,) = _LENGTH.unpack(os.pread(fd, _LENGTH.size, end))
+    return os.pread(fd, length, end - length)

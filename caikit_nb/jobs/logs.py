@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from pathlib import Path
 
+from caikit_nb.jobs.paths import open_in_job_directory
 from caikit_nb.jobs.playback import played
 
 HEAD_BYTES = 64 * 2**10
@@ -77,7 +78,7 @@ class LogSpool:
             return
         try:
             if self._fd is None:
-                self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+                self._fd = open_in_job_directory(self._path, os.O_WRONLY | os.O_APPEND)
             self._file_size += os.write(self._fd, data)
         except OSError:  # the disk is full or the directory gone: head and tail go on
             self._max_file_bytes = 0

@@ -74,12 +74,33 @@ def make_session_directory() -> Path:
     return path
 
 
-def make_job_directory(session: Path, job_id: str) -> Path:
-    """A new directory for one job."""
-    path = session / job_id
-    path.mkdir(mode=0o700)
-    write_private(path / MARKER_FILE, "")
-    return path
+def open_in_job_directory(path: str | Path, flags: int) -> int:
+    """Open a file of a job's, which is made if it isn't there; its directory with the first.
+
+    Raises:
+        OSError: it can't be opened; FileNotFoundError if the session is gone.
+    """
+    try:
+        return _open_private(path, flags)
+    except FileNotFoundError:
+        make_job_directory(Path(path).parent)
+        return _open_private(path, flags)
+
+
+def _open_private(path: str | Path, flags: int) -> int:
+    return os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def make_job_directory(path: Path) -> None:
+    """Make a job's directory in that of its session, unless it is there.
+
+    Raises:
+        FileNotFoundError: the session is gone.
+    """
+    (path.parent / MARKER_FILE).stat()
+    path.mkdir(mode=0o700, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        write_private(path / MARKER_FILE, "")
 
 
 def remove_dead_sessions(parent: Path) -> list[Path]:

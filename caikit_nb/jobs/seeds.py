@@ -13,6 +13,7 @@ import hashlib
 import importlib
 import random
 import sys
+from array import array
 from collections.abc import Iterable
 from typing import Any
 
@@ -33,7 +34,8 @@ def seed_of(given: object, ordinal: int) -> int:
 
 
 def _derived(ordinal: int) -> int:
-    state = hashlib.sha256(repr((ordinal, random.getstate())).encode())
+    _, words, left_over = random.getstate()
+    state = hashlib.sha256(repr((ordinal, left_over)).encode() + array("Q", words).tobytes())
     numpy = _numpy_random()
     if numpy is not None:
         name, keys, *rest = numpy.get_state()

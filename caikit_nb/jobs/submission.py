@@ -188,6 +188,7 @@ class Submission:
     def tasks(self) -> Callable[[int], Task]:
         """Makes the task of an attempt, of inputs that are looked up now."""
         if self._choice.method == "fork":
+            inside.load_ahead()
             self._hooks.before_fork()
         inputs = self._work.inputs(self._choice)
         return lambda attempt: self._task(attempt, self._choice, inputs)

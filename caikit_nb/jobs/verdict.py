@@ -42,3 +42,8 @@ def reason_of(failure: Failure) -> str:
     said = headline(failure)
     bare = said.rpartition(".")[2] in ("JobPruned", "TrialPruned")
     return GIVEN_UP if bare and is_pruning(failure) else said
+
+
+def is_wanted(failure: Failure) -> bool:
+    """Whether somebody meant it to end so: who does that does not want it anew."""
+    return is_interrupt(failure) or is_pruning(failure)

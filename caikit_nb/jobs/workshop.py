@@ -53,10 +53,9 @@ class Workshop:
         return self._directory
 
     def make_job(self, spec: JobSpec) -> Job:
-        """A new job that has not started, with a directory for its log."""
+        """A new job that has not started, with a place for its files."""
         # Not named by its id, which may be used again.
-        directory = paths.make_job_directory(self.directory, uuid.uuid4().hex[:12])
-        return Job(spec, directory, self.events)
+        return Job(spec, self.directory / uuid.uuid4().hex[:12], self.events)
 
     def start(
         self,

@@ -62,7 +62,7 @@ def _prepared(call: Call, port: Port) -> InteractiveShell:
     if "source" in call.options:
         shell.user_ns.update(call.inputs)
         shell.user_ns.update(call.options["params"])
-    kept_inputs.keep(call.options["keeping"], lambda: _inputs(call, shell))
+    kept_inputs.keep(call.options["keeping"], lambda: _inputs(call, shell), port)
     return shell
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import atexit
 import os
+import socket
 import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
-import psutil
 from IPython.core.interactiveshell import InteractiveShell
 
 from caikit_nb import jobs as jobs_room
 from caikit_nb.backends.local_backend import warm_up
+from caikit_nb.execution.exit_fd import open_fds
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.submission import SessionHooks
 from caikit_nb.notebook import cell_runner
@@ -31,9 +32,17 @@ from caikit_nb.notebook.settings import CaikitJobs
 from caikit_nb.serving.model_server import ModelServer
 from caikit_nb.session import Session, open_session
 
+_INTERNET = (socket.AF_INET, socket.AF_INET6)
 _CHANNELS = ("shell", "iopub", "stdin", "control", "hb")
 _EXPERIMENT = ("caikit_nb.experiments.experiment", "Experiment")
-_PRELOADED_IF_LOADED = ("numpy", "pandas", "matplotlib.pyplot", "sklearn")
+# What a fresh interpreter begins with if the kernel has it. NumPy doesn't load its generators by
+# itself, and each job seeds them.
+_PRELOADED_IF_LOADED = {
+    "numpy": "numpy.random",
+    "pandas": "pandas",
+    "matplotlib.pyplot": "matplotlib.pyplot",
+    "sklearn": "sklearn",
+}
 
 
 class Extension:
@@ -75,7 +84,7 @@ class Extension:
         if "caikit_nb" not in shell.user_ns:
             shell.push({"caikit_nb": sys.modules["caikit_nb"]}, interactive=False)
         self._show_values()
-        loaded = [name for name in _PRELOADED_IF_LOADED if name in sys.modules]
+        loaded = [name for has, name in _PRELOADED_IF_LOADED.items() if has in sys.modules]
         warm_up(["caikit_nb.notebook.preload", *loaded, *self.settings.preload])
         atexit.register(self.close)
 
@@ -165,11 +174,23 @@ def _kernel_sockets(shell: InteractiveShell) -> tuple[int, ...]:
         return ()
     app: Any = getattr(shell.kernel, "parent", None)  # type: ignore[attr-defined]
     ports = {getattr(app, f"{name}_port", 0) for name in _CHANNELS} - {0}
-    return tuple(
-        connection.fd
-        for connection in psutil.Process().net_connections(kind="tcp")
-        if connection.fd >= 0 and getattr(connection.laddr, "port", 0) in ports
-    )
+    # Asked at each fork, as connections come and go.
+    return tuple(fd for fd in open_fds() if _port_of(fd) in ports)
+
+
+def _port_of(fd: int) -> int | None:
+    """The port at this end of a TCP socket; None if the descriptor is something else."""
+    try:
+        own = socket.socket(fileno=fd)
+    except OSError:
+        return None
+    try:
+        is_tcp = own.type == socket.SOCK_STREAM and own.family in _INTERNET
+        return own.getsockname()[1] if is_tcp else None
+    except OSError:
+        return None
+    finally:
+        own.detach()
 
 
 os.register_at_fork(after_in_child=_extensions.clear)

@@ -1,9 +1,5 @@
 """Databases for the tests: a file, and a real PostgreSQL where Debian's packages are installed."""
 
-import os
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,53 +7,24 @@ from pathlib import Path
 import pytest
 
 from caikit_nb.experiments import ExperimentDB
-
-
-def _postgres_program(name: str) -> str | None:
-    homes = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    return str(homes[-1]) if homes else shutil.which(name)
+from tests.postgresql import NoServer, create_database, running_server
 
 
 @pytest.fixture(scope="session")
 def postgres_socket() -> Iterator[str]:
     """The directory of a server's socket; the server is this run's own."""
-    initdb, server = _postgres_program("initdb"), _postgres_program("pg_ctl")
-    if initdb is None or server is None:
-        pytest.skip("needs PostgreSQL's server: apt-get install postgresql")
-    # A root's server must be another user's, who can't enter pytest's directories.
-    user = {"user": "postgres"} if os.geteuid() == 0 else {}
-    home = Path(tempfile.mkdtemp(prefix="caikit-pg-"))
-    if user:
-        shutil.chown(home, "postgres")
-    options = f"-c listen_addresses='' -c unix_socket_directories={home} -c max_connections=120"
-    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
-
-    def call(*arguments: str) -> None:
-        subprocess.run(
-            arguments, check=True, capture_output=True, cwd=home, env=environment, **user
-        )
-
-    data = str(home / "data")
-    try:
-        call(initdb, "-D", data, "-U", "tester", "--auth=trust", "--no-sync", "-E", "UTF8")
-        call(server, "-D", data, "-w", "-l", str(home / "log"), "-o", options, "start")
-        yield str(home)
-        call(server, "-D", data, "-m", "immediate", "stop")
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+    with ExitStack() as stack:
+        try:
+            socket = stack.enter_context(running_server())
+        except NoServer as missing:
+            pytest.skip(str(missing))
+        yield socket
 
 
 @pytest.fixture
 def postgres_url(postgres_socket: str, request: pytest.FixtureRequest) -> str:
     """An empty database of that server."""
-    import psycopg
-
-    name = f"test_{abs(hash(request.node.nodeid))}"
-    with psycopg.connect(
-        host=postgres_socket, user="tester", dbname="postgres", autocommit=True
-    ) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    return f"postgresql://tester@/{name}?host={postgres_socket}"
+    return create_database(postgres_socket, f"test_{abs(hash(request.node.nodeid))}")
 
 
 @pytest.fixture

@@ -19,13 +19,15 @@ def mode(path: Path) -> int:
 
 def test_directories_are_private(sessions_directory: Path) -> None:
     session = paths.make_session_directory()
-    job = paths.make_job_directory(session, "id")
+    job = session / "id"
+    paths.make_job_directory(job)
     assert [mode(path) for path in (sessions_directory, session, job)] == [0o700] * 3
 
 
 def test_markers_are_private() -> None:
     session = paths.make_session_directory()
-    job = paths.make_job_directory(session, "id")
+    job = session / "id"
+    paths.make_job_directory(job)
     assert [mode(path / MARKER_FILE) for path in (session, job)] == [0o600] * 2
 
 
@@ -110,8 +112,16 @@ def test_a_foreign_directory_is_refused(sessions_directory: Path) -> None:
         paths.make_session_directory()
 
 
-def test_a_job_id_is_used_once() -> None:
+def test_a_jobs_directory_comes_with_its_first_file() -> None:
     session = paths.make_session_directory()
-    paths.make_job_directory(session, "id")
-    with pytest.raises(FileExistsError):
-        paths.make_job_directory(session, "id")
+    job = session / "id"
+    for name in ("first", "second"):
+        os.close(paths.open_in_job_directory(job / name, os.O_WRONLY))
+    assert sorted(path.name for path in job.iterdir()) == [MARKER_FILE, "first", "second"]
+    assert {mode(path) for path in job.iterdir()} == {0o600}
+
+
+def test_there_is_no_directory_of_a_job_without_its_session(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        paths.open_in_job_directory(tmp_path / "id" / "file", os.O_WRONLY)
+    assert not (tmp_path / "id").exists()
