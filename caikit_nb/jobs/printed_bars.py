@@ -166,6 +166,7 @@ class _Stream:
             "position": row,
             "leave": leave,
             "closed": shown.is_closed,
+            "is_printed": True,
         }
 
 

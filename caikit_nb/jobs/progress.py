@@ -29,6 +29,7 @@ class Bar:
         position: How deep it is nested, from 0.
         closed: Whether it is over.
         reported_at: When that was, on the monotonic clock.
+        is_printed: Whether it was read out of the text, and not told by its library.
     """
 
     desc: str
@@ -41,6 +42,7 @@ class Bar:
     position: int
     closed: bool
     reported_at: float = 0.0
+    is_printed: bool = False
 
     @property
     def fraction(self) -> float | None:
@@ -79,7 +81,9 @@ class Bars:
 
     def latest(self) -> list[Bar]:
         """The bars to show, outermost first, at most `MAX_BARS`."""
-        bars = sorted(self._bars.values(), key=lambda bar: bar.position)
+        # What is told and what is printed come by two ways, and on a busy machine either may be
+        # the faster one: so it is not the time of arrival that orders them.
+        bars = sorted(self._bars.values(), key=lambda bar: (bar.position, bar.is_printed))
         return bars[:MAX_BARS]
 
     @property
@@ -101,6 +105,7 @@ def _bar(state: Mapping[str, Any]) -> Bar:
         position=state["position"],
         closed=bool(state["closed"]),
         reported_at=time.monotonic(),
+        is_printed=bool(state.get("is_printed")),
     )
 
 

@@ -37,6 +37,11 @@ def test_bars_are_shown_outermost_first() -> None:
     assert [bar.desc for bar in bars] == ["bar 1", "bar 2"]
 
 
+def test_a_bar_read_out_of_the_text_comes_after_one_that_was_told() -> None:
+    bars = bars_of(state(1, is_printed=True), state(2), state(3, position=1)).latest()
+    assert [bar.desc for bar in bars] == ["bar 2", "bar 1", "bar 3"]
+
+
 def test_a_closed_outer_bar_stays_and_an_inner_one_goes() -> None:
     bars = bars_of(state(1), state(2, position=1), state(2, position=1, closed=True))
     assert [bar.desc for bar in bars.latest()] == ["bar 1"]
