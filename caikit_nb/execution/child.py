@@ -155,6 +155,7 @@ def _become_a_job(surroundings: Surroundings) -> None:
     if surroundings.mark:
         guard.set_mark(surroundings.mark)
         _adopt_orphans()
+    memory.go_first()
     signal.set_wakeup_fd(-1)
     # An interrupt of the kernel that came before we had left its group waits here: forget it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,22 @@ def test_an_allocation_past_the_limit_is_refused(executor: JobExecutor, method: 
     assert isinstance(error.__cause__, MemoryError)
     assert not isinstance(error.__cause__, JobOutOfMemoryError)
     assert "in allocate" in str(error.__cause__.__cause__)  # where it was, as the job saw it
+
+
+def precedence() -> list[int]:
+    """How willingly the system would end this process and one that it starts, of 1000."""
+    command = [sys.executable, "-c", "print(open('/proc/self/oom_score_adj').read())"]
+    started = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return [int(Path("/proc/self/oom_score_adj").read_text()), int(started)]
+
+
+@every_process
+def test_a_job_goes_before_its_kernel_where_memory_runs_out(
+    executor: JobExecutor, method: str
+) -> None:
+    before = precedence()
+    assert run(executor, method, precedence).result(30) == [1000, 1000]
+    assert precedence() == before
 
 
 def allocate_twice(size_bytes: int) -> int:
