@@ -32,7 +32,8 @@ _LAYOUTS: dict[str, dict[str, str]] = {
     "head": {"flex": "1 1 300px", "min_width": "0"},
     "chart": {"flex": "1 1 260px", "min_width": "0"},
     "buttons": {"flex": "0 0 auto", "min_height": "28px"},
-    "button": {"width": "auto", "height": "24px", "flex": "0 0 auto"},
+    # Within a column it would else be as wide as the card.
+    "button": {"width": "auto", "height": "24px", "flex": "0 0 auto", "align_self": "flex-start"},
     "entry": {"width": "260px", "margin": "0"},
 }
 

@@ -112,6 +112,7 @@ class Extension:
     def _end_cell(self, *_: Any) -> None:
         is_followed = self.lab_comm is not None and self.lab_comm.is_watched
         self.cards.end_cell(is_followed=is_followed)
+        self.tables.end_cell(is_followed=is_followed)
 
     def _show_in_cell(self, future: JobFuture) -> None:
         if threading.current_thread() is threading.main_thread():

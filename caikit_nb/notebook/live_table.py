@@ -47,6 +47,7 @@ class LiveTable:
         self._card: tuple[Job, Any] | None = None
         self._counts: Counter[JobStatus] = Counter()
         self._saved: Counter[JobStatus] | None = None
+        self._told_in_cell: Counter[JobStatus] | None = None
         self._restless_at = self._held_until = 0.0
         self._page: list[Job] = []
         make = self._make = TableWidgets()
@@ -98,6 +99,8 @@ class LiveTable:
     def publish(self, standing: Standing, *, update: bool) -> None:
         """Display it in the running cell, or renew what a saved notebook keeps of it."""
         self._saved = None if standing.has_active else standing.counts
+        if not update:
+            self._told_in_cell = self._saved
         static = job_table(standing)
         data = view_bundle(
             self._box.model_id,
@@ -108,6 +111,15 @@ class LiveTable:
         self._shell.display_pub.publish(
             data, transient={"display_id": self._display_id}, update=update
         )
+
+    def keep_end(self, standing: Standing) -> None:
+        """Renew what is saved at the end of a cell, once no job is active.
+
+        For who only executes a notebook (nbclient) and hears nothing between two cells.
+        """
+        if not standing.has_active and standing.counts != self._told_in_cell:
+            self._told_in_cell = standing.counts
+            self.publish(standing, update=True)
 
     def freeze(self, standing: Standing, why: str) -> None:
         """Draw it for the last time, with a line that says so; it costs nothing from now on."""

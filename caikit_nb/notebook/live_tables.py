@@ -109,6 +109,14 @@ class LiveTables:
             self._executor.events.unsubscribe(self._subscription)
             self._subscription = None
 
+    def end_cell(self, *, is_followed: bool) -> None:
+        """Where no front end follows, save in the running cell that the jobs have ended."""
+        if self._shown and not is_followed:
+            with self._drawing:
+                standing = self._standing()
+                for _, table in self._shown:
+                    table.keep_end(standing)
+
     def freeze(self, why: str) -> None:
         """Have every table stand still. After `close`, while the kernel still talks."""
         with self._drawing:

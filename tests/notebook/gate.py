@@ -9,11 +9,13 @@ class Gate:
 
     Attributes:
         wait: An expression for the job: it waits there.
+        opening: A statement for a cell: it lets one job pass.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.wait = f"open({str(path)!r}).read()"
+        self.opening = f"open({str(path)!r}, 'w').close()"
         os.mkfifo(path)
 
     def open(self) -> None:

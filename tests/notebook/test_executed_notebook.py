@@ -3,6 +3,7 @@
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -17,14 +18,22 @@ JOB = "%%caikit_job train -o best\nbest = 6 * 7\nprint('trained')\nbest"
 
 def executed_card(cells: list[str], sessions: Path) -> str:
     """The saved card of the notebook's second cell."""
-    sources = [LOAD, JOB, *cells]
+    return executed([LOAD, JOB, *cells], sessions)[1]
+
+
+def executed(sources: list[str], sessions: Path) -> list[str]:
+    """The text of the one output that each cell has, "" where it has none."""
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(source) for source in sources]
     )
     client = NotebookClient(notebook, timeout=60, extra_arguments=["--IPKernelApp.log_level=40"])
     client.execute(env={**os.environ, "CAIKIT_NB_DIR": str(sessions)})
-    (output,) = notebook.cells[1].outputs
-    return re.sub("<[^>]*>", " ", output["data"]["text/html"])
+    shown = [[o for o in cell.outputs if "data" in o] for cell in notebook.cells]
+    return [_text(*outputs) if outputs else "" for outputs in shown]
+
+
+def _text(output: Any) -> str:
+    return re.sub("<[^>]*>", " ", output["data"].get("text/html", ""))
 
 
 @pytest.mark.parametrize("wait", ["train.result()", "train.wait()", "%caikit_jobs wait train"])
@@ -33,6 +42,14 @@ def test_the_last_cell_leaves_a_card_that_tells_the_end(wait: str, tmp_path: Pat
     assert "completed" in card
     assert "trained" in card
     assert "best is in the namespace" in card
+
+
+def test_the_last_cell_leaves_a_table_that_tells_the_end(tmp_path: Path, gate: Gate) -> None:
+    job, end = f"%%caikit_job short\n{gate.wait}", f"{gate.opening}\nshort.wait()"
+    table = executed([LOAD, job, "%caikit_jobs", end], tmp_path)[2]
+    assert "short" in table
+    assert "completed" in table
+    assert "running" not in table
 
 
 def test_an_end_between_two_cells_is_told_again_in_the_next(kernel: Kernel, gate: Gate) -> None:

@@ -240,6 +240,7 @@ def test_a_running_jobs_clock_costs_an_update_a_second_and_an_ended_one_nothing(
     gate.open()
     wait_for_rows(table, lambda shown: "completed" in shown["quiet"])
     kernel.read_until(lambda: "completed" in table.saved["text/plain"], what="the saved form")
+    kernel.do("1")  # who hears only what cells say is told again
     before = len(kernel.seen)
     kernel.do("import threading\nthreading.Event().wait(2)")
     kinds = {message["msg_type"] for message in kernel.seen[before:]}
