@@ -100,7 +100,7 @@ $(TEST_VENV)/.installed: $(LABEXTENSION) | $(TEST_VENV)/bin/python
 # The peers have an environment of their own: what they ask for must not meet ours.
 $(BENCH_VENV)/.installed: pyproject.toml | $(BENCH_VENV)/bin/python
 	@echo "installing caikit_nb and its peers into $(BENCH_VENV)"
-	@CAIKIT_NB_SKIP_LABEXTENSION=1 $(BENCH_VENV)/bin/python $(PIP) install -qq --editable ".[experiments]" jupyter_client numpy
+	@CAIKIT_NB_SKIP_LABEXTENSION=1 $(BENCH_VENV)/bin/python $(PIP) install -qq --editable ".[experiments,serving]" jupyter_client
 	@$(BENCH_VENV)/bin/python -m tests.benchmarks.install_peers
 	@touch $@
 
