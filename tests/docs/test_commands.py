@@ -21,6 +21,7 @@ PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "notebooks").
 # What each target that is named runs, as is tested elsewhere: by tests/test_demo.py, tests/browser,
 # tests/docs/test_docs.py, tests/benchmarks, and this run itself.
 TARGETS = {
+    "audit": "-m pip_audit",
     "bench": "-m tests.benchmarks",
     "demo": "notebooks/demo.py",
     "docs": "-m sphinx",
