@@ -71,6 +71,7 @@ def test_extensions_are_enabled_where_there_is_no_node(bare_environment: Path) -
     (line,) = [line for line in listed.splitlines() if "caikit-nb" in line]
     assert "enabled" in line
     assert "OK" in line
+    assert f" v{caikit_nb.__version__} " in line
     servers = run(bare_environment / "jupyter", "server", "extension", "list", **path)
     assert re.search(r"caikit_nb\.server \S*enabled", servers)
     assert re.search(r"caikit_nb\.server +\S*OK", servers)
