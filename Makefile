@@ -13,6 +13,9 @@ BENCH_VENV := .venv-bench
 # Ray holds many packages to versions of its own.
 RAY_VENV := .venv-ray
 PROTOS_VENV := .venv-protos
+# What is audited, and below it what audits.
+AUDIT_VENV := .venv-audit
+AUDIT_EXTRAS := dask demo experiments lab nested ray serving
 PIP := -m pip --disable-pip-version-check
 # What the system's packages are installed with, where there is a right to do so.
 APT := apt-get -q -o DPkg::Lock::Timeout=300
@@ -21,12 +24,15 @@ APT := apt-get -q -o DPkg::Lock::Timeout=300
 LABEXTENSION := pyproject.toml hatch_build.py $(wildcard labextension/*.*) \
   $(shell find labextension/src labextension/style labextension/schema -type f)
 
+comma := ,
+space := $(subst ,, )
+
 # An environment that is active where make is called is not the one that it works in.
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo docs lab test test-slow test-cluster bench wheel protos clean chromium postgresql slurm
+.PHONY: help demo docs lab test test-slow test-cluster bench audit wheel protos clean chromium postgresql slurm
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +62,20 @@ test-cluster: $(TEST_VENV)/.installed $(RAY_VENV)/.installed slurm  ## run the t
 bench: $(BENCH_VENV)/.installed postgresql  ## measure against peers (ARGS="--rows empty --effort 0.5")
 	@$(BENCH_VENV)/bin/python -m tests.benchmarks $(ARGS)
 
+# Strict: what can't be looked up is an error, as it would otherwise pass for clean.
+PIP_AUDIT := $(AUDIT_VENV)/tool/bin/python -m pip_audit --strict --no-deps --disable-pip --progress-spinner off
+audit: $(AUDIT_VENV)/bin/python $(AUDIT_VENV)/tool/bin/python  ## look for known weaknesses of what we install and allow
+	@CAIKIT_NB_SKIP_LABEXTENSION=1 $(AUDIT_VENV)/bin/python $(PIP) install -qq --upgrade --upgrade-strategy eager \
+	  --editable ".[$(subst $(space),$(comma),$(AUDIT_EXTRAS))]"
+	@$(AUDIT_VENV)/tool/bin/python $(PIP) install -qq --upgrade "pip-audit>=2.9"
+	@$(AUDIT_VENV)/bin/python $(PIP) list --format=freeze --exclude-editable --exclude pip --exclude setuptools \
+	  >$(AUDIT_VENV)/installed.txt
+	@$(PIP_AUDIT) -r $(AUDIT_VENV)/installed.txt
+	@$(AUDIT_VENV)/bin/python tests/least_versions.py $(AUDIT_EXTRAS) >$(AUDIT_VENV)/least.txt
+	@$(PIP_AUDIT) -r $(AUDIT_VENV)/least.txt
+	@if command -v npm >/dev/null; then cd labextension && npm audit --package-lock-only --omit=dev; \
+	  else echo "npm is missing: the packages of the JupyterLab extension are not audited" >&2; exit 1; fi
+
 wheel: $(VENV)/bin/python  ## build the wheel and the source distribution into dist/
 	@$(VENV)/bin/python $(PIP) install -qq "build>=1.2"
 	@rm -rf caikit_nb/labextension
@@ -69,7 +89,7 @@ protos: | $(PROTOS_VENV)/bin/python  ## write the generated modules of serving/ 
 	@$(PROTOS_VENV)/bin/python caikit_nb/serving/protos/generate.py
 
 clean:  ## remove what make made
-	rm -rf $(VENV) $(TEST_VENV) $(DOCS_VENV) $(RAY_VENV) $(BENCH_VENV) $(PROTOS_VENV) dist build
+	rm -rf $(VENV) $(TEST_VENV) $(DOCS_VENV) $(RAY_VENV) $(BENCH_VENV) $(PROTOS_VENV) $(AUDIT_VENV) dist build
 	rm -rf tests/.artifacts .hypothesis
 	rm -rf caikit_nb/labextension labextension/lib labextension/node_modules
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
@@ -100,7 +120,7 @@ $(TEST_VENV)/.installed: $(LABEXTENSION) | $(TEST_VENV)/bin/python
 # The peers have an environment of their own: what they ask for must not meet ours.
 $(BENCH_VENV)/.installed: pyproject.toml | $(BENCH_VENV)/bin/python
 	@echo "installing caikit_nb and its peers into $(BENCH_VENV)"
-	@CAIKIT_NB_SKIP_LABEXTENSION=1 $(BENCH_VENV)/bin/python $(PIP) install -qq --editable ".[experiments]" jupyter_client numpy
+	@CAIKIT_NB_SKIP_LABEXTENSION=1 $(BENCH_VENV)/bin/python $(PIP) install -qq --editable ".[experiments,serving]" jupyter_client
 	@$(BENCH_VENV)/bin/python -m tests.benchmarks.install_peers
 	@touch $@
 
@@ -110,7 +130,8 @@ $(RAY_VENV)/.installed: pyproject.toml | $(RAY_VENV)/bin/python
 	  "hypothesis>=6.100" "numpy>=1.26" "pytest>=8.2" "pytest-timeout>=2.3"
 	@touch $@
 
-$(foreach venv,$(VENV) $(TEST_VENV) $(DOCS_VENV) $(RAY_VENV) $(BENCH_VENV) $(PROTOS_VENV),$(venv)/bin/python):
+$(foreach venv,$(VENV) $(TEST_VENV) $(DOCS_VENV) $(RAY_VENV) $(BENCH_VENV) $(PROTOS_VENV) $(AUDIT_VENV) \
+    $(AUDIT_VENV)/tool,$(venv)/bin/python):
 	@command -v $(PYTHON) >/dev/null || \
 	  { echo "No '$(PYTHON)' found. Install Python 3.11 or newer, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

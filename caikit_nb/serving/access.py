@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -11,7 +11,7 @@ import grpc
 HEADER = "authorization"
 
 
-class TokenCheck(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+class TokenCheck(grpc.ServerInterceptor):  # type: ignore[misc]
     """Refuses calls without the token. Health checks need none: they tell nothing else.
 
     Args:
@@ -21,14 +21,12 @@ class TokenCheck(grpc.aio.ServerInterceptor):  # type: ignore[misc]
     def __init__(self, token: str) -> None:
         self._wanted = f"Bearer {token}".encode()
 
-    async def intercept_service(
-        self, continuation: Callable[[Any], Awaitable[Any]], details: Any
-    ) -> Any:
+    def intercept_service(self, continuation: Callable[[Any], Any], details: Any) -> Any:
         """Look at a call."""
         sent = dict(details.invocation_metadata or ()).get(HEADER, "")
         given = sent if isinstance(sent, bytes) else sent.encode()
         is_open = details.method.startswith("/grpc.health.")
-        handler = await continuation(details)
+        handler = continuation(details)
         if is_open or handler is None or hmac.compare_digest(given, self._wanted):
             return handler
         return _refusal(handler)
@@ -37,8 +35,8 @@ class TokenCheck(grpc.aio.ServerInterceptor):  # type: ignore[misc]
 def _refusal(handler: Any) -> Any:
     """A handler of the same kind that refuses."""
 
-    async def refuse(_: Any, context: Any) -> None:
-        await context.abort(
+    def refuse(_: Any, context: Any) -> None:
+        context.abort(
             grpc.StatusCode.UNAUTHENTICATED, f"send the token as '{HEADER}: Bearer TOKEN'"
         )
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from caikit_nb.errors import InvalidRequestError, ModelMissingError
 from caikit_nb.serving import inference_pb2 as pb
 from caikit_nb.serving import inference_pb2_grpc
+from caikit_nb.serving.calls import answered, wait_for
 from caikit_nb.serving.model_table import ModelTable
 from caikit_nb.serving.models import TensorSpec
 from caikit_nb.serving.served_model import ServedModel
-from caikit_nb.serving.status_codes import answered
 from caikit_nb.serving.tensors import read_inputs, write_outputs
 
 SERVICE = "inference.GRPCInferenceService"
@@ -32,31 +33,33 @@ class Inference(inference_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignor
         self._table, self._version = table, version
         self.is_ready = True
 
-    async def ServerLive(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's
+    def ServerLive(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's
         """It answers, so it is."""
         return pb.ServerLiveResponse(live=True)
 
-    async def ServerReady(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def ServerReady(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Until it begins to stop."""
         return pb.ServerReadyResponse(ready=self.is_ready)
 
-    async def ServerMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def ServerMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Its name and version."""
         return pb.ServerMetadataResponse(name=_NAME, version=self._version)
 
-    async def ModelReady(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def ModelReady(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Whether a model can be asked; one that isn't there can not."""
-        try:
-            await self._model(request.name, request.version, context)
-        except ModelMissingError:
-            return pb.ModelReadyResponse(ready=False)
-        except InvalidRequestError as error:
-            await answered(context, _raised(error))
-        return pb.ModelReadyResponse(ready=True)
+        is_ready = answered(context, lambda: self._is_model_ready(request, context))
+        return pb.ModelReadyResponse(ready=is_ready)
 
-    async def ModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def _is_model_ready(self, request: Any, context: Any) -> bool:
+        try:
+            self._model(request.name, request.version, context)
+        except ModelMissingError:
+            return False
+        return True
+
+    def ModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
         """The tensors of a model."""
-        served = await answered(context, self._model(request.name, request.version, context))
+        served = answered(context, lambda: self._model(request.name, request.version, context))
         return pb.ModelMetadataResponse(
             name=request.name or served.id,
             versions=[_VERSION],
@@ -65,14 +68,15 @@ class Inference(inference_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignor
             outputs=[_metadata(spec) for spec in served.model.outputs],
         )
 
-    async def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Ask a model."""
-        return await answered(context, self._infer(request, context))
+        return answered(context, lambda: self._infer(request, context))
 
-    async def _infer(self, request: Any, context: Any) -> Any:
-        served = await self._model(request.model_name, request.model_version, context)
+    def _infer(self, request: Any, context: Any) -> Any:
+        served = self._model(request.model_name, request.model_version, context)
         tensors = read_inputs(request)
-        found = await served.predict(tensors, [output.name for output in request.outputs])
+        wanted = [output.name for output in request.outputs]
+        found = served.predict(tensors, wanted, partial(wait_for, context))
         response = pb.ModelInferResponse(
             model_name=request.model_name or served.id, model_version=_VERSION, id=request.id
         )
@@ -80,7 +84,7 @@ class Inference(inference_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignor
         write_outputs(response, found, raw=not typed)
         return response
 
-    async def _model(self, name: str, version: str, context: Any) -> ServedModel:
+    def _model(self, name: str, version: str, context: Any) -> ServedModel:
         served = self._table.get(_model_id(context) or name)
         if version not in ("", _VERSION):
             raise InvalidRequestError(f"there is no version {version!r}: the only one is 1")
@@ -99,10 +103,6 @@ def _model_id(context: Any) -> str:
         return sent.decode("utf-8") if isinstance(sent, bytes) else str(sent)
     except UnicodeDecodeError:
         raise InvalidRequestError("mm-model-id-bin isn't UTF-8") from None
-
-
-async def _raised(error: Exception) -> None:
-    raise error
 
 
 def _metadata(spec: TensorSpec) -> Any:

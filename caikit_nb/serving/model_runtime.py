@@ -6,8 +6,8 @@ from typing import Any
 
 from caikit_nb.serving import model_runtime_pb2 as pb
 from caikit_nb.serving import model_runtime_pb2_grpc
+from caikit_nb.serving.calls import OnLoop
 from caikit_nb.serving.model_table import ModelTable
-from caikit_nb.serving.status_codes import answered
 
 SERVICE = "mmesh.ModelRuntime"
 _RUNTIME_VERSION = "caikit_nb"
@@ -20,51 +20,51 @@ _METHODS = {
 
 
 class ModelRuntime(model_runtime_pb2_grpc.ModelRuntimeServicer):  # type: ignore[misc]
-    """The service.
+    """The service. It is made on the event loop of the table, where its work is done.
 
     Args:
         table: The models.
     """
 
     def __init__(self, table: ModelTable) -> None:
-        self._table = table
+        self._table, self._on_loop = table, OnLoop()
 
-    async def loadModel(self, request: Any, context: Any) -> Any:  # noqa: N802 - the service's name
+    def loadModel(self, request: Any, context: Any) -> Any:  # noqa: N802 - the service's name
         """Answer when the model can be used; a call that is cancelled ends the load."""
-        size_bytes = await answered(
+        size_bytes = self._on_loop.answered(
             context, self._table.load(request.modelId, request.modelPath, request.modelType)
         )
         return pb.LoadModelResponse(
             sizeInBytes=size_bytes, maxConcurrency=self._table.limits.max_concurrency
         )
 
-    async def unloadModel(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def unloadModel(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Answer when the model is gone."""
-        await answered(context, self._table.unload(request.modelId))
+        self._on_loop.answered(context, self._table.unload(request.modelId))
         return pb.UnloadModelResponse()
 
-    async def predictModelSize(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def predictModelSize(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Guess from above, within 100 ms."""
-        size_bytes = await answered(
+        size_bytes = self._on_loop.answered(
             context, self._table.predict_size(request.modelId, request.modelPath, request.modelType)
         )
         return pb.PredictModelSizeResponse(sizeInBytes=size_bytes)
 
-    async def modelSize(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def modelSize(self, request: Any, context: Any) -> Any:  # noqa: N802
         """The size of a loaded model."""
-        return pb.ModelSizeResponse(sizeInBytes=await answered(context, self._size(request)))
+        size_bytes = self._on_loop.answered(context, self._size(request.modelId))
+        return pb.ModelSizeResponse(sizeInBytes=size_bytes)
 
-    async def _size(self, request: Any) -> int:
-        return self._table.get(request.modelId).size_bytes
+    async def _size(self, model_id: str) -> int:
+        return self._table.get(model_id).size_bytes
 
-    async def runtimeStatus(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def runtimeStatus(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Purge, and say READY with our numbers.
 
         FAILING if the owner's own models leave less than ModelMesh takes for a capacity.
         """
-        await answered(context, self._table.purge())
         limits = self._table.limits
-        left_bytes = limits.capacity_bytes - self._table.pinned_bytes
+        left_bytes = self._on_loop.answered(context, self._purge())
         fits = left_bytes >= limits.least_capacity_bytes
         response = pb.RuntimeStatusResponse
         return response(
@@ -79,3 +79,8 @@ class ModelRuntime(model_runtime_pb2_grpc.ModelRuntimeServicer):  # type: ignore
             },
             limitModelConcurrency=True,
         )
+
+    async def _purge(self) -> int:
+        """Returns how many bytes are left for others than the owner."""
+        await self._table.purge()
+        return self._table.limits.capacity_bytes - self._table.pinned_bytes

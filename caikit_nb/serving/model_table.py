@@ -1,7 +1,8 @@
 """The models of a server by id, and the one place where their states change.
 
 An id goes LOADING → LOADED → UNLOADING and is gone then. All of it happens on one event loop, so
-each step sees the table as it is; only files and models are worked on in threads.
+each step sees the table as it is; only files and models are worked on in threads. From these only
+`ModelTable.get` may be called.
 """
 
 from __future__ import annotations
@@ -113,9 +114,11 @@ class ModelTable:
             ModelMissingError: it isn't loaded.
         """
         entry = self._entries.get(model_id)
-        if entry is None or entry.state is not State.LOADED or entry.served is None:
+        # Read once: the loop's thread may take it away.
+        served = None if entry is None or entry.state is not State.LOADED else entry.served
+        if served is None:
             raise ModelMissingError(f"model {model_id!r} isn't loaded here")
-        return entry.served
+        return served
 
     @property
     def pinned_bytes(self) -> int:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError, Future
+from threading import Lock
 
 from caikit_nb.errors import (
     InvalidRequestError,
     ModelBusyError,
+    ModelMissingError,
     PredictionError,
     ServingError,
 )
@@ -17,9 +20,15 @@ from caikit_nb.serving.limits import ServerLimits
 from caikit_nb.serving.models import Model, Tensors
 from caikit_nb.serving.statistics import Statistics
 
+Wait = Callable[[Future[None]], None]
+"""Waits for a future, and cancels it if nobody wants its value any more."""
+
 
 class ServedModel:
     """A model that answers requests, a few at once and the others in line.
+
+    It is made and closed on an event loop. `predict` works in the thread that calls it: handing a
+    request to another one would take longer than a small model does.
 
     Args:
         model_id: Its id.
@@ -32,69 +41,85 @@ class ServedModel:
         self.id, self.model, self.size_bytes = model_id, model, size_bytes
         self.statistics = Statistics()
         self._most_waiting = limits.most_waiting
-        self._slots = asyncio.Semaphore(limits.max_concurrency)
-        self._threads = ThreadPoolExecutor(limits.max_concurrency, f"caikit_nb {model_id}")
-        self._waiting = self._inside = 0
+        self._lock = Lock()
+        self._free, self._inside = limits.max_concurrency, 0
+        self._line: deque[Future[None]] = deque()
+        self._is_closing = False
+        self._loop = asyncio.get_running_loop()
         self._idle = asyncio.Event()
-        self._idle.set()
 
-    async def predict(self, tensors: Tensors, wanted: Sequence[str]) -> Tensors:
+    def predict(self, tensors: Tensors, wanted: Sequence[str], wait: Wait) -> Tensors:
         """Ask the model.
 
+        Args:
+            tensors: The inputs.
+            wanted: The names of the outputs; the usual ones if none is named.
+            wait: How to stand in line.
+
         Raises:
+            CancelledError: nobody wants the answer any more; the model wasn't asked.
             InvalidRequestError: it doesn't take these tensors.
             ModelBusyError: too many wait for it.
+            ModelMissingError: it is being unloaded.
             PredictionError: its code has failed.
         """
         began = time.monotonic()
         try:
-            answer = await self._predict(tensors, wanted)
+            self._enter(wait)
+            try:
+                answer = _ask(self.model, tensors, wanted)
+            finally:
+                self._leave()
         except ServingError as error:
             self.statistics.add(began, time.monotonic(), str(error))
             raise
         self.statistics.add(began, time.monotonic())
         return answer
 
-    async def _predict(self, tensors: Tensors, wanted: Sequence[str]) -> Tensors:
-        if self._slots.locked() and self._waiting >= self._most_waiting:
-            raise ModelBusyError(f"{self._waiting} requests wait for model {self.id!r}: try later")
-        self._enter()
-        self._waiting += 1
+    def _enter(self, wait: Wait) -> None:
+        with self._lock:
+            if self._is_closing:
+                raise ModelMissingError(f"model {self.id!r} isn't loaded here")
+            if not self._free and len(self._line) >= self._most_waiting:
+                count = len(self._line)
+                raise ModelBusyError(f"{count} requests wait for model {self.id!r}: try later")
+            self._inside += 1
+            if self._free:
+                self._free -= 1
+                return
+            turn: Future[None] = Future()
+            self._line.append(turn)
         try:
-            await self._slots.acquire()
-        except BaseException:
-            self._leave()
+            wait(turn)
+        except CancelledError:
+            with self._lock:
+                if turn in self._line:
+                    self._line.remove(turn)
+                self._count_one_less()
             raise
-        finally:
-            self._waiting -= 1
-        loop = asyncio.get_running_loop()
-        work = self._threads.submit(_ask, self.model, tensors, wanted)
-        # A client that is gone takes its request along, but not the thread that works on it.
-        work.add_done_callback(lambda done: _call_soon(loop, self._free, done))
-        return await asyncio.shield(asyncio.wrap_future(work))
-
-    def _free(self, _: Future[Tensors]) -> None:
-        self._slots.release()
-        self._leave()
-
-    def _enter(self) -> None:
-        self._inside += 1
-        self._idle.clear()
 
     def _leave(self) -> None:
+        with self._lock:
+            self._count_one_less()
+            while self._line:
+                turn = self._line.popleft()
+                if turn.set_running_or_notify_cancel():
+                    turn.set_result(None)
+                    return
+            self._free += 1
+
+    def _count_one_less(self) -> None:
         self._inside -= 1
-        if not self._inside:
-            self._idle.set()
+        if self._is_closing and not self._inside:
+            self._loop.call_soon_threadsafe(self._idle.set)
 
     async def close(self) -> None:
-        """Wait until the requests in it are answered."""
+        """Take no more requests, and wait until those in it are answered."""
+        with self._lock:
+            self._is_closing = True
+            if not self._inside:
+                return
         await self._idle.wait()
-        self._threads.shutdown(wait=False)
-
-
-def _call_soon(loop: asyncio.AbstractEventLoop, call: object, done: Future[Tensors]) -> None:
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(call, done)  # type: ignore[arg-type]
 
 
 def _ask(model: Model, tensors: Tensors, wanted: Sequence[str]) -> Tensors:

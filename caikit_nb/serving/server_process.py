@@ -71,7 +71,7 @@ class ServerRun:
         server = GrpcServer(settings, table, self._version)
         try:
             if await self._unless_stopped(self._load_models(table)):
-                target = settings.target(await server.start())
+                target = settings.target(server.start())
                 await self._unless_stopped(self._keep_telling(table, target, changed))
                 self._tell(picture_of(table, target, is_stopping=True))
         finally:

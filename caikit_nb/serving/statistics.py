@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass
+from threading import Lock
 
 _KEPT = 1000
 _WINDOW_S = 10.0
@@ -30,9 +31,10 @@ class Usage:
 
 
 class Statistics:
-    """Counts requests."""
+    """Counts requests; in any thread."""
 
     def __init__(self) -> None:
+        self._lock = Lock()
         self.requests = self.errors = 0
         self.last_error = ""
         self._times: deque[tuple[float, float]] = deque(maxlen=_KEPT)
@@ -45,26 +47,30 @@ class Statistics:
             ended: When it was answered.
             error: Why it failed; empty if it did not.
         """
-        self.requests += 1
-        self._times.append((ended, ended - began))
-        if error:
-            self.errors += 1
-            self.last_error = error
+        with self._lock:
+            self.requests += 1
+            self._times.append((ended, ended - began))
+            if error:
+                self.errors += 1
+                self.last_error = error
 
     def usage(self, now: float | None = None) -> Usage:
         """How it stands."""
         now = time.monotonic() if now is None else now
-        recent = [at for at, _ in self._times if at > now - _WINDOW_S]
+        with self._lock:
+            times, requests = list(self._times), self.requests
+            errors, last_error = self.errors, self.last_error
+        recent = [at for at, _ in times if at > now - _WINDOW_S]
         # So many came within less than the window if only the newest are kept.
         full = len(recent) == _KEPT
         span_s = max(now - recent[0], 0.001) if full else _WINDOW_S
-        taken_ms = sorted(1000 * taken for _, taken in self._times)
+        taken_ms = sorted(1000 * taken for _, taken in times)
         return Usage(
-            self.requests,
-            self.errors,
+            requests,
+            errors,
             len(recent) / span_s,
             tuple(_percentile(taken_ms, part) for part in (0.5, 0.95, 0.99)) if taken_ms else (),
-            self.last_error,
+            last_error,
         )
 
 

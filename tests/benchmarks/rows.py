@@ -192,6 +192,22 @@ DRAWS = tuple(
     for database, name in (("sqlite", "SQLite"), ("postgresql", "PostgreSQL"))
 )
 
+INFER = Row(
+    "infer",
+    "`ModelInfer` of a 4 kB tensor",
+    (
+        Contender(OURS, "serving:infer_ours", _OURS, "grpc"),
+        Contender("a bare grpc.aio echo", "serving:infer_bare_aio", requires="grpc"),
+        Contender("a bare grpc echo, threads", "serving:infer_bare_threads", requires="grpc"),
+    ),
+    (Goal(1.3, BEST_PEER),),
+    rounds=10,
+    calls=5,
+    remark="A function that returns what it is given; the bare servers return the message's "
+    "bytes. One client, in a process of its own, asks over the loopback device, one request after "
+    "another: 200 a measure, of which the median counts.",
+)
+
 ROWS = (
     EMPTY,
     STANDING,
@@ -205,4 +221,5 @@ ROWS = (
     KEPT,
     LOAD,
     *DRAWS,
+    INFER,
 )

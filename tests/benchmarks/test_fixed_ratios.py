@@ -51,3 +51,7 @@ def test_an_empty_job_costs_a_small_multiple_of_a_plain_fork(
 
 def test_a_warm_fork_server_starts_a_job_faster_than_an_interpreter(tmp_path: Path) -> None:
     assert ratio(tmp_path, "jobs:ours_forkserver", "jobs:new_interpreter") < 1
+
+
+def test_a_model_server_answers_about_as_fast_as_a_bare_one(tmp_path: Path) -> None:
+    assert ratio(tmp_path, "serving:infer_ours", "serving:infer_bare_threads") < 2

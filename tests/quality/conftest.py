@@ -19,6 +19,22 @@ def root(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture
+def files(root: Path) -> list[Path]:
+    """Every file that git tracks or would add."""
+    if not (root / ".git").exists():
+        pytest.skip("not a git checkout")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=root,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    paths = (root / name for name in listed.split("\0") if name)
+    return [path for path in paths if path.is_file()]
+
+
+@pytest.fixture
 def run_python(root: Path) -> Callable[..., str]:
     """Run this interpreter in the repository; fail with all that it printed if it fails."""
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -50,10 +51,18 @@ def test_script_finds_nothing(npm, script):
     npm(script)
 
 
-def test_versions_are_one(folder):
-    package = json.loads((folder / "package.json").read_text("utf-8"))
-    lock = json.loads((folder / "package-lock.json").read_text("utf-8"))
-    assert package["version"] == lock["version"] == caikit_nb.__version__
+def test_the_version_is_written_in_one_place(root, folder, files):
+    """What is built for JupyterLab gets it from there; npm wants some number."""
+    for name in ("package.json", "package-lock.json"):
+        assert json.loads((folder / name).read_text("utf-8"))["version"] == "0.0.0"
+    written = re.compile(rf'version[\W_]+{re.escape(caikit_nb.__version__)}["\']')
+    texts = {path.relative_to(root): path.read_bytes().decode("utf-8", "replace") for path in files}
+    found = [str(name) for name, text in texts.items() if written.search(text)]
+    assert [name for name in found if name != "labextension/package-lock.json"] == [
+        "caikit_nb/__init__.py"
+    ]
+    newest = re.findall(r"^## \[(.+?)\]", texts[Path("CHANGELOG.md")], re.MULTILINE)[0]
+    assert newest in ("Unreleased", caikit_nb.__version__)
 
 
 def test_both_sides_speak_one_protocol(folder):

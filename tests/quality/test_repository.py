@@ -1,7 +1,6 @@
 """What holds for the repository's files as such."""
 
 import ast
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,22 +16,6 @@ REGISTRY_HOSTS = (
 )
 LONGEST_FILE = 300
 LONGEST_FUNCTION = 40
-
-
-@pytest.fixture
-def files(root: Path) -> list[Path]:
-    """Every file that git tracks or would add."""
-    if not (root / ".git").exists():
-        pytest.skip("not a git checkout")
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=root,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    paths = (root / name for name in listed.split("\0") if name)
-    return [path for path in paths if path.is_file()]
 
 
 @pytest.fixture

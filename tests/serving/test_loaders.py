@@ -103,3 +103,22 @@ def test_columns_with_names_may_come_as_tensors_of_those_names() -> None:
         model.predict({**columns, "age": np.zeros(2)}, [])
     with pytest.raises(InvalidRequestError, match="one for each of age, height"):
         model.predict({"age": np.zeros(2), "size": np.zeros(2)}, [])
+
+
+@pytest.mark.parametrize(
+    ("version", "is_safe"),
+    [("0.11.0", False), ("0.7.post0", False), ("0.12rc1", True), ("1.0", True)],
+)
+def test_a_skops_that_builds_more_than_it_says_is_not_used(
+    monkeypatch, tmp_path, estimators, version, is_safe
+) -> None:
+    import skops.io
+
+    skops.io.dump(estimators["churn"], tmp_path / "m.skops")
+    loader, file = choose_loader("skops", tmp_path)
+    monkeypatch.setattr(metadata, "version", lambda name: version)
+    if is_safe:
+        assert loader.load(file).predict([[0.0, 0.0, 0.0]]).shape == (1,)
+    else:
+        with pytest.raises(ModelRefusedError, match="not safe"):
+            loader.load(file)
