@@ -117,11 +117,29 @@ def kill_marked_of(kernel_pid: int) -> set[int]:
 
 
 def remove_marked_directory(path: str) -> bool:
-    """Delete a directory tree if it carries our marker file; says whether it did."""
-    if os.path.islink(path) or not os.path.isfile(os.path.join(path, MARKER_FILE)):
+    """Delete a directory tree if it carries our marker file; says whether it did.
+
+    The marker goes last: whoever does this may be killed, and the next one must know it again.
+    """
+    marker = os.path.join(path, MARKER_FILE)
+    if os.path.islink(path) or not os.path.isfile(marker):
         return False
-    shutil.rmtree(path, ignore_errors=True)
+    with contextlib.suppress(OSError):  # somebody else deletes it, too
+        for name in os.listdir(path):
+            if name != MARKER_FILE:
+                _remove(os.path.join(path, name))
+        if os.listdir(path) == [MARKER_FILE]:
+            os.unlink(marker)
+            os.rmdir(path)
     return True
+
+
+def _remove(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
 
 
 def main(kernel_pid: int, first: int, last: int) -> None:

@@ -113,6 +113,30 @@ def test_a_marked_directory_is_deleted(tmp_path: Path) -> None:
     assert not own.exists()
 
 
+def names_below(directory: Path) -> list[str]:
+    """The files in a directory; none where it is gone."""
+    return [name for _, _, names in os.walk(directory) for name in names]
+
+
+def test_what_an_interrupted_deletion_has_left_is_deleted_by_the_next(tmp_path: Path) -> None:
+    for attempt in range(50):
+        own = tmp_path / str(attempt)
+        own.mkdir()
+        (own / guard.MARKER_FILE).touch()
+        for number in range(50):
+            (own / str(number)).touch()
+        deleter = os.fork()
+        if deleter == 0:
+            guard.remove_marked_directory(str(own))
+            os._exit(0)
+        while len(names_below(own)) > 51 - attempt:
+            pass
+        os.kill(deleter, signal.SIGKILL)
+        os.waitpid(deleter, 0)
+        guard.remove_marked_directory(str(own))
+        assert names_below(own) == []
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 @pytest.mark.parametrize("start", ["start_plain", "start_in_new_session", "start_daemon"])
 def test_a_killed_parent_leaves_no_process_and_no_directory_of_its_own(
