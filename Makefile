@@ -103,13 +103,13 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 
 $(DOCS_VENV)/.installed: pyproject.toml | $(DOCS_VENV)/bin/python
 	@echo "installing caikit_nb and what its documentation needs into $(DOCS_VENV)"
-	@CAIKIT_NB_SKIP_LABEXTENSION=1 $(DOCS_VENV)/bin/python $(PIP) install -qq --editable ".[demo,docs,experiments]"
+	@CAIKIT_NB_SKIP_LABEXTENSION=1 $(DOCS_VENV)/bin/python $(PIP) install -qq --editable ".[docs,lessons]"
 	@touch $@
 
 # The build says by itself what is missing for the extension, and goes on without it.
 $(VENV)/.installed-lab: $(VENV)/.installed $(LABEXTENSION)
 	@echo "installing JupyterLab and building its extension"
-	@$(VENV)/bin/python $(PIP) install -qq --editable ".[demo,experiments,lab]"
+	@$(VENV)/bin/python $(PIP) install -qq --editable ".[lab,lessons]"
 	@touch $@
 
 $(TEST_VENV)/.installed: $(LABEXTENSION) | $(TEST_VENV)/bin/python

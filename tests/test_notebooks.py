@@ -92,6 +92,79 @@ def test_the_search_of_the_lesson_finds_and_prunes(tmp_path: Path) -> None:
     assert_cards_tell_the_end(notebook)
 
 
+@pytest.mark.timeout(240)
+def test_the_lesson_serves_its_best_model(tmp_path: Path) -> None:
+    notebook = executed("06_serving.ipynb", tmp_path)
+    completed = "digits_1 digits_2 digits_3 digits_4 asked weighed managed again"
+    assert ends(notebook) == all_but(completed, squared="ERRORED")
+    text = printed(notebook)
+    assert re.search(r"accuracy on unseen images: 0\.9\d", text)
+    assert "[StatusCode.INVALID_ARGUMENT] the tensor must have the shape [rows, 64]" in text
+    assert "runs code that is in it" in text
+    assert "4 files\n0 files\n" in text
+    asked, weighed, managed = (view(notebook, f"job {n}:") for n in ("asked", "weighed", "managed"))
+    # The kernel itself has not loaded gRPC.
+    assert "[fork]" in asked
+    assert "ready: True" in asked
+    assert "StatusCode.UNAUTHENTICATED" in weighed
+    assert managed.count("kB while it was loaded") == 4
+    assert "still ready: False" in managed
+    assert value_of(notebook, "again.result(), int(predicted[0])") == "(8, 8)"
+    shares = ast.literal_eval(value_of(notebook, "agreed")).values()
+    assert max(shares) == "1.000" > min(shares)
+    assert "requests 4" in view(notebook, "server digits: stopped")
+    assert "errors 1" in view(notebook, "server digits: stopped")
+    assert view(notebook, "server ink: stopped")
+    assert view(notebook, "server from_elsewhere: failed")
+    assert_cards_tell_the_end(notebook)
+
+
+@pytest.mark.timeout(240)
+def test_the_cells_of_the_lesson_run_on_its_cluster(tmp_path: Path) -> None:
+    notebook = executed("07_dask.ipynb", tmp_path)
+    completed = "forests depth_2 depth_4 depth_8 matrix at_home"
+    failed = {"slow": "CANCELED", "broken": "ERRORED", "lost": "ERRORED"}
+    assert ends(notebook) == all_but(completed, **failed)
+    text = printed(notebook)
+    assert len(re.findall(r"^depth \d: R² 0\.\d+$", text, re.MULTILINE)) == 3
+    assert "ValueError - Found input variables with inconsistent numbers of samples" in text
+    assert "the result of job 'matrix' is gone" in text
+    assert re.search(r"its worker tcp://127\.0\.0\.1:\d+ was lost", view(notebook, "job lost:"))
+    forests = view(notebook, "job forests:")
+    assert forests.count("trees: R²") == 5
+    assert "100 % 5/5" in forests
+    assert "scores is in the namespace" in forests
+    (html,) = (o["data"]["text/html"] for o in outputs(notebook) if shows(o, "job forests:"))
+    assert "on the Dask cluster tcp://127.0.0.1:" in html
+    assert "unused" not in html
+    assert "[forkserver]" in view(notebook, "job at_home:")
+    # Nothing of the engine's but that it starts a worker anew.
+    assert "Restarting worker" in text
+    assert "Error" not in text.replace("ValueError - ", "")
+    assert_cards_tell_the_end(notebook)
+
+
+def printed(notebook: Any) -> str:
+    """What its cells have written, to stdout or stderr."""
+    return "".join(output.get("text", "") for output in outputs(notebook))
+
+
+def view(notebook: Any, begin: str) -> str:
+    """The one card whose text begins so."""
+    (found,) = (o["data"]["text/plain"] for o in outputs(notebook) if shows(o, begin))
+    return found
+
+
+def shows(output: Any, begin: str) -> bool:
+    return output.get("data", {}).get("text/plain", "").startswith(begin)
+
+
+def value_of(notebook: Any, source: str) -> str:
+    """The value of the cell of that source."""
+    (cell,) = (cell for cell in notebook.cells if cell.source == source)
+    return cell.outputs[-1]["data"]["text/plain"]
+
+
 def assert_cards_tell_the_end(notebook: Any) -> None:
     """What the rendered documentation shows of them is the last state."""
     cards = [o["data"] for o in outputs(notebook) if CARD in o.get("data", {})]

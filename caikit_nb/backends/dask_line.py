@@ -129,19 +129,27 @@ class DaskLine(Line):
 
     async def call(self, address: str, what: str, values: Mapping[str, Any]) -> Any:
         """Ask by way of the scheduler."""
-        answers = await self._asked(
-            "broadcast",
-            _LOOK_S if what in ("fetch", "drop") else _ANSWER_S,
-            msg={"op": OP, "what": what, "values": dict(values)},
-            workers=[address],
-            on_error="return_pickle",
-        )
+        # It would try for half a minute to reach a worker that it has lost.
+        if not await self._asked("ncores", workers=[address]):
+            raise Unreachable(f"worker {address} is gone")
+        silent = f"worker {address} doesn't answer"
+        try:
+            async with asyncio.timeout(_LOOK_S if what in ("fetch", "drop") else _ANSWER_S):
+                answers = await self._asked(
+                    "broadcast",
+                    None,
+                    msg={"op": OP, "what": what, "values": dict(values)},
+                    workers=[address],
+                    on_error="return_pickle",
+                )
+        except TimeoutError:
+            raise Unreachable(silent) from None
         answer = answers.get(address)
         if isinstance(answer, bytes):
-            raise Unreachable(f"worker {address} doesn't answer")
+            raise Unreachable(silent)
         return None if answer is None else answer["answer"]
 
-    async def _asked(self, what: str, limit_s: float = _LOOK_S, **values: Any) -> Any:
+    async def _asked(self, what: str, limit_s: float | None = _LOOK_S, **values: Any) -> Any:
         """An answer of the scheduler."""
         try:
             async with asyncio.timeout(limit_s):

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,15 +50,22 @@ def find_source(source: Any, trusted: Trusted, jobs: Iterable[JobFuture]) -> Mod
         ServerError: a job has no model; says why.
         TypeError: it is nothing that can be served.
     """
+    jobs = list(jobs)
+    found = _find(source, jobs)
+    own = (found.path,) if trusted is True and found.path is not None else _paths(trusted)
+    saved = [Path(job.save_path).absolute() for job in jobs if job.save_path]
+    return replace(found, trusted=(*found.trusted, *own, *saved))
+
+
+def _find(source: Any, jobs: list[JobFuture]) -> ModelSource:
+    """It, and only what it has saved itself is trusted."""
     if isinstance(source, JobFuture):
         return _of_job(source)
     if isinstance(source, str | os.PathLike):
         path = Path(source).expanduser().absolute()
-        saved = [Path(job.save_path).absolute() for job in jobs if job.save_path]
-        own = (path,) if trusted is True else _paths(trusted)
-        return ModelSource(_identifier(path.stem), path, trusted=(*own, *saved))
+        return ModelSource(_identifier(path.stem), path)
     if _is_row(source):
-        return _of_row(source, list(jobs))
+        return _of_row(source, jobs)
     if _is_model(source):
         name = getattr(source, "__name__", type(source).__name__)
         return ModelSource(_identifier(name), model=source)

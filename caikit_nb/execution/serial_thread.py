@@ -31,6 +31,11 @@ class SerialThread(NewInFork):
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
+    @property
+    def is_current(self) -> bool:
+        """Whether this very thread is the one that asks."""
+        return threading.current_thread() is self._thread
+
     def put(self, work: Callable[[], object]) -> None:
         """Have `work` done; what it raises is logged."""
         self._know_fork()

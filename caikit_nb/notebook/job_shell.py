@@ -17,6 +17,7 @@ from typing import Any
 from IPython.core import async_helpers
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
+from IPython.core.error import UsageError
 from IPython.core.formatters import DisplayFormatter
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
@@ -25,6 +26,9 @@ from caikit_nb.execution.call import RESULT, Port
 from caikit_nb.execution.places import IN_TEXT
 from caikit_nb.jobs.inside import here
 from caikit_nb.notebook import job_comms
+
+# What ipykernel has no event loop for, either.
+_WITHOUT_WINDOWS = (None, "inline", "ipympl", "nbagg", "notebook", "webagg", "widget")
 
 
 class JobDisplayPublisher(DisplayPublisher):
@@ -88,6 +92,19 @@ class JobDisplayHook(DisplayHook):
         """Jobs keep no history."""
 
 
+class JobShell(InteractiveShell):
+    """The shell of a fresh interpreter."""
+
+    def enable_gui(self, gui: str | None = None) -> None:
+        """See IPython; ``%matplotlib inline`` calls it, and needs none.
+
+        Raises:
+            UsageError: it is the event loop of a library of windows.
+        """
+        if gui not in _WITHOUT_WINDOWS:
+            raise UsageError("a background job has no windows: use %matplotlib inline")
+
+
 def shell_in_process(port: Port) -> InteractiveShell:
     """The shell of a job's own process: the kernel's, if it was forked, else a fresh one."""
     if InteractiveShell.initialized():
@@ -110,7 +127,7 @@ def make_fresh_shell() -> InteractiveShell:
     config.InteractiveShell.banner1 = ""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        shell = InteractiveShell.instance(config=config, user_module=sys.modules["__main__"])
+        shell = JobShell.instance(config=config, user_module=sys.modules["__main__"])
     shell.display_formatter.active_types = DisplayFormatter().format_types  # type: ignore[union-attr]
     return shell
 

@@ -19,6 +19,7 @@ _LOOKS = {
     "failed": LOOKS[JobStatus.ERRORED],
 }
 _COLUMNS = ("model", "format", "size", "requests", "per second", "p50", "p95", "p99", "errors")
+_PLAIN = ("model", "format", "size")  # which say by themselves what they are
 _MOST_ROWS = 20
 _FIRST_NUMBER = 2  # of the columns; numbers stand right
 
@@ -33,9 +34,11 @@ def card_html(server: ModelServer) -> str:
 
 def card_text(server: ModelServer) -> str:
     """The card in plain text."""
-    lines = [f"server {server.name}: {server.state} {_where(server)}"]
-    for model in server.models:
-        lines.append("  " + "  ".join(cell for cell in _cells(model) if cell))
+    lines = [f"server {server.name}: {server.state} {_where(server)}".rstrip()]
+    for model in _models(server):
+        facts = zip(_COLUMNS, _cells(model), strict=True)
+        texts = [cell if name in _PLAIN else f"{name} {cell}" for name, cell in facts if cell]
+        lines.append("  " + "  ".join(texts))
     if server.error is not None:
         lines.append(f"  {server.error}")
     return "\n".join(lines)
@@ -80,8 +83,7 @@ def _line(text: str, colour: str, more: str = "") -> str:
 
 def models_html(server: ModelServer) -> str:
     """A row for each model; empty if there are none."""
-    # Of a server that has ended, as they stood then.
-    models = () if server.picture is None else server.picture.models
+    models = _models(server)
     if not models:
         return ""
     line = f"border-bottom:1px solid {BORDER};padding:2px 12px 2px 0"
@@ -100,6 +102,11 @@ def models_html(server: ModelServer) -> str:
         f'font-variant-numeric:tabular-nums"><thead><tr style="background:none">{head}</tr>'
         f"</thead><tbody>{rows}</tbody></table>{rest}{last}</div>"
     )
+
+
+def _models(server: ModelServer) -> tuple[ModelPicture, ...]:
+    """Its models; of a server that has ended, as they stood then."""
+    return () if server.picture is None else server.picture.models
 
 
 def _side(column: int) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+from typing import Any, Self
 
 from traitlets import Any as AnyTrait
 from traitlets import (
@@ -18,7 +19,7 @@ from traitlets import (
     observe,
     validate,
 )
-from traitlets.config import Configurable
+from traitlets.config import Config, Configurable
 
 from caikit_nb.backends import backend_types
 from caikit_nb.errors import BackendError
@@ -28,6 +29,13 @@ from caikit_nb.jobs.options import usable_cores
 from caikit_nb.jobs.sizes import parse_size
 from caikit_nb.jobs.start_method import START_METHODS
 from caikit_nb.notebook import nested_loop
+
+
+class BackendSettings(dict[str, Any]):
+    """Settings of backends by name. Objects among them, such as a cluster, are never copied."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return type(self)({name: copy.copy(settings) for name, settings in self.items()})
 
 
 class CaikitJobs(Configurable):
@@ -106,6 +114,14 @@ class CaikitJobs(Configurable):
         help="Modules that fresh interpreters have imported before a job starts; "
         "read at %load_ext.",
     ).tag(config=True)
+
+    def update_config(self, config: Config) -> None:
+        """Take over new values, as ``%config`` does; it copies what they hold."""
+        section = config.get(type(self).__name__, {})
+        given = section.get("backend_config")
+        if isinstance(given, dict):
+            section["backend_config"] = BackendSettings(given)
+        super().update_config(config)
 
     @default("max_workers")
     def _default_max_workers(self) -> int:

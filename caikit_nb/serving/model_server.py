@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 _NEEDED = ("grpc", "grpc_health", "grpc_reflection", "numpy")
 _KEPT_LINES = 200
 _KILL_AFTER_S = 5.0
+_TOLD_S = 10.0
 _changes = SerialThread("caikit_nb servers")
 
 
@@ -65,7 +66,7 @@ class ModelServer:
         self.on_change: list[Callable[[ModelServer], object]] = []
         self.picture: ServerPicture | None = None
         self._lines: collections.deque[str] = collections.deque(maxlen=_KEPT_LINES)
-        self._news, self._ended = threading.Event(), threading.Event()
+        self._news, self._ended, self._told = (threading.Event() for _ in range(3))
         self._outcome: Outcome | None = None
         self._is_stopped = False
         call = Call(run_server, dict(objects), {"settings": settings, "version": version})
@@ -169,8 +170,10 @@ class ModelServer:
         """
         if not self._news.wait(timeout):
             return False
-        if self._ended.is_set() and (error := self.error) is not None:
-            raise error
+        if self._ended.is_set():
+            self._wait_until_told()
+            if (error := self.error) is not None:
+                raise error
         return True
 
     def stop(self, timeout: float | None = None) -> bool:
@@ -187,7 +190,15 @@ class ModelServer:
             timeout = self.settings.drain_s + _KILL_AFTER_S
         if not self._ended.wait(timeout):
             self.kill()
-        return self._ended.wait(_KILL_AFTER_S)
+        has_ended = self._ended.wait(_KILL_AFTER_S)
+        if has_ended:
+            self._wait_until_told()
+        return has_ended
+
+    def _wait_until_told(self) -> None:
+        """A notebook's cell must not end before the card shows what is saved with it."""
+        if not _changes.is_current:  # a listener must not wait for itself
+            self._told.wait(_TOLD_S)
 
     def begin_to_stop(self) -> None:
         """Have it end; returns at once."""
@@ -221,6 +232,7 @@ class ModelServer:
             with contextlib.suppress(OSError):
                 self.settings.socket.unlink()
         self._changed()
+        _changes.put(self._told.set)
 
     def _changed(self) -> None:
         for listener in list(self.on_change):

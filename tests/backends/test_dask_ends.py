@@ -78,6 +78,16 @@ def test_a_killed_worker_loses_its_job_which_ran_once(
     until(lambda: not psutil.pid_exists(pid), "the guard to end the job")
 
 
+def test_a_killed_worker_that_none_replaces_is_noticed_soon(
+    executor: JobExecutor, workers: Cluster, tmp_path: Path
+) -> None:
+    executor._backends.get("dask")._line._unreachable_s = 120.0  # type: ignore[attr-defined]
+    future = running(executor, tmp_path / "started")
+    workers.workers[0].kill()
+    with pytest.raises(JobLost, match=r"its worker .* was lost: the outcome is unknown"):
+        future.result(WAIT_S)
+
+
 @pytest.mark.slow
 def test_a_job_with_retries_runs_again_on_another_worker(
     executor: JobExecutor, workers: Cluster, tmp_path: Path

@@ -119,6 +119,21 @@ def test_an_inline_figure_reaches_the_card(kernel: Kernel, method: str) -> None:
     kernel.read_until(lambda: "data:image/png;base64," in card.saved["text/html"])
 
 
+@pytest.mark.parametrize("method", PROCESSES)
+def test_a_job_may_ask_for_inline_figures_itself(kernel: Kernel, method: str) -> None:
+    kernel.do(
+        f"%%caikit_job figure -m {method} --wait\n%matplotlib inline\n"
+        "import matplotlib.pyplot as plt\nplt.plot([1, 2, 3]);"
+    )
+    assert kernel.value("figure.status.name") == "COMPLETED"
+    assert kernel.value("['image/png' in d.data for d in figure.displays]") == [True]
+
+
+def test_a_fresh_interpreter_has_no_windows_and_says_so(kernel: Kernel) -> None:
+    kernel.do("%%caikit_job window -m forkserver --wait\n%gui qt")
+    assert "has no windows: use %matplotlib inline" in kernel.value("window.logs()")
+
+
 def test_a_job_leaves_no_figure_in_the_kernel(kernel: Kernel) -> None:
     kernel.do("import matplotlib.pyplot as plt\nplt.close('all')")
     kernel.do("%%caikit_job figure -m fork --wait\nplt.plot([1, 2])")

@@ -90,6 +90,16 @@ def test_a_wrong_value_is_refused_and_the_old_one_stays(settings: Kernel, settin
     assert settings.value(f"repr(config.{name})") == before
 
 
+def test_a_cluster_in_the_settings_is_that_cluster_and_no_copy(settings: Kernel) -> None:
+    settings.do("import threading\ncluster = threading.Lock()  # can't be copied either")
+    line = "%config CaikitJobs.backend_config = {'dask': {'cluster': cluster}}"
+    assert settings.do(line).text == ""
+    assert settings.value("config.backend_config['dask']['cluster'] is cluster") is True
+    # And further settings are taken.
+    assert settings.do("%config CaikitJobs.max_workers = 3").text == ""
+    assert settings.value("[config.max_workers, list(config.backend_config)]") == [3, ["dask"]]
+
+
 def test_a_profile_sets_them(start_kernel: Callable[..., Kernel], tmp_path: Path) -> None:
     profile = tmp_path / "ipython" / "profile_default"
     profile.mkdir(parents=True)

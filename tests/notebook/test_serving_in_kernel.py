@@ -33,6 +33,24 @@ print(json.dumps(answer.as_numpy(answer.get_response().outputs[0].name).tolist()
     done = subprocess.run([sys.executable, "-c", code, server.target, name,
         __import__("json").dumps(values), server.token or ""], capture_output=True, text=True)
     return done.stdout.strip() or done.stderr.strip().splitlines()[-1]
+
+def load(server, path):
+    "Have it load another model, as ModelMesh does; the code that it answers with."
+    import subprocess
+    code = '''
+import sys, grpc
+from caikit_nb.serving import model_runtime_pb2 as pb, model_runtime_pb2_grpc as services
+request = pb.LoadModelRequest(modelId=sys.argv[2], modelPath=sys.argv[2], modelType="auto")
+with grpc.insecure_channel(sys.argv[1]) as channel:
+    try:
+        services.ModelRuntimeStub(channel).loadModel(request)
+        print("OK")
+    except grpc.RpcError as error:
+        print(error.code().name)
+'''
+    done = subprocess.run([sys.executable, "-c", code, server.target, str(path)],
+        capture_output=True, text=True)
+    return done.stdout.strip() or done.stderr.strip().splitlines()[-1]
 """
 SAVE = """%%caikit_job {name} --save-path {name}_model --wait
 import cloudpickle, pathlib
@@ -131,6 +149,22 @@ def test_a_path_that_nobody_trusts_is_refused_and_one_that_is_trusted_not(kernel
     kernel.do("server.stop()")
 
 
+@pytest.mark.parametrize("what", ["saver_1", "lambda x: x", "'saver_1_model'"])
+def test_it_may_load_what_other_jobs_saved_and_what_is_trusted(kernel: Kernel, what: str) -> None:
+    kernel.do("import shutil\nfor place in pathlib.Path().glob('saver_*'): shutil.rmtree(place)")
+    for name in ("saver_1", "saver_2"):
+        kernel.do(SAVE.format(name=name))
+    kernel.do(
+        "for name in ('known', 'unknown'):\n"
+        "    shutil.copytree('saver_1_model', name, dirs_exist_ok=True)\n"
+        f"server = caikit_nb.serve({what}, 'it', root='.', trusted='known')"
+    )
+    paths = ("saver_2_model", "known", "unknown")
+    codes = [kernel.value(f"load(server, {path!r})") for path in paths]
+    assert codes == ["OK", "OK", "FAILED_PRECONDITION"]
+    kernel.do("server.stop()")
+
+
 def test_a_token_is_asked_for(kernel: Kernel) -> None:
     kernel.do("server = caikit_nb.serve(lambda x: x, 'secret', token=True)")
     assert kernel.value("ask(server, 'secret', [1])") == "[1.0]"
@@ -163,6 +197,17 @@ def test_the_card_tells_how_it_stands(kernel: Kernel) -> None:
     assert "tritonclient" in view()
     kernel.do("server.stop()")
     kernel.read_until(lambda: "✓" in view() and "stopped" in view())
+
+
+def test_the_list_tells_what_a_server_did_that_has_ended(kernel: Kernel) -> None:
+    kernel.do("server = caikit_nb.serve(lambda x: x, 'done')")
+    assert kernel.value("ask(server, 'done', [1])") == "[1.0]"
+    kernel.do("server.stop()")
+    lines = kernel.do("%caikit_serve").text.splitlines()
+    at = lines.index("server done: stopped")
+    assert lines[at + 1].split()[:2] == ["done", "python"]
+    assert "  requests 1  " in lines[at + 1]
+    assert lines[at + 1].endswith("  errors 0")
 
 
 def shown(kernel: Kernel, name: str):

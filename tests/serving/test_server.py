@@ -43,6 +43,38 @@ def test_a_free_port_of_this_machine_is_found_and_given_back(start_server) -> No
     assert port_of(again.target) == int(port)
 
 
+def test_stop_returns_once_its_listeners_have_heard_of_the_end(start_server) -> None:
+    server, heard, gate = start_server(), threading.Event(), threading.Event()
+
+    def listen(changed: ModelServer) -> None:
+        if changed.state == "stopped":
+            heard.set()
+            gate.wait(START_S)
+
+    server.on_change.append(listen)
+    stopping = threading.Thread(target=server.stop)
+    stopping.start()
+    assert heard.wait(START_S)
+    stopping.join(0.5)
+    assert stopping.is_alive()
+    gate.set()
+    stopping.join(START_S)
+    assert not stopping.is_alive()
+
+
+def test_a_listener_may_stop_it(start_server) -> None:
+    server, stopped = start_server(), threading.Event()
+
+    def listen(changed: ModelServer) -> None:
+        changed.on_change.clear()
+        if changed.stop():
+            stopped.set()
+
+    server.on_change.append(listen)
+    server.begin_to_stop()
+    assert stopped.wait(START_S)
+
+
 def test_a_port_that_is_taken_is_refused_in_one_line(start_server, root) -> None:
     server = start_server()
     settings = ServerSettings(root=root, port=port_of(server.target))
