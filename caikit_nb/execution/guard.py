@@ -52,6 +52,11 @@ def mark_of(pid: int) -> int:
 
 def marked(first: int, last: int) -> Iterator[int]:
     """The live processes of this user whose mark lies in ``first..last``."""
+    return (pid for pid, _ in marks(first, last))
+
+
+def marks(first: int, last: int) -> Iterator[tuple[int, int]]:
+    """The same, each with its mark."""
     me, uid = os.getpid(), os.getuid()
     for entry in os.scandir("/proc"):
         if not entry.name.isdigit() or int(entry.name) == me:
@@ -60,8 +65,9 @@ def marked(first: int, last: int) -> Iterator[int]:
             ours = entry.stat().st_uid == uid
         except OSError:
             continue
-        if ours and first <= mark_of(int(entry.name)) <= last and not _is_zombie(entry.name):
-            yield int(entry.name)
+        mark = mark_of(int(entry.name)) if ours else 0
+        if mark and first <= mark <= last and not _is_zombie(entry.name):
+            yield int(entry.name), mark
 
 
 def _is_zombie(pid: str) -> bool:

@@ -7,7 +7,9 @@ Private pages do: those that the job has allocated or changed since.
 from __future__ import annotations
 
 import contextlib
+import math
 import resource
+import sys
 import time
 from collections.abc import Callable
 
@@ -16,6 +18,7 @@ from caikit_nb.execution.serial_thread import SerialThread
 from caikit_nb.execution.watcher import Timer, watcher
 
 SAMPLE_EVERY_S = 1.0
+_CENSUS_S = 0.2  # how long it is true
 _SHARE = 50  # reading takes a large process 50 ms, so wait at least 50 times as long as it took
 _STACKS_BYTES = 64 * 2**20  # RLIMIT_DATA counts the stacks of threads, too
 
@@ -104,6 +107,29 @@ def lift_own_limit() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
 
 
+class _Census:
+    """The processes of all jobs by their marks, in the sampler's thread.
+
+    To find them is a look at each process of the machine, so that all watches share it.
+    """
+
+    def __init__(self) -> None:
+        self._by_mark: dict[int, list[int]] = {}
+        self._taken_at = -math.inf
+
+    def processes(self, mark: int) -> list[int]:
+        """Those with that mark, as they were a moment ago."""
+        if time.monotonic() - self._taken_at > _CENSUS_S:
+            self._by_mark = {}
+            for pid, found in guard.marks(1, sys.maxsize):
+                self._by_mark.setdefault(found, []).append(pid)
+            self._taken_at = time.monotonic()
+        return self._by_mark.get(mark, [])
+
+
+_census = _Census()
+
+
 class MemoryWatch:
     """Samples the memory of a job's processes, once a second, and tells when it is too much.
 
@@ -165,7 +191,7 @@ class MemoryWatch:
         if self._timer is None:
             return
         began = time.monotonic()
-        pids = guard.marked(self._mark, self._mark) if self._mark else [self._pid]
+        pids = _census.processes(self._mark) if self._mark else [self._pid]
         now_bytes = sum(private_bytes(pid) for pid in pids)
         self.peak_bytes = max(self.peak_bytes, now_bytes)
         if self._limit_bytes is not None and now_bytes > self._limit_bytes:

@@ -25,7 +25,9 @@ from caikit_nb.execution.watcher import Timer, guarded, watcher
 logger = logging.getLogger(__name__)
 
 _READ_BYTES = 1 << 18
-_REST_S = 0.005
+# Who prints line by line would else wake us for each line. So much may wait in the smallest pipe.
+_REST_S, _SHORT_REST_S = 0.02, 0.005
+_LITTLE_BYTES = 1 << 13
 _PIPE_READS = 16  # a pipe holds 64 KiB, and 1 MiB at most
 _DRAIN_READS = 1024  # after the exit, take at most this many pieces of 256 KiB more
 SIGN_OF_LIFE_S = 5.0  # how long a forked process may take to its first word
@@ -117,10 +119,11 @@ class ProcessReader:
         self._kill()
 
     def _on_output(self, stream: str, fd: int) -> None:
-        if self._read_output(stream, fd) and self._channel.is_open(fd):
-            watcher.rest_reader(fd, _REST_S)
+        size = self._read_output(stream, fd)
+        if size and self._channel.is_open(fd):
+            watcher.rest_reader(fd, _REST_S if size < _LITTLE_BYTES else _SHORT_REST_S)
 
-    def _read_output(self, stream: str, fd: int) -> bool:
+    def _read_output(self, stream: str, fd: int) -> int:
         data = self._read(fd)
         if data:
             text, *further = self._places.split(data) if stream == "stdout" else (data,)
@@ -128,7 +131,7 @@ class ProcessReader:
             for text in further:
                 self._tell_placed()
                 self._tell_text(stream, text)
-        return bool(data)
+        return len(data)
 
     def _tell_text(self, stream: str, text: bytes) -> None:
         if text:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -41,9 +42,13 @@ class Subscription:
     heard_at: dict[Any, float] = field(default_factory=dict)
     active: bool = True
 
-    def mark(self, source: Any) -> None:
-        """It has to hear of `source`."""
-        self.changed[None if self.as_one else source] = None
+    def mark(self, source: Any) -> float:
+        """It has to hear of `source`; returns from when on, infinity if it had to already."""
+        key = None if self.as_one else source
+        if key in self.changed:
+            return math.inf
+        self.changed[key] = None
+        return self.due_at(key)
 
     def heard(self, source: Any, now: float) -> None:
         """Remember that it hears of `source` now, and forget what has no effect any more."""
@@ -64,6 +69,7 @@ class Events(NewInFork):
         self._subscriptions: list[Subscription] = []
         self._news = threading.Condition(threading.Lock())
         self._thread: threading.Thread | None = None
+        self._wakes_at = -math.inf  # it is awake
 
     def subscribe(
         self, listener: Listener, min_interval_s: float = 0.0, *, as_one: bool = False
@@ -99,15 +105,23 @@ class Events(NewInFork):
         """Say that `source` (hashable) has changed."""
         self._know_fork()
         with self._news:
-            for subscription in self._subscriptions:
-                subscription.mark(source)
-            self._news.notify()
+            dues = [subscription.mark(source) for subscription in self._subscriptions]
+            self._wake(min(dues, default=math.inf))
 
     def remind(self, subscription: Subscription) -> None:
         """Call one listener with None in its time, though nothing changed."""
         self._know_fork()
         with self._news:
             subscription.changed[None] = None
+            self._wake(subscription.due_at(None))
+
+    def _wake(self, due_at: float) -> None:
+        """Wake the thread if it would sleep past that time.
+
+        Jobs that print tell of a change thousands of times a second, and each waking takes the
+        interpreter's lock from the user's cell.
+        """
+        if due_at < self._wakes_at:
             self._news.notify()
 
     def _run(self) -> None:
@@ -115,7 +129,9 @@ class Events(NewInFork):
             with self._news:
                 wait_s = self._next_wait_s()
                 if wait_s is None or wait_s > 0:
+                    self._wakes_at = math.inf if wait_s is None else time.monotonic() + wait_s
                     self._news.wait(wait_s)
+                    self._wakes_at = -math.inf
                 due = self._take_due()
             self._tell_all(due)
             del due  # while it waits it must not keep them

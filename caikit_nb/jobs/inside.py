@@ -23,7 +23,7 @@ from caikit_nb.jobs.options import Trial
 
 T = TypeVar("T")
 
-_FLUSH_S = 0.05
+_FLUSH_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class _FlushTimer(threading.Timer):
 
 
 class Teller:
-    """Sends what changes often in bundles: the first at once, then at most 20 a second."""
+    """Sends what changes often in bundles: the first at once, then at most 10 a second."""
 
     def __init__(self, port: Port, bundle: Callable[[list[Any]], Message]) -> None:
         self._port, self._bundle = port, bundle

@@ -70,7 +70,8 @@ def _grouped(series: Mapping[str, Series], *, log_scale: bool) -> list[list[Line
         name: Line.of(i, name, points, log_scale=log_scale)
         for i, (name, points) in enumerate(series.items())
     }
-    names = [list(series)] if log_scale else panels(series)
+    drawn = {name: line.points for name, line in lines.items()}
+    names = [list(series)] if log_scale else panels(drawn)
     return [[lines[name] for name in group] for group in names]
 
 
@@ -98,10 +99,13 @@ def text_chart(values: Sequence[float], width: int = 40) -> str:
 
 def _shared_steps(lines: list[Line], panel_width: float) -> Axis:
     """The axis of steps, the same for all panels so that they can be compared."""
-    steps = [step for line in lines for step, _ in line.points]
-    is_whole = all(float(step).is_integer() for step in steps)
-    count = max(3, int(panel_width / 70))
-    return step_axis(min(steps, default=0), max(steps, default=1), count, is_whole=is_whole)
+    is_whole = all(float(step).is_integer() for line in lines for step, _ in line.points)
+    ends = [line.steps for line in lines if line.steps is not None]
+    first, last = (
+        min((low for low, _ in ends), default=0),
+        max((high for _, high in ends), default=1),
+    )
+    return step_axis(first, last, max(3, int(panel_width / 70)), is_whole=is_whole)
 
 
 def _description(lines: list[Line]) -> str:

@@ -27,7 +27,7 @@ _TICKS_HEIGHT = 20
 _RIGHT_MARGIN = 10
 _LEGEND_LINE = 17
 _CHARACTER = 6.1  # the mean width of one
-_MAX_POINTS = 1000  # of a series
+_MAX_POINTS = 600  # of a series: each costs a few microseconds at every drawing
 _NAME_LIMIT = 26  # characters
 
 
@@ -37,13 +37,17 @@ class Line:
 
     Attributes:
         name: The series' name.
-        points: Its points, without those that have no finite step.
+        points: Its points, without those that have no finite step; of very many, some.
+        count: How many there are.
+        steps: The least and the greatest step; None without any.
         colour: As in CSS.
         dash: As in SVG's ``stroke-dasharray``; "" for a solid line.
     """
 
     name: str
     points: list[Point]
+    count: int
+    steps: tuple[float, float] | None
     colour: str
     dash: str
 
@@ -54,8 +58,10 @@ class Line:
             points = [(step, value if value > 0 else math.nan) for step, value in points]
         colour = _COLOURS[index % len(_COLOURS)]
         dash = _DASHES[index // 4 % len(_DASHES)]
-        kept = [(step, value) for step, value in points if math.isfinite(step)]
-        return cls(str(name), kept, colour, dash)
+        kept = [point for point in points if math.isfinite(point[0])]
+        steps = [step for step, _ in kept]
+        ends = (min(steps), max(steps)) if steps else None
+        return cls(str(name), thin(kept, _MAX_POINTS), len(kept), ends, colour, dash)
 
     @property
     def last(self) -> str:
@@ -220,7 +226,7 @@ def _details(line: Line) -> str:
     if not values:
         return line.name
     low, high = compact(min(values)), compact(max(values))
-    return f"{line.name}: last {line.last}, lowest {low}, highest {high}, {len(line.points)} points"
+    return f"{line.name}: last {line.last}, lowest {low}, highest {high}, {line.count} points"
 
 
 def _shortened(name: str) -> str:

@@ -34,13 +34,12 @@ def thin(points: Series, limit: int = 1000) -> list[Point]:
         raise ValueError(f"limit must be at least 5, not {limit}")
     if len(points) <= limit:
         return list(points)
-    inner = range(1, len(points) - 1)
-    is_broken = any(not math.isfinite(value) for _, value in points)
+    values = [value for _, value in points]
+    is_broken = not all(map(math.isfinite, values))
     parts = (limit - 2) // (3 if is_broken else 2)
-    bounds = [1 + len(inner) * part // parts for part in range(parts + 1)]
-    kept = [
-        index for start, end in pairwise(bounds) for index in _extremes(points, range(start, end))
-    ]
+    bounds = [1 + (len(points) - 2) * part // parts for part in range(parts + 1)]
+    extremes = _broken_extremes if is_broken else _extremes
+    kept = [index for start, end in pairwise(bounds) for index in extremes(values, start, end)]
     return [points[index] for index in [0, *kept, len(points) - 1]]
 
 
@@ -70,14 +69,20 @@ def finite_values(points: Iterable[Point]) -> list[float]:
     return [value for step, value in points if math.isfinite(step) and math.isfinite(value)]
 
 
-def _extremes(points: Series, part: range) -> list[int]:
-    """The indices, ascending, of a part's lowest, highest and first broken value."""
-    finite = [i for i in part if math.isfinite(points[i][1])]
-    broken = [i for i in part if not math.isfinite(points[i][1])]
+def _extremes(values: Sequence[float], start: int, end: int) -> list[int]:
+    """The indices, ascending, of a part's lowest and highest value."""
+    part = values[start:end]
+    return sorted({start + part.index(min(part)), start + part.index(max(part))})
+
+
+def _broken_extremes(values: Sequence[float], start: int, end: int) -> list[int]:
+    """The same of those that are finite, and the first that isn't."""
+    finite = [i for i in range(start, end) if math.isfinite(values[i])]
+    broken = [i for i in range(start, end) if not math.isfinite(values[i])]
     chosen = set(broken[:1])
     if finite:
-        chosen.add(min(finite, key=lambda i: points[i][1]))
-        chosen.add(max(finite, key=lambda i: points[i][1]))
+        chosen.add(min(finite, key=lambda i: values[i]))
+        chosen.add(max(finite, key=lambda i: values[i]))
     return sorted(chosen)
 
 

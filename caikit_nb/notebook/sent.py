@@ -6,6 +6,8 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from caikit_nb.notebook.breath import breathe
+
 
 class Sender:
     """Sets traits of widgets, and counts the messages that this sends."""
@@ -15,6 +17,7 @@ class Sender:
 
     def set(self, widget: widgets.Widget, **values: Any) -> None:
         """Give traits their values, in one message, if any of them is new."""
+        breathe()
         new = {name: value for name, value in values.items() if getattr(widget, name) != value}
         if new:
             self._count += 1

@@ -7,10 +7,12 @@ import itertools
 import threading
 import time
 import weakref
+from typing import Any
 
 import pytest
 
-from caikit_nb.jobs.events import Events
+from caikit_nb.jobs.events import Events, Subscription
+from tests.fifo import spin_until
 
 
 class Heard:
@@ -51,6 +53,34 @@ def test_changes_coalesce_while_a_listener_is_busy() -> None:
     release.set()
     assert last.enough.wait(10)
     assert len(last.calls) == 2
+
+
+def test_what_is_to_be_told_already_wakes_nobody() -> None:
+    class Counted(Events):
+        wakings = 0
+
+        def _take_due(self) -> list[tuple[Subscription, Any]]:
+            self.wakings += 1
+            return super()._take_due()
+
+    events, heard = Counted(), Heard(2)
+    events.subscribe(heard, min_interval_s=0.5)
+    while not heard.enough.is_set():
+        events.publish("job")
+    assert events.wakings < 10
+    began, ended = heard.calls[0][1], heard.calls[1][1]
+    assert 0.45 <= ended - began < 5
+
+
+def test_a_shorter_pace_is_kept_at_once() -> None:
+    events, heard = Events(), Heard(2)
+    subscription = events.subscribe(heard, min_interval_s=60.0)
+    events.publish("job")
+    assert spin_until(lambda: len(heard.calls) == 1)
+    events.publish("job")
+    subscription.min_interval_s = 0.0
+    events.remind(subscription)
+    assert heard.enough.wait(10)
 
 
 def test_a_listener_keeps_its_pace() -> None:
