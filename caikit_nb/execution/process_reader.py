@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 _READ_BYTES = 1 << 18
 # Who prints line by line would else wake us for each line. So much may wait in the smallest pipe.
-_REST_S, _SHORT_REST_S = 0.02, 0.005
+_REST_S, _SHORT_REST_S = 0.04, 0.005
 _LITTLE_BYTES = 1 << 13
 _PIPE_READS = 16  # a pipe holds 64 KiB, and 1 MiB at most
 _DRAIN_READS = 1024  # after the exit, take at most this many pieces of 256 KiB more

@@ -27,7 +27,7 @@ _TICKS_HEIGHT = 20
 _RIGHT_MARGIN = 10
 _LEGEND_LINE = 17
 _CHARACTER = 6.1  # the mean width of one
-_MAX_POINTS = 600  # of a series: each costs a few microseconds at every drawing
+_MAX_POINTS = 400  # of a series: each costs a few microseconds at every drawing
 _NAME_LIMIT = 26  # characters
 
 
