@@ -190,7 +190,7 @@ def test_the_magic_serves_lists_and_stops(kernel: Kernel) -> None:
 def test_the_card_tells_how_it_stands(kernel: Kernel) -> None:
     kernel.do("server = caikit_nb.serve(lambda x: 1 / len(x.nonzero()[0]) * x, 'shown')")
     view = shown(kernel, "shown")
-    assert "serving" in view()
+    kernel.read_until(lambda: "serving" in view())
     assert kernel.value("ask(server, 'shown', [1])") == "[1.0]"
     assert "ZeroDivisionError" in kernel.value("ask(server, 'shown', [0])")
     kernel.read_until(lambda: "last error: the model failed: ZeroDivisionError" in view())
