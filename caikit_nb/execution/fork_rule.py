@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from caikit_nb.execution.libc import libc
 from caikit_nb.execution.loaded_libraries import loaded_libraries
 from caikit_nb.execution.process_state import wants_to_run
 
@@ -165,4 +166,4 @@ def _ends(handle: int, pid: int) -> bool:
 
 def _c_function() -> ctypes.c_void_p:
     """A C function that any thread may call with one argument, and that runs no Python."""
-    return ctypes.cast(ctypes.CDLL(None).abs, ctypes.c_void_p)
+    return ctypes.cast(libc.abs, ctypes.c_void_p)

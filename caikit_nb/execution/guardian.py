@@ -36,7 +36,6 @@ class Guardian(NewInFork):
         self._guard: subprocess.Popen[bytes] | None = None
         self._directories: list[str] = []
         self._marks: Iterator[int] = itertools.count(guard.first_mark_of(os.getpid()))
-        self._exit_fds: set[int] = set()
 
     def next_mark(self) -> int:
         """A mark for a new job; 0 where marks don't exist."""
@@ -97,12 +96,10 @@ class Guardian(NewInFork):
         """Start another guard as soon as this one is gone; runs in the watcher's thread."""
         with contextlib.suppress(OSError):  # it is gone: the next job sees it
             fd = os.pidfd_open(pid)
-            self._exit_fds.add(fd)
             watcher.add_reader(fd, functools.partial(self._replace, fd, started))
 
     def _replace(self, fd: int, started: float) -> None:
         watcher.remove_reader(fd)
-        self._exit_fds.discard(fd)
         os.close(fd)
         if time.monotonic() - started > _SHORTEST_LIFE_S:
             self.ensure_running()

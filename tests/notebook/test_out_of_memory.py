@@ -58,30 +58,33 @@ def small_machine() -> Iterator[Path]:
         yield group
 
 
-@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
-def test_a_greedy_job_is_taken_and_the_kernel_keeps_its_data(
-    small_machine: Path, start_kernel: Callable[..., Kernel], method: str
-) -> None:
+@pytest.fixture
+def kernel_with_data(small_machine: Path, start_kernel: Callable[..., Kernel]) -> Kernel:
+    """A kernel on it whose data takes more than half of the memory."""
     kernel = start_kernel()
     (small_machine / "cgroup.procs").write_text(str(kernel.pid))
     kernel.do(f"%load_ext caikit_nb\nimport numpy\ndata = numpy.ones({DATA_BYTES} // 8)")
-    kernel.do(f"%%caikit_job greedy -m {method}\n{GREEDY}")
-    kernel.value("greedy.wait(60)", 70)
-    error = kernel.run("greedy.result()").error
+    return kernel
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_a_greedy_job_is_taken_and_the_kernel_keeps_its_data(
+    kernel_with_data: Kernel, method: str
+) -> None:
+    kernel_with_data.do(f"%%caikit_job greedy -m {method}\n{GREEDY}")
+    kernel_with_data.value("greedy.wait(60)", 70)
+    error = kernel_with_data.run("greedy.result()").error
     assert "the system ran out of memory and killed the job's process" in error
-    assert kernel.value("float(data.sum())") == DATA_BYTES / 8
+    assert kernel_with_data.value("float(data.sum())") == DATA_BYTES / 8
 
 
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 def test_what_a_job_starts_goes_before_the_kernel_too(
-    small_machine: Path, start_kernel: Callable[..., Kernel], method: str
+    kernel_with_data: Kernel, method: str
 ) -> None:
-    kernel = start_kernel()
-    (small_machine / "cgroup.procs").write_text(str(kernel.pid))
-    kernel.do(f"%load_ext caikit_nb\nimport numpy\ndata = numpy.ones({DATA_BYTES} // 8)")
-    kernel.do(
+    kernel_with_data.do(
         f"%%caikit_job parent -m {method}\nimport subprocess, sys\n"
         f"done = subprocess.run([sys.executable, '-c', {GREEDY!r}])\ndone.returncode"
     )
-    kernel.value("parent.wait(60)", 70)  # it, or what it has started, is taken
-    assert kernel.value("float(data.sum())") == DATA_BYTES / 8
+    kernel_with_data.value("parent.wait(60)", 70)  # it, or what it has started, is taken
+    assert kernel_with_data.value("float(data.sum())") == DATA_BYTES / 8
