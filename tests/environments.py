@@ -9,12 +9,21 @@ from pathlib import Path
 
 import pytest
 
+CONSTRAINTS = Path(__file__).parent / "constraints"
 
-def make_environment(home: Path, *packages: str) -> Path:
-    """Make one; returns its interpreter. Skips the test if the packages can't be installed."""
+
+def make_environment(home: Path, name: str) -> Path:
+    """Make one with what ``constraints/NAME.in`` asks for; returns its interpreter.
+
+    The versions are those that ``make lock`` wrote. Skips the test if they can't be installed.
+    """
     venv.create(home, with_pip=True, clear=True)
     python = home / "bin" / "python"
-    run_or_skip(python, "pip", "install", "-qq", *packages, why=f"{packages[0]} can't be installed")
+    asked, locked = CONSTRAINTS / f"{name}.in", CONSTRAINTS / f"{name}.txt"
+    run_or_skip(
+        *(python, "pip", "install", "-qq", "-r", str(asked), "-c", str(locked)),
+        why=f"the environment {name!r} can't be installed",
+    )
     return python
 
 

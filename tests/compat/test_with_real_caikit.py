@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 def caikit_python(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The interpreter of that environment."""
     home = tmp_path_factory.mktemp("caikit")
-    python = make_environment(home, "caikit>=0.27")
+    python = make_environment(home, "caikit")
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     here = sysconfig.get_path("purelib")
     (home / "lib" / version / "site-packages" / "~shared.pth").write_text(f"{here}\n")

@@ -85,7 +85,7 @@ def served(server: Server) -> Iterator[ExperimentDB]:
 def schedy_python(tmp_path_factory: pytest.TempPathFactory) -> str:
     """An interpreter with the real client; it needs a urllib3 that is older than ours."""
     home = tmp_path_factory.mktemp("schedy")
-    return str(make_environment(home, "schedy==0.1.0b6", "urllib3<2", "setuptools<81"))
+    return str(make_environment(home, "schedy"))
 
 
 @pytest.fixture

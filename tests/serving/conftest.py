@@ -21,9 +21,6 @@ from caikit_nb.serving.settings import ServerSettings
 from tests.environments import make_environment, run_or_skip
 
 START_S = 60
-# Of the same version as `make protos`; caikit's wheel comes without its generated modules.
-CAIKIT_PACKAGES = ("caikit>=0.29,<0.30", "grpcio-tools==1.62.3", "setuptools<81")
-OWN_PACKAGES = ("cloudpickle", "comm", "threadpoolctl", "traitlets")
 
 
 def double(x):
@@ -160,7 +157,7 @@ def caikit_python(pytestconfig: pytest.Config) -> str:
     home = pytestconfig.cache.mkdir("caikit")  # type: ignore[union-attr]
     python, done = home / "bin" / "python", home / "is-complete"
     if not done.exists():
-        make_environment(home, *CAIKIT_PACKAGES, *OWN_PACKAGES)
+        make_environment(home, "caikit-grpc")
         run_or_skip(python, *_protoc(home), why="caikit's modules can't be made")
         done.touch()
     return str(python)
