@@ -18,11 +18,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cloudpickle
-
 from caikit_nb.errors import UnpicklableError
 from caikit_nb.execution.group_reader import GroupReader
 from caikit_nb.execution.libc import libc
+from caikit_nb.execution.pickler import Pickler
 from caikit_nb.execution.unpicklable import explain_unpicklable
 
 _ALIGNMENT = 64  # the largest alignment that NumPy kernels ask for
@@ -101,7 +100,7 @@ class Writer:
         self._fd, self._shared, self._main_globals = fd, shared, main_globals
         self._file = _File(fd, limit_bytes)
         self._group = 0
-        self._pickler: cloudpickle.Pickler | None = None
+        self._pickler: Pickler | None = None
         self._buffers: list[pickle.PickleBuffer] = []
 
     def add(self, name: str, value: object) -> Entry:
@@ -127,8 +126,8 @@ class Writer:
         self._file.cut(start)
         return Entry(name, (), _type_name(value), why, self._group)
 
-    def _new_pickler(self) -> cloudpickle.Pickler:
-        pickler = cloudpickle.Pickler(self._file, protocol=5, buffer_callback=self._buffers.append)
+    def _new_pickler(self) -> Pickler:
+        pickler = Pickler(self._file, protocol=5, buffer_callback=self._buffers.append)
         known_globals = getattr(pickler, "globals_ref", None)
         if self._main_globals and known_globals is not None:
             known_globals[id(sys.modules["__main__"].__dict__)] = MainGlobals(_=None)
