@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from caikit_nb.errors import RemoteTraceback
-from caikit_nb.execution.pickler import Pickler
+from caikit_nb.execution.value_pickler import ValuePickler
 
 _SHORT_BYTES = 1000
 _SHORT_CHARACTERS = 300
@@ -173,7 +173,7 @@ def _pickled(error: BaseException) -> bytes | None:
     return None
 
 
-class _Pickler(Pickler):
+class _Pickler(ValuePickler):
     """Pickles exceptions by their own ``__reduce__``, also where tblib is at work.
 
     It comes with ``distributed`` and has every exception pickled with its causes and traceback,

@@ -12,10 +12,17 @@ from __future__ import annotations
 import io
 import pickle
 from collections.abc import Callable
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any
+from weakref import WeakSet
 
 import cloudpickle
+
+# The classes that have gone from here by value, or have come so. Where one of them comes back,
+# cloudpickle finds it again.
+by_value: WeakSet[type] = WeakSet()
+
+_WITH_STATE_SETTER = 6  # items of what `reducer_override` returns
 
 # Looked up once: it is called for every object that isn't of a built-in type.
 _reduce = cloudpickle.Pickler.reducer_override
@@ -31,7 +38,23 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         """How an object is pickled; NotImplemented for as pickle itself does it."""
         if type(obj) is CodeType:
             return self._reduce_code(obj)
-        return _reduce(self, obj)
+        reduced = _reduce(self, obj)
+        if reduced is NotImplemented:
+            return NotImplemented
+        if isinstance(obj, FunctionType):
+            return self.reduce_function(obj, reduced)
+        if isinstance(obj, type) and len(reduced) == _WITH_STATE_SETTER:
+            return self.reduce_class(obj, reduced)
+        return reduced
+
+    def reduce_function(self, function: FunctionType, reduced: tuple[Any, ...]) -> tuple[Any, ...]:
+        """How a function goes by value, given how cloudpickle would do it."""
+        return reduced
+
+    def reduce_class(self, kind: type, reduced: tuple[Any, ...]) -> tuple[Any, ...]:
+        """How a class goes by value, given how cloudpickle would do it."""
+        by_value.add(kind)
+        return reduced
 
     def _reduce_code(self, code: CodeType) -> tuple[Any, ...]:
         reduced = _reduce(self, code)
