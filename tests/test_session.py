@@ -124,3 +124,40 @@ def test_a_script_ends_at_its_end_and_leaves_nothing(method: str, tmp_path: Path
         env={**os.environ, "CAIKIT_NB_DIR": str(tmp_path / "own")},
     )
     assert (done.stdout, done.stderr, done.returncode) == ("3\n", "", 0)
+
+
+FAILING_SCRIPT = """
+import sys
+import traceback
+import warnings
+import caikit_nb
+
+def inner(x):
+    warnings.warn("seen here")
+    return 1 / x  # here it breaks
+
+class Model:
+    def fit(self):
+        return [inner(n) for n in (1, 0)]
+
+if __name__ == "__main__":
+    future = caikit_nb.options(start_method=sys.argv[1]).submit(Model().fit)
+    traceback.print_exception(future.exception(60), file=sys.stdout)
+    print(future.logs())
+"""
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_traceback_shows_the_lines_of_a_script(method: str, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(FAILING_SCRIPT)
+    done = subprocess.run(
+        [sys.executable, str(script), method],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "CAIKIT_NB_DIR": str(tmp_path / "own")},
+    )
+    assert f'File "{script}", line 9, in inner\n    return 1 / x  # here it breaks' in done.stdout
+    assert f'File "{script}", line 13, in fit\n' in done.stdout
+    assert f"{script}:8: UserWarning: seen here" in done.stdout + done.stderr

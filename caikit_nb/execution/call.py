@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-import cloudpickle
-
 from caikit_nb.errors import UnpicklableError
 from caikit_nb.execution.messages import Message
+from caikit_nb.execution.pickler import dumps
 from caikit_nb.execution.transfer import Entry, Store, Writer
 
 RESULT = ""  # the name under which a call's own result travels, beside the variables
@@ -70,7 +69,7 @@ class SealedCall:
 
     def with_options(self, options: Mapping[str, Any]) -> SealedCall:
         """The same inputs for a call with other options."""
-        return replace(self, options=cloudpickle.dumps(dict(options)))
+        return replace(self, options=dumps(dict(options)))
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -89,7 +88,7 @@ def seal(call: Call, fd: int) -> SealedCall:
     for entry in entries:
         if entry.error is not None:
             raise UnpicklableError(entry.name, entry.error)
-    return SealedCall(call.runner, cloudpickle.dumps(dict(call.options)), entries)
+    return SealedCall(call.runner, dumps(dict(call.options)), entries)
 
 
 def run_function(call: Call, port: Port) -> Mapping[str, object]:

@@ -16,9 +16,8 @@ import traceback
 from dataclasses import dataclass, field
 from typing import Any
 
-import cloudpickle
-
 from caikit_nb.errors import RemoteTraceback
+from caikit_nb.execution.value_pickler import ValuePickler
 
 _SHORT_BYTES = 1000
 _SHORT_CHARACTERS = 300
@@ -174,7 +173,7 @@ def _pickled(error: BaseException) -> bytes | None:
     return None
 
 
-class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+class _Pickler(ValuePickler):
     """Pickles exceptions by their own ``__reduce__``, also where tblib is at work.
 
     It comes with ``distributed`` and has every exception pickled with its causes and traceback,

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import pickle
 from collections import deque
 from typing import Any
-
-import cloudpickle
-
-_CLOUDPICKLE = "cloudpickle.cloudpickle"
 
 
 class _Bodies:
@@ -42,46 +37,15 @@ class _Bodies:
         return piece
 
 
-class _Unpickler(pickle.Unpickler):
-    """Leaves the classes alone that this process has already.
-
-    A class of a notebook travels by value. cloudpickle finds the class that is here, and would
-    then put the traveller's methods on it, with globals of their own.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._at_home: list[type] = []
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Look a global up, as pickle does."""
-        found = super().find_class(module, name)
-        if module == _CLOUDPICKLE and name in ("_make_skeleton_class", "_make_skeleton_enum"):
-            return functools.partial(self._make_class, found)
-        if module == _CLOUDPICKLE and name == "_class_setstate":
-            return functools.partial(self._set_state, found)
-        return found
-
-    def _make_class(self, make: Any, *args: Any) -> Any:
-        here = set(getattr(cloudpickle.cloudpickle, "_DYNAMIC_CLASS_TRACKER_BY_ID", ()))
-        kind = make(*args)
-        if any(isinstance(argument, str) and argument in here for argument in args[3:]):
-            self._at_home.append(kind)
-        return kind
-
-    def _set_state(self, set_state: Any, kind: type, state: Any) -> Any:
-        if any(kind is other for other in self._at_home):
-            return kind
-        return set_state(kind, state)
-
-
 class GroupReader:
     """Reads one group."""
 
     def __init__(self) -> None:
         self._bodies = _Bodies()
         self._buffers: deque[memoryview] = deque()
-        self._unpickler = _Unpickler(self._bodies, buffers=iter(self._buffers.popleft, None))
+        buffers = iter(self._buffers.popleft, None)
+        # Written by this user's own kernel or job.
+        self._unpickler = pickle.Unpickler(self._bodies, buffers=buffers)  # noqa: S301
         self._broken: Exception | None = None
 
     def load(self, views: list[memoryview]) -> Any:

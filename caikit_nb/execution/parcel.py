@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import cloudpickle
-
 from caikit_nb.execution.call import SealedCall
 from caikit_nb.execution.channel import ChildEnd, SharedFd
 from caikit_nb.execution.child import Start, Surroundings
+from caikit_nb.execution.pickler import dumps
 
 
 def pack(call: SealedCall, surroundings: Surroundings) -> bytes:
@@ -24,8 +23,7 @@ def pack(call: SealedCall, surroundings: Surroundings) -> bytes:
     """
     own = tuple(os.path.abspath(path) for path in surroundings.module_path or () if _is_own(path))
     around = replace(surroundings, environment=None, module_path=own, mark=0)
-    packed: bytes = cloudpickle.dumps((call, around), protocol=5)
-    return packed
+    return dumps((call, around))
 
 
 def _is_own(path: str) -> bool:

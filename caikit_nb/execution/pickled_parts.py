@@ -10,9 +10,8 @@ from itertools import chain
 from types import FunctionType, MemberDescriptorType, MethodType
 from typing import Any
 
-import cloudpickle
-
 from caikit_nb.execution.global_names import global_names
+from caikit_nb.execution.pickler import Pickler
 from caikit_nb.execution.short_repr import short_repr
 
 _BOOKKEEPING = frozenset({"__dict__", "__weakref__"})
@@ -135,7 +134,7 @@ def _attribute_parts(part: Part, attributes: Mapping[str, object]) -> Iterator[P
 
 def _reduced_parts(part: Part) -> Iterator[Part]:
     """The parts of any other object: what its own way of being pickled hands over."""
-    table = getattr(cloudpickle.Pickler, "dispatch_table", copyreg.dispatch_table)
+    table = getattr(Pickler, "dispatch_table", copyreg.dispatch_table)
     reducer = table.get(type(part.value))
     reduced = reducer(part.value) if reducer else part.value.__reduce_ex__(5)
     if not isinstance(reduced, tuple):

@@ -18,12 +18,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cloudpickle
-
 from caikit_nb.errors import UnpicklableError
 from caikit_nb.execution.group_reader import GroupReader
 from caikit_nb.execution.libc import libc
 from caikit_nb.execution.unpicklable import explain_unpicklable
+from caikit_nb.execution.value_pickler import ValuePickler
 
 _ALIGNMENT = 64  # the largest alignment that NumPy kernels ask for
 _COPIED_BYTES = 1 << 20  # a map takes whole pages, so small files are read instead
@@ -101,7 +100,7 @@ class Writer:
         self._fd, self._shared, self._main_globals = fd, shared, main_globals
         self._file = _File(fd, limit_bytes)
         self._group = 0
-        self._pickler: cloudpickle.Pickler | None = None
+        self._pickler: ValuePickler | None = None
         self._buffers: list[pickle.PickleBuffer] = []
 
     def add(self, name: str, value: object) -> Entry:
@@ -109,7 +108,9 @@ class Writer:
         start = self._file.end
         self._buffers.clear()
         if self._pickler is None or not self._shared:
-            self._pickler = self._new_pickler()
+            self._pickler = ValuePickler(
+                self._file, buffer_callback=self._buffers.append, main_globals=self._main_globals
+            )
         try:
             self._pickler.dump(value)
             spans = [(start, self._file.end - start)]
@@ -127,30 +128,12 @@ class Writer:
         self._file.cut(start)
         return Entry(name, (), _type_name(value), why, self._group)
 
-    def _new_pickler(self) -> cloudpickle.Pickler:
-        pickler = cloudpickle.Pickler(self._file, protocol=5, buffer_callback=self._buffers.append)
-        known_globals = getattr(pickler, "globals_ref", None)
-        if self._main_globals and known_globals is not None:
-            known_globals[id(sys.modules["__main__"].__dict__)] = MainGlobals(_=None)
-        return pickler
-
     def _add_buffer(self, buffer: pickle.PickleBuffer) -> tuple[int, int]:
         start = -(-self._file.end // _ALIGNMENT) * _ALIGNMENT
         with buffer.raw() as view:
             self._file.check(start + view.nbytes)
             self._file.end = _write_all(self._fd, view, start)
         return start, self._file.end - start
-
-
-class MainGlobals(dict[str, Any]):
-    """Stands for the globals of ``__main__``, whichever process reads it."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _main_globals, ()
-
-
-def _main_globals() -> dict[str, Any]:
-    return sys.modules["__main__"].__dict__
 
 
 class _FileFull(Exception):

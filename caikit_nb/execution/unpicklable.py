@@ -8,9 +8,8 @@ import time
 from collections.abc import Container, Sequence
 from itertools import islice
 
-import cloudpickle
-
 from caikit_nb.execution.pickled_parts import Part, pickled_parts
+from caikit_nb.execution.pickler import Pickler
 
 _DEPTH_LIMIT = 50
 _CHUNK = 10_000  # parts tested at once: few pickles, and a deadline that is kept
@@ -114,7 +113,7 @@ class _Search:
         return parts[0]
 
     def _pickling_error(self, parts: Sequence[Part]) -> BaseException | None:
-        pickler = cloudpickle.Pickler(_Sink(self._deadline), 5, buffer_callback=lambda _: None)
+        pickler = Pickler(_Sink(self._deadline), 5, buffer_callback=lambda _: None)
         try:
             pickler.dump([part.value for part in parts])
         except (_OutOfTime, KeyboardInterrupt):

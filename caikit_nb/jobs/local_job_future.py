@@ -11,10 +11,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-import cloudpickle
-
 from caikit_nb.backends.local_backend import LocalBackend
 from caikit_nb.execution.call import function_inputs
+from caikit_nb.execution.pickler import dumps
 from caikit_nb.jobs import inside
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.job_ids import make_job_id
@@ -191,7 +190,7 @@ def _pickled(future: LocalJobFuture, own: Mapping[str, Any]) -> dict[str, bytes]
 
 def _try_pickle(name: str, value: Any) -> bytes | None:
     try:
-        return bytes(cloudpickle.dumps(value))
+        return dumps(value)
     except Exception as error:  # noqa: BLE001 - pickling runs the user's own code
         logger.debug("the attribute %s stays in this process: %s", name, error)
         return None

@@ -8,9 +8,9 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
-import cloudpickle
 from IPython.core.interactiveshell import InteractiveShell
 
+from caikit_nb.execution.pickler import dumps
 from caikit_nb.jobs.start_method import Choice
 from caikit_nb.notebook.cell_names import find_names
 
@@ -75,7 +75,7 @@ class Capture:
 
 def _can_be_pickled(value: object) -> bool:
     try:
-        cloudpickle.dumps(value, protocol=5, buffer_callback=lambda _: None)
+        dumps(value, buffer_callback=lambda _: None)
     except Exception:  # noqa: BLE001 - the user's own pickling code
         return False
     return True

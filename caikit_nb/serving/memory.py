@@ -7,7 +7,7 @@ from pathlib import Path
 from pickle import PickleBuffer
 from typing import Any
 
-import cloudpickle
+from caikit_nb.execution.pickler import Pickler
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -24,7 +24,7 @@ def private_bytes() -> int:
 def pickled_bytes(value: object) -> int:
     """How large a value is when it is pickled; nothing is kept of that."""
     counter = _Counter()
-    pickler = cloudpickle.Pickler(counter, protocol=5, buffer_callback=counter.take)
+    pickler = Pickler(counter, protocol=5, buffer_callback=counter.take)
     pickler.dump(value)
     return counter.count
 

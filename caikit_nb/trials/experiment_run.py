@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import pickle
 import re
 import threading
 from collections.abc import Callable
 from typing import Any
 
-import cloudpickle
-
 from caikit_nb.errors import NoJobError
+from caikit_nb.execution.pickler import dumps
 from caikit_nb.execution.watcher import stillness
 from caikit_nb.experiments.experiment import Experiment
 from caikit_nb.experiments.job import Job as Row
@@ -37,11 +37,11 @@ class FrozenFunction:
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        self._pickled = cloudpickle.dumps(function)
+        self._pickled = dumps(function)
 
     def __call__(self, **hyperparameters: Any) -> Any:
         """Call it."""
-        return cloudpickle.loads(self._pickled)(**hyperparameters)
+        return pickle.loads(self._pickled)(**hyperparameters)  # noqa: S301 - pickled above
 
 
 class BackgroundRun:

@@ -184,6 +184,7 @@ def test_the_traceback_shows_lines_of_other_cells(kernel: Kernel, method: str) -
     kernel.do(f"%%caikit_job calling -m {method} --wait\ndefined_elsewhere(3)")
     shown = ANSI.sub("", kernel.run("calling.result()").traceback)
     assert "return 1 / y  # the fatal line" in shown
+    assert re.search(r"Cell In\[\d+\], line 3, in defined_elsewhere", shown)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -165,6 +165,29 @@ def test_a_function_defined_in_the_job_comes_back_usable(kernel: Kernel, method:
     assert kernel.value(f"doubled_{method}(4)") == 8
 
 
+@pytest.mark.parametrize("method", PROCESSES)
+def test_a_function_of_the_notebook_sets_the_jobs_globals(kernel: Kernel, method: str) -> None:
+    kernel.do("count = 0\ndef increment():\n    global count\n    count += 1")
+    kernel.do(
+        f"%%caikit_job counting -m {method} --wait\ncount = 10\nincrement()\nincrement()\ncount"
+    )
+    assert kernel.value("[counting.result(), count]") == [12, 0]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_exception_that_came_home_leaves_its_class_as_it_was(
+    kernel: Kernel, method: str
+) -> None:
+    kernel.do(
+        "limit = 1\nclass Exceeded(Exception):\n    def above(self):\n        return limit\n"
+        "own = vars(Exceeded)['above']"
+    )
+    kernel.do(f"%%caikit_job raising -m {method} --wait\nraise Exceeded('by far')")
+    kernel.do("limit = 2\nerror = raising.exception()")
+    assert kernel.value("[type(error) is Exceeded, error.above()]") == [True, 2]
+    assert kernel.value("vars(Exceeded)['above'] is own")
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_dataclasses_and_enums_of_the_notebook_cross_both_ways(kernel: Kernel, method: str) -> None:
     kernel.do(

@@ -1,0 +1,101 @@
+"""The one way in which objects are pickled here: as cloudpickle does it, and code keeps its file.
+
+A traceback finds a frame's lines, and a warning its place, by the file name of the code. Which
+name cloudpickle gives to code that it pickles by value is its own affair: 3.1.3 writes
+"<dynamic-code>" for all of it. So the name goes along beside whatever cloudpickle writes. This
+rests on nothing but the protocol of ``pickle.Pickler``: `reducer_override`, `dispatch_table`, and
+what they return.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Callable
+from types import CodeType, FunctionType
+from typing import Any
+from weakref import WeakSet
+
+import cloudpickle
+
+# The classes that have gone from here by value, or have come so. Where one of them comes back,
+# cloudpickle finds it again.
+by_value: WeakSet[type] = WeakSet()
+
+_WITH_STATE_SETTER = 6  # items of what `reducer_override` returns
+
+# Looked up once: it is called for every object that isn't of a built-in type.
+_reduce = cloudpickle.Pickler.reducer_override
+
+
+class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    """Pickles functions and classes by value where they can't be imported, as cloudpickle does.
+
+    To be read by ``pickle.loads`` where caikit_nb is installed.
+    """
+
+    def reducer_override(self, obj: Any) -> Any:
+        """How an object is pickled; NotImplemented for as pickle itself does it."""
+        if type(obj) is CodeType:
+            return self._reduce_code(obj)
+        reduced = _reduce(self, obj)
+        if reduced is NotImplemented:
+            return NotImplemented
+        if isinstance(obj, FunctionType):
+            return self.reduce_function(obj, reduced)
+        if isinstance(obj, type) and len(reduced) == _WITH_STATE_SETTER:
+            return self.reduce_class(obj, reduced)
+        return reduced
+
+    def reduce_function(self, function: FunctionType, reduced: tuple[Any, ...]) -> tuple[Any, ...]:
+        """How a function goes by value, given how cloudpickle would do it."""
+        return reduced
+
+    def reduce_class(self, kind: type, reduced: tuple[Any, ...]) -> tuple[Any, ...]:
+        """How a class goes by value, given how cloudpickle would do it."""
+        by_value.add(kind)
+        return reduced
+
+    def _reduce_code(self, code: CodeType) -> tuple[Any, ...]:
+        reduced = _reduce(self, code)
+        if reduced is NotImplemented:
+            reduced = self.dispatch_table[CodeType](code)
+        make, arguments, *rest = reduced
+        return _make_code, (make, arguments, code.co_filename), *rest
+
+
+def dumps(
+    value: object, *, buffer_callback: Callable[[pickle.PickleBuffer], object] | None = None
+) -> bytes:
+    """Pickle a value with `Pickler`, in protocol 5.
+
+    Args:
+        value: What to pickle.
+        buffer_callback: Takes the large buffers in it; None to have them in the pickle.
+
+    Raises:
+        Exception: whatever the value's own pickling code raises.
+    """
+    file = io.BytesIO()
+    Pickler(file, protocol=5, buffer_callback=buffer_callback).dump(value)
+    return file.getvalue()
+
+
+def _make_code(
+    make: Callable[..., CodeType], arguments: tuple[Any, ...], file_name: str
+) -> CodeType:
+    return _named(make(*arguments), file_name)
+
+
+def _named(code: CodeType, file_name: str) -> CodeType:
+    """The code, and the code in it that had the same other name, under this name."""
+    other = code.co_filename
+    if other == file_name:
+        return code
+    constants = tuple(
+        _named(constant, file_name)
+        if isinstance(constant, CodeType) and constant.co_filename == other
+        else constant
+        for constant in code.co_consts
+    )
+    return code.replace(co_filename=file_name, co_consts=constants)
