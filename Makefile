@@ -73,9 +73,9 @@ lab: $(VENV)/.installed-lab  ## open the first notebook in JupyterLab
 
 docs: $(DOCS_VENV)/.installed  ## build the documentation into build/docs; its lessons are executed and tested
 	@# Afresh: a lesson is executed again also where only the package has changed.
-	@rm -rf build/docs
+	@rm -rf build/docs build/jupyter_execute
 	@$(DOCS_VENV)/bin/python -m sphinx -E -W --keep-going -n -q -b html -d build/doctrees notebooks build/docs
-	@$(DOCS_VENV)/bin/python -m pytest -q -m docs $(ARGS) tests/docs
+	@$(DOCS_VENV)/bin/python -m pytest -q -m docs $(ARGS) tests/docs/test_lessons.py
 	@echo "open build/docs/index.html"
 
 PYTEST := -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder

@@ -173,15 +173,3 @@ def test_the_backend_of_the_page_passes_the_contract(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     passed = int(re.search(r"(\d+) passed", done.stdout)[1])
     assert passed >= 15, done.stdout
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
-def test_the_documentation_is_built_without_a_warning() -> None:
-    done = subprocess.run(["make", "docs"], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    for lesson in SOURCE.glob("0*.ipynb"):
-        page = (ROOT / "build/docs" / f"{lesson.stem}.html").read_text("utf-8")
-        assert "</span> completed</span>" in page
-        assert "</span> running</span>" not in page
-        assert "widget-state" not in page
