@@ -75,7 +75,7 @@ docs: $(DOCS_VENV)/.installed  ## build the documentation into build/docs; its l
 	@# Afresh: a lesson is executed again also where only the package has changed.
 	@rm -rf build/docs build/jupyter_execute
 	@$(DOCS_VENV)/bin/python -m sphinx -E -W --keep-going -n -q -b html -d build/doctrees notebooks build/docs
-	@$(DOCS_VENV)/bin/python -m pytest -q -m docs $(ARGS) tests/docs/test_lessons.py
+	@$(DOCS_VENV)/bin/python -m pytest -q -m docs --confcutdir tests/docs $(ARGS) tests/docs/test_lessons.py
 	@echo "open build/docs/index.html"
 
 PYTEST := -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
@@ -87,7 +87,8 @@ test-slow: $(TEST_VENV)/.installed chromium postgresql docs  ## run the slow tes
 	@$(TEST_VENV)/bin/python -m pytest -m slow $(ARGS)
 
 test-oldest: $(OLDEST_VENV)/.installed chromium postgresql  ## run the tests with the least versions that are allowed
-	@$(OLDEST_VENV)/bin/python $(PYTEST) $(ARGS)
+	@# Old libraries are warned by newer ones that they use: that is not our concern.
+	@$(OLDEST_VENV)/bin/python $(PYTEST) -W ignore::DeprecationWarning $(ARGS)
 
 test-newest: $(NEWEST_VENV)/bin/python chromium postgresql  ## run the tests with the newest versions that are allowed
 	@$(NEWEST_VENV)/bin/python $(PIP) install -qq --upgrade --upgrade-strategy eager --editable ".[$(call list,test)]"

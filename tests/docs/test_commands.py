@@ -23,10 +23,16 @@ PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "notebooks").
 TARGETS = {
     "audit": "-m pip_audit",
     "bench": "-m tests.benchmarks",
+    "check": "-m ruff check",
     "demo": "notebooks/demo.py",
     "docs": "-m sphinx",
     "lab": "-m jupyterlab",
+    "lock": "uv pip compile",
     "test": "-m pytest",
+    "test-cluster": "-m pytest -m cluster",
+    "test-newest": "--upgrade-strategy eager",
+    "test-oldest": "-m pytest",
+    "test-slow": "-m pytest -m slow",
 }
 TRAIN = """
 import json, sys
@@ -79,7 +85,8 @@ def test_the_extras_that_are_named_can_be_installed() -> None:
 
 
 def test_the_targets_that_are_named_are_listed_and_run_what_is_tested() -> None:
-    assert set(of("make")) == set(TARGETS)
+    named = {command.partition(" PYTHON=")[0] for command in of("make")}
+    assert named == set(TARGETS)
     listed = make("help")
     for target, program in TARGETS.items():
         assert re.search(rf"^  make {target} ", listed, re.MULTILINE)

@@ -84,7 +84,8 @@ def test_the_search_of_the_lesson_finds_and_prunes() -> None:
     assert all("best loss" in view for view in views)
     pruned, done = re.search(r": (\d+) pruned, (\d+) done$", views[0], re.MULTILINE).groups()
     assert min(int(pruned), int(done)) > 0
-    assert int(pruned) + int(done) == 12
+    # The view is live: it may have the job of a later cell, too.
+    assert int(pruned) + int(done) in (12, 13)
     assert_cards_tell_the_end(notebook)
 
 
