@@ -59,7 +59,7 @@ unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo docs lab test test-slow test-oldest test-newest test-cluster check check-python check-labextension \
+.PHONY: help demo docs lab test test-slow test-oldest test-newest test-cluster pictures check check-python check-labextension \
   bench audit lock wheel protos clean chromium postgresql slurm
 
 help:  ## list the targets
@@ -97,6 +97,9 @@ test-newest: $(NEWEST_VENV)/bin/python chromium postgresql  ## run the tests wit
 test-cluster: $(TEST_VENV)/.installed $(RAY_VENV)/.installed slurm  ## run the tests that need two hosts, Slurm, or Ray
 	@$(TEST_VENV)/bin/python -m pytest -m cluster $(ARGS)
 	@$(RAY_VENV)/bin/python -m pytest -m cluster tests/backends/test_ray_*.py $(ARGS)
+
+pictures: $(TEST_VENV)/.installed chromium  ## have the browser tests take their pictures, into tests/.artifacts
+	@$(TEST_VENV)/bin/python -m pytest tests/browser --pictures $(ARGS)
 
 check: $(TEST_VENV)/.installed  ## run what reads the sources: ruff, mypy, import-linter, and npm's checks
 	@$(MAKE) --no-print-directory -j2 --output-sync check-python check-labextension

@@ -223,7 +223,9 @@ def test_fifty_jobs_tell_ten_things_a_second_each(executor: JobExecutor, workers
 def _break_connections(workers: Cluster) -> None:
     """End this program's connections with the scheduler, as a router that forgets them does."""
     port = int(workers.address.rpartition(":")[2])
-    for connection in psutil.Process().net_connections("tcp"):
+    own = psutil.Process()
+    connections = getattr(own, "net_connections", None) or own.connections  # before psutil 6
+    for connection in connections("tcp"):
         if connection.raddr and connection.raddr.port == port and connection.fd >= 0:
             with socket.socket(fileno=os.dup(connection.fd)) as broken:
                 broken.shutdown(socket.SHUT_RDWR)

@@ -4,7 +4,8 @@ import fcntl
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ import pytest
 from tests.browser.lab import LabPage, LabServer, open_browser, why_no_browser
 
 HERE = Path(__file__).parent
-VIEWPORT = {"width": 1280, "height": 900}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--pictures", action="store_true", help="have the browser take pictures")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -21,6 +25,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.browser)
+            # One page and one server serve all of them, one after the other.
+            item.add_marker(pytest.mark.xdist_group("browser"))
             if missing:
                 item.add_marker(pytest.mark.skip(reason=missing))
 
@@ -53,26 +59,62 @@ def lab_server(labextension: None, tmp_path_factory: pytest.TempPathFactory) -> 
         yield server
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """A browser for one module: closed at its end, since it blocks `asyncio.run` while open."""
-    with open_browser() as browser:
+@pytest.fixture(scope="package")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A browser for this folder: closed behind it, since it blocks `asyncio.run` while open."""
+    with open_browser(tmp_path_factory.mktemp("chromium")) as browser:
         yield browser
+
+
+@pytest.fixture(scope="package")
+def new_page(
+    lab_server: LabServer, browser: Any, pytestconfig: pytest.Config
+) -> Callable[[], LabPage]:
+    """Makes pages that JupyterLab isn't loaded in yet."""
+    artifacts = pytestconfig.rootpath / "tests" / ".artifacts"
+    takes_pictures = pytestconfig.getoption("--pictures", default=False)
+    return lambda: LabPage(lab_server, browser.new_page(), artifacts, takes_pictures=takes_pictures)
+
+
+@pytest.fixture(scope="package")
+def kept_pages() -> list[LabPage]:
+    """The page that the next test goes on with, if there is one."""
+    return []
 
 
 @pytest.fixture
 def lab_page(
-    lab_server: LabServer, browser: Any, pytestconfig: pytest.Config, request: pytest.FixtureRequest
+    new_page: Callable[[], LabPage], kept_pages: list[LabPage], request: pytest.FixtureRequest
 ) -> Iterator[LabPage]:
-    """A fresh JupyterLab page. If the test fails, its last sight is kept as a screenshot."""
-    context = browser.new_context(viewport=VIEWPORT)
-    page = LabPage(lab_server, context.new_page(), pytestconfig.rootpath / "tests" / ".artifacts")
+    """A page in which nothing is open: most often that of the test before, which has loaded."""
+    page = kept_pages.pop() if kept_pages else new_page()
     failed_before = request.session.testsfailed
-    try:
+    with _used(page, request):
         yield page
-        if request.session.testsfailed > failed_before:
-            page.screenshot(re.sub(r"\W+", "-", f"failed-{request.node.name}"))
-    finally:
-        (lab_server.root / "go").unlink(missing_ok=True)
-        context.close()
-        lab_server.shut_down_kernels()
+    if request.session.testsfailed > failed_before:  # it may be at fault
+        page.page.close()
+    else:
+        page.tidy_up()
+        kept_pages.append(page)
+
+
+@pytest.fixture
+def fresh_page(
+    new_page: Callable[[], LabPage], request: pytest.FixtureRequest
+) -> Iterator[LabPage]:
+    """A page of the test's own."""
+    page = new_page()
+    with _used(page, request):
+        yield page
+    page.page.close()
+
+
+@contextmanager
+def _used(page: LabPage, request: pytest.FixtureRequest) -> Iterator[None]:
+    """If the test fails, the page's last sight is kept as a screenshot."""
+    failed_before = request.session.testsfailed
+    yield
+    if request.session.testsfailed > failed_before:
+        page.screenshot(re.sub(r"\W+", "-", f"failed-{request.node.name}"))
+    (page.server.root / "go").unlink(missing_ok=True)
+    page.server.shut_down_kernels()

@@ -1,7 +1,7 @@
 """A real JupyterLab, and one of its pages as a person would use it.
 
 `LabServer` runs the server; `LabPage` drives a notebook in it. Playwright's synchronous calls keep
-an event loop running on the calling thread, so the browser is open for one test module at a time
+an event loop running on the calling thread, so the browser is open for this folder's tests only
 (conftest.py) and `asyncio.run` works in all others.
 """
 
@@ -36,6 +36,7 @@ CHROMIUM_ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+VIEWPORT = {"width": 1280, "height": 900}
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 START_S = 60
 STOP_S = 10
@@ -65,6 +66,31 @@ IS_IDLE = f"""() => {{
 }}"""
 IS_OPEN = f"path => {CURRENT}?.context?.path === path && {CURRENT}.context.isReady"
 SAVE = f"() => {CURRENT}.context.save()"
+# Whether the page has JupyterLab, and not Notebook 7, another site or nothing.
+IS_LAB = "() => window.jupyterapp?.name === 'JupyterLab'"
+OPEN = "path => window.jupyterapp.commands.execute('docmanager:open', {path})"
+# As it is when it has just been loaded; changes that weren't saved are dropped without a question.
+TIDY_UP = """async () => {
+    const {commands, shell} = window.jupyterapp;
+    for (const dialog of document.querySelectorAll('.jp-Dialog')) {
+        dialog.querySelector('.jp-Dialog-close-button, .jp-mod-reject')?.click();
+    }
+    for (const widget of [...shell.widgets('main')]) {
+        if (widget.context) {
+            widget.context.model.dirty = false;
+        }
+        widget.close();
+    }
+    await commands.execute('apputils:dismiss-notification', {});
+    shell.collapseRight();
+    shell.activateById('filebrowser');
+    window.testRun = undefined;
+}"""
+IS_TIDY = """() => {
+    const {shell} = window.jupyterapp;
+    const open = [...shell.widgets('main')].filter(widget => widget.context);
+    return !open.length && !document.querySelector('.jp-Dialog, .lm-Menu');
+}"""
 CHANGE_THEME = "name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: name})"
 HAS_THEME = "name => document.body.dataset.jpThemeName === name"
 GO_TO_CELL = f"""async index => {{
@@ -261,21 +287,26 @@ def free_port() -> int:
 
 
 @contextmanager
-def open_browser() -> Iterator[Any]:
-    """A headless Chromium, as a playwright `Browser`.
+def open_browser(profile: Path) -> Iterator[Any]:
+    """A headless Chromium, as a playwright `BrowserContext`.
 
-    While it is open, `asyncio.run` fails on this thread.
+    What it has read and compiled is kept in the profile, an empty folder, from page to page. While
+    it is open, `asyncio.run` fails on this thread.
     """
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=find_chromium(), headless=True, args=list(CHROMIUM_ARGUMENTS)
+        context = playwright.chromium.launch_persistent_context(
+            profile,
+            executable_path=find_chromium(),
+            headless=True,
+            args=list(CHROMIUM_ARGUMENTS),
+            viewport=VIEWPORT,
         )
         try:
-            yield browser
+            yield context
         finally:
-            browser.close()
+            context.close()
 
 
 class LabPage:
@@ -285,11 +316,15 @@ class LabPage:
         server: The running server.
         page: A playwright `Page` of its own, which tests may use directly.
         artifacts: Where screenshots go.
+        takes_pictures: Whether `picture` and `pictures` do anything.
     """
 
-    def __init__(self, server: LabServer, page: Any, artifacts: Path) -> None:
+    def __init__(
+        self, server: LabServer, page: Any, artifacts: Path, *, takes_pictures: bool
+    ) -> None:
         self.server = server
         self.page = page
+        self.takes_pictures = takes_pictures
         self.console: list[str] = []
         self._artifacts = artifacts
         self._path = ""
@@ -305,13 +340,35 @@ class LabPage:
         return name
 
     def open(self, notebook_path: str | Path) -> None:
-        """Show a notebook of the server's folder and wait for its kernel."""
+        """Show a notebook of the server's folder and wait for its kernel.
+
+        JupyterLab is loaded only where the page hasn't got it yet: see `open_anew`.
+        """
+        if not self.page.evaluate(IS_LAB):
+            self.open_anew(notebook_path)
+            return
+        self._path = str(notebook_path)
+        self.page.evaluate(OPEN, self._path)
+        self._wait_until_open()
+
+    def open_anew(self, notebook_path: str | Path) -> None:
+        """Load JupyterLab, which reads its settings then, with a notebook; wait for its kernel."""
         self._path = str(notebook_path)
         self.page.goto(
             f"{self.server.url}/lab/workspaces/{self._workspace}/tree/{self._path}"
             f"?token={self.server.token}"
         )
         self._wait_until_open()
+
+    def tidy_up(self) -> None:
+        """Close what a test has opened, so that the next one may use the page."""
+        self.page.set_viewport_size(VIEWPORT)
+        self.page.keyboard.press("Escape")  # a menu, a form
+        if self.page.evaluate(IS_LAB):
+            self.page.evaluate(TIDY_UP)
+            self.page.wait_for_function(IS_TIDY)
+            self.set_theme("light")
+        self.console.clear()
 
     def reload(self, wait_idle: bool = True) -> None:
         """Reload the page as a browser's button does; unsaved changes are lost.
@@ -377,9 +434,23 @@ class LabPage:
     def set_theme(self, theme: str) -> None:
         """Switch to "light" or "dark"."""
         name = THEMES[theme]
+        if self.page.evaluate(HAS_THEME, name):
+            return
         self.page.evaluate(CHANGE_THEME, name)
         self.page.wait_for_function(HAS_THEME, arg=name)
         self.page.locator("#jupyterlab-splash").wait_for(state="detached")
+
+    def picture(self, name: str) -> None:
+        """Save what is seen, for `make pictures` alone."""
+        if self.takes_pictures:
+            self.screenshot(name)
+
+    def pictures(self, name: str) -> None:
+        """Save what is seen in light and in dark, for `make pictures` alone."""
+        if self.takes_pictures:
+            for theme in ("dark", "light"):
+                self.set_theme(theme)
+                self.screenshot(f"{name}-{theme}")
 
     def screenshot(self, name: str) -> Path:
         """Save what is seen as `tests/.artifacts/NAME.png`."""

@@ -51,15 +51,12 @@ def test_bars_of_every_kind_are_on_the_card(lab_page):
         "700",
         "bold",
     )
-    lab_page.screenshot("bars-running-light")
-    lab_page.set_theme("dark")
-    lab_page.screenshot("bars-running-dark")
-    lab_page.set_theme("light")
+    lab_page.pictures("bars-running")
     (lab_page.server.root / "bars-go").touch()
     card.get_by_text("completed").wait_for()
     card.get_by_text("accuracy").first.wait_for()
     card.get_by_text("'done'").scroll_into_view_if_needed()
-    lab_page.screenshot("bars-completed")
+    lab_page.picture("bars-completed")
     text = card.inner_text()
     assert text.count("/100 [") == 1, "the printed bar is one line of the log"
     assert text.count("a record of a handler") == 1

@@ -59,15 +59,12 @@ def test_card_follows_a_job_to_its_end(lab):
     assert card.get_by_role("button", name="Cancel").is_visible()
     card.get_by_role("img").wait_for()  # the metrics are drawn
     assert "epoch 12:" in card.inner_text()
-    page.screenshot("card-running-light")
-    page.set_theme("dark")
-    page.screenshot("card-running-dark")
-    page.set_theme("light")
+    page.pictures("card-running")
     (page.server.root / "go").touch()
     card.get_by_text("completed").wait_for()
     card.get_by_text("history is in the namespace").wait_for()
     assert not card.get_by_role("button", name="Cancel").is_visible()
-    page.screenshot("card-completed")
+    page.picture("card-completed")
 
 
 def test_saved_notebook_shows_the_last_state(lab):
@@ -88,7 +85,7 @@ def test_failed_job_shows_its_error_and_traceback(lab):
     card.get_by_text("ZeroDivisionError: division by zero").first.wait_for()
     card.locator("summary", has_text="Traceback").click()
     card.get_by_text("value / by").first.wait_for()
-    page.screenshot("card-failed")
+    page.picture("card-failed")
 
 
 def test_figures_and_tables_are_on_the_card(lab):
@@ -96,7 +93,7 @@ def test_figures_and_tables_are_on_the_card(lab):
     card = page.cell_output(1)
     card.locator("img").wait_for()
     card.locator("table").wait_for()
-    page.screenshot("card-figure")
+    page.picture("card-figure")
 
 
 def test_cancel_button_ends_the_job(lab):
@@ -104,4 +101,4 @@ def test_cancel_button_ends_the_job(lab):
     card = page.cell_output(1)
     card.get_by_role("button", name="Cancel").click()
     card.get_by_text("canceled").first.wait_for()
-    page.screenshot("card-canceled")
+    page.picture("card-canceled")

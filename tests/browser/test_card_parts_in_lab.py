@@ -65,7 +65,7 @@ def test_text_and_rich_outputs_are_in_order(lab):
         return heights == sorted(heights)
 
     page.until(are_in_order, "the outputs in their order")
-    page.screenshot("card-mixed")
+    page.picture("card-mixed")
 
 
 def test_the_chart_has_a_log_scale_and_tells_values_under_the_pointer(lab):
@@ -77,14 +77,14 @@ def test_the_chart_has_a_log_scale_and_tells_values_under_the_pointer(lab):
     assert not told.is_visible()
     card.locator(".caikit-strip rect").last.hover(force=True)
     told.wait_for(state="visible")
-    page.screenshot("chart-hover")
+    page.picture("chart-hover")
     linear = chart.inner_html()
     card.get_by_role("button", name="log scale").click()
     page.page.wait_for_function(
         "before => document.querySelector('.caikit-card svg').innerHTML !== before", arg=linear
     )
     assert {"0.01", "0.1", "1"} <= set(chart.locator("text").all_text_contents())
-    page.screenshot("chart-log")
+    page.picture("chart-log")
 
 
 def test_the_full_log_opens_and_closes(lab):
@@ -94,7 +94,7 @@ def test_the_full_log_opens_and_closes(lab):
     assert card.get_by_text("row 1500 ").count() == 0
     card.get_by_role("button", name="Full log").click()
     card.get_by_text("row 1500 ").wait_for()
-    page.screenshot("card-full-log")
+    page.picture("card-full-log")
     card.get_by_role("button", name="Close the log").click()
     card.get_by_text("row 1500 ").wait_for(state="detached")
 
@@ -138,7 +138,7 @@ def test_a_card_is_whole_where_there_is_little_room(lab):
     for index in (1, 2):
         card = page.cell_output(index).locator(".caikit-card")
         card.scroll_into_view_if_needed()
-        page.screenshot(f"card-narrow-{index}")
+        page.picture(f"card-narrow-{index}")
         widths = card.evaluate("card => [card.scrollWidth, card.clientWidth]")
         assert widths[0] <= widths[1], "nothing sticks out"
 

@@ -25,20 +25,21 @@ ACTIVE = "() => window.jupyterapp.shell.currentWidget.content.activeCellIndex"
 
 
 @pytest.fixture
-def open_notebook(lab_server, lab_page):
+def open_notebook(lab_server, fresh_page):
     """A page whose browser may notify, and whose user looks elsewhere."""
 
     def open_cells(*cells, may=True, **settings):
         wanted = {"notifyAfterS": 0, "desktopNotifications": True, **settings}
         lab_server.set("caikit-nb", "plugin", wanted)
-        lab_page.page.add_init_script(WATCH)
+        fresh_page.page.add_init_script(WATCH)
         if may:
-            lab_page.page.context.grant_permissions(["notifications"], origin=lab_server.url)
-        lab_page.open(lab_page.write_notebook("desktop.ipynb", [LOAD, *cells]))
-        return lab_page
+            fresh_page.page.context.grant_permissions(["notifications"], origin=lab_server.url)
+        fresh_page.open(fresh_page.write_notebook("desktop.ipynb", [LOAD, *cells]))
+        return fresh_page
 
     yield open_cells
     lab_server.set("caikit-nb", "plugin", {})
+    fresh_page.page.context.clear_permissions()
 
 
 def wait_for_center(page, text):

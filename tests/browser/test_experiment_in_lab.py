@@ -40,7 +40,7 @@ def test_a_run_shows_its_jobs_the_best_and_two_plots(page):
     view.get_by_role("img", name="hyperparameters and result of each trial").wait_for()
     view.get_by_role("row").nth(12).wait_for()  # the headings and all jobs
     view.get_by_text(", running").wait_for()  # the search itself, which could go on
-    page.screenshot("experiment")
+    page.picture("experiment")
 
 
 def test_the_card_of_a_job_is_opened_by_its_id(page):
@@ -54,7 +54,7 @@ def test_the_card_of_a_job_is_opened_by_its_id(page):
     card.get_by_text("digits_").first.wait_for()
     card.get_by_text("trained with depth").wait_for()
     card.scroll_into_view_if_needed()
-    page.screenshot("experiment-with-card")
+    page.picture("experiment-with-card")
     hide.click()
     card.wait_for(state="detached")
     entry.fill("nothing")
@@ -73,4 +73,4 @@ def test_a_saved_notebook_shows_the_last_state_without_its_kernel(page):
     view.get_by_role("img", name="hyperparameters and result of each trial").wait_for()
     assert view.get_by_role("row").count() == 13
     assert not [words for words in BLUNDERS if words in view.inner_text()]
-    page.screenshot("experiment-without-kernel")
+    page.picture("experiment-without-kernel")

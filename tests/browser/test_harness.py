@@ -5,6 +5,9 @@ import sys
 
 import pytest
 
+# The tool, and not what it is used on.
+pytestmark = pytest.mark.slow
+
 SLIDER = """import ipywidgets
 print("printed", 6 * 7)
 slider = ipywidgets.IntSlider(value=5, description="depth")

@@ -38,14 +38,14 @@ def test_a_card_lives_and_is_live_again_after_a_reload(lab_page):
     card = page.locator(".caikit-card")
     card.get_by_text("3/5").wait_for()
     assert card.get_by_role("button", name="Cancel").is_visible()
-    lab_page.screenshot("notebook-7-running")
+    lab_page.picture("notebook-7-running")
     lab_page.save()
     page.reload()
     card.get_by_text("3/5").wait_for()
     (server.root / "seven").touch()
     card.get_by_text("completed").wait_for()
     assert "epoch 4 is over" in card.inner_text()
-    lab_page.screenshot("notebook-7-completed")
+    lab_page.picture("notebook-7-completed")
 
 
 def test_a_saved_card_is_shown_once_its_kernel_is_gone(lab_page):
@@ -64,4 +64,4 @@ def test_a_saved_card_is_shown_once_its_kernel_is_gone(lab_page):
     assert saved.locator("svg").count() >= 1, "the chart is there"
     assert not saved.get_by_role("button", name="Cancel").count()
     assert not [words for words in BLUNDERS if words in saved.inner_text()]
-    lab_page.screenshot("notebook-7-without-kernel")
+    lab_page.picture("notebook-7-without-kernel")

@@ -56,7 +56,7 @@ def test_a_card_is_live_again_after_a_reload(lab):
     touch(page, "go")
     card.get_by_text("completed").wait_for()
     card.get_by_text("round 19").wait_for()
-    page.screenshot("card-reloaded")
+    page.picture("card-reloaded")
 
 
 def test_what_happened_while_the_page_was_closed_is_on_the_card(lab):
@@ -90,7 +90,7 @@ def test_widgets_of_a_job_are_on_its_card_and_survive_a_reload(lab):
     card.get_by_text("begun", exact=True).wait_for()
     touch(page, "one")
     card.get_by_text("after one", exact=True).wait_for()
-    page.screenshot("card-widgets")
+    page.picture("card-widgets")
     page.save()
     page.reload()
     card = page.cell_output(1)

@@ -28,7 +28,7 @@ def notebook(lab_page):
 def test_button_runs_the_cell_as_it_is(notebook):
     page = notebook(PLAIN)
     page.cell(0).click()
-    page.screenshot("cell-toolbar")
+    page.picture("cell-toolbar")
     page.cell(0).get_by_title(BUTTON).click()
     card = page.cell_output(0)
     card.get_by_text("in CurrentJob").wait_for()
@@ -62,7 +62,7 @@ def test_form_asks_and_remembers(notebook):
     form.get_by_label("Bring back").fill("value")
     form.get_by_label("Start method").select_option("spawn")
     form.get_by_label("Keep result for").fill("2h")
-    page.screenshot("form-light")
+    page.picture("form-light")
     page.page.get_by_role("button", name="Run", exact=True).click()
     card = page.cell_output(0)
     card.get_by_text("value is in the namespace").wait_for()
@@ -93,7 +93,7 @@ def test_form_records_the_cell_in_an_experiment(notebook):
     page.execute("caikit-nb:run-as-job-with-options")
     assert form.get_by_label("Experiment").input_value() == "", "it was that cell's"
     form.get_by_label("More options").wait_for()
-    page.screenshot("form-with-experiment")
+    page.picture("form-with-experiment")
     page.page.get_by_role("button", name="Cancel", exact=True).click()
 
 
@@ -115,9 +115,10 @@ def test_notebook_is_saved_when_a_job_is_submitted(notebook):
     page.cell_output(1).get_by_text("canceled").first.wait_for()
 
 
-def test_ends_are_notified_and_failures_stay(lab_server, notebook):
+def test_ends_are_notified_and_failures_stay(lab_server, fresh_page):
     lab_server.set("caikit-nb", "plugin", {"notifyAfterS": 0})
-    page = notebook(LOAD, "%%caikit_job good\n1", "%%caikit_job bad\n1 / 0")
+    page, cells = fresh_page, [LOAD, "%%caikit_job good\n1", "%%caikit_job bad\n1 / 0"]
+    page.open(page.write_notebook("run.ipynb", cells))
     lab_server.set("caikit-nb", "plugin", {})
     page.execute("apputils:display-notifications")
     page.run_all()
@@ -125,7 +126,7 @@ def test_ends_are_notified_and_failures_stay(lab_server, notebook):
     center.get_by_text("bad failed after").wait_for()
     center.get_by_text("good completed after").wait_for()
     assert "ZeroDivisionError" in center.inner_text()
-    page.screenshot("notifications")
+    page.picture("notifications")
     center.get_by_role("button", name="Show log").first.click()
     page.page.locator(".jp-caikit-Log").wait_for()
 
@@ -136,5 +137,5 @@ def test_menu_and_palette_have_the_commands(notebook):
     item = page.page.locator(".lm-Menu-item", has_text="Run as Job").first
     item.wait_for()
     assert "Alt" in item.inner_text()
-    page.screenshot("run-menu")
+    page.picture("run-menu")
     page.page.keyboard.press("Escape")

@@ -45,7 +45,7 @@ def test_without_its_kernel_the_saved_card_is_shown(saved):
     assert card.locator("svg").count() >= 1, "the chart is there"
     assert not card.get_by_role("button", name="Cancel").count()
     assert not [words for words in BLUNDERS if words in card.inner_text()]
-    page.screenshot("saved-card-without-kernel")
+    page.picture("saved-card-without-kernel")
 
 
 def test_with_its_kernel_the_live_card_comes_back(saved):
@@ -67,7 +67,7 @@ def test_a_restart_leaves_the_saved_card_and_says_so(saved):
     page.page.locator(".jp-Dialog").get_by_role("button", name="Confirm Kernel Restart").click()
     card.get_by_text("the kernel is gone").wait_for()
     assert not card.get_by_role("button", name="Cancel").is_visible()
-    page.screenshot("saved-card-after-restart")
+    page.picture("saved-card-after-restart")
     page.wait_idle()
 
 

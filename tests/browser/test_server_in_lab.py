@@ -37,10 +37,7 @@ def test_the_card_shows_models_requests_and_the_last_error(page):
     card.get_by_text("last error: the tensor must have the shape").wait_for()
     card.get_by_text("Client (a click selects it)").click()
     card.get_by_text("tritonclient").wait_for()
-    for theme in ("light", "dark"):
-        page.set_theme(theme)
-        page.screenshot(f"server-{theme}")
-    page.set_theme("light")
+    page.pictures("server")
 
 
 def test_the_button_stops_the_server(page):
@@ -52,4 +49,4 @@ def test_the_button_stops_the_server(page):
     card.get_by_role("button", name="Stop").click()
     card.get_by_text("stopped").wait_for()
     assert card.get_by_role("button", name="Stop").count() == 0
-    page.screenshot("server-stopped")
+    page.picture("server-stopped")

@@ -107,7 +107,7 @@ def test_states_bars_and_buttons_are_there_in_wide_and_narrow_places(lab, theme)
             lambda row=row, button=button: is_beside(button.bounding_box(), row.bounding_box()),
             "the buttons of a job beside it",
         )
-        page.screenshot(f"table-{name}-{theme}")
+        page.picture(f"table-{name}-{theme}")
     page.set_theme("light")
 
 
@@ -172,7 +172,7 @@ def test_a_job_is_cancelled_by_its_button_and_its_end_is_announced(lab):
     rest = [name for name in names(table) if name != "evaluate_2"]
     wait_for_names(page, table, [*rest[:6], "evaluate_2", *rest[6:]])
     table.get_by_role("status").scroll_into_view_if_needed()
-    page.screenshot("table-announcement")
+    page.picture("table-announcement")
 
 
 def test_a_jobs_card_is_shown_below_the_table_and_hidden_again(lab):
@@ -181,7 +181,7 @@ def test_a_jobs_card_is_shown_below_the_table_and_hidden_again(lab):
     table.get_by_role("button", name="Show train").click()
     card = table.locator(".caikit-jobs-slot")
     card.get_by_text("30/40").wait_for()
-    page.screenshot("table-card")
+    page.picture("table-card")
     (page.server.root / "table-go").touch()
     card.get_by_text("40/40").wait_for()
     card.get_by_text("completed").wait_for()
@@ -231,4 +231,4 @@ def test_a_saved_notebook_keeps_the_last_state_of_the_table(lab):
     table = page.cell_output(2)
     table.get_by_role("cell", name="divide_0").wait_for()
     assert "widget" not in table.inner_text()
-    page.screenshot("table-without-kernel")
+    page.picture("table-without-kernel")

@@ -17,7 +17,8 @@ import caikit_nb
 def look():
     print("words for the log")
     own = psutil.Process()
-    listening = [c for c in own.net_connections("inet") if c.status == psutil.CONN_LISTEN]
+    connections = getattr(own, "net_connections", None) or own.connections  # before psutil 6
+    listening = [c for c in connections("inet") if c.status == psutil.CONN_LISTEN]
     return len(listening), caikit_nb.current_job().save_path
 
 method, folder = sys.argv[1:]
