@@ -12,18 +12,21 @@ import os
 import select
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from caikit_nb.execution.libc import libc
 from caikit_nb.execution.loaded_libraries import loaded_libraries
-from caikit_nb.execution.process_state import wants_to_run
+from caikit_nb.execution.process_state import standing_threads
 
 # Threads that belong to the kernel, the shell or us, and survive a fork by not being needed.
 _KNOWN_THREADS = ("ipykernel", "IPython", "zmq", "tqdm", "caikit_nb", "ipyparallel")
 JOB_THREAD = "caikit_nb job "  # how the threads of jobs are named
-_PROBE_S = 0.25
-_MOST_PROBES = 40
+_PROBE_S = 0.125
+_MOST_PROBES = 80
+_SHORT_CODE_S = 0.5
+_ASK_AGAIN_S = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,8 @@ def _thread() -> str | None:
 
 
 def _foreign_threads() -> str | None:
-    foreign = [thread for thread in threading.enumerate() if not _is_known(thread)]
+    unknown = [thread for thread in threading.enumerate() if not _is_known(thread)]
+    foreign = [thread for thread in unknown if not _comes_to_rest(thread)]
     if not foreign:
         return None
     names = sorted(thread.name for thread in foreign)
@@ -81,6 +85,19 @@ def _is_known(thread: threading.Thread) -> bool:
     target = getattr(thread, "_target", None)
     owners = (type(thread).__module__, getattr(target, "__module__", None) or "")
     return any(owner.partition(".")[0] in _KNOWN_THREADS for owner in owners)
+
+
+def _comes_to_rest(thread: threading.Thread) -> bool:
+    """Whether a piece of the user's code that has just begun in a thread of ours ends at once.
+
+    Who awaits a job goes on before the callback that has woken the loop returns.
+    """
+    since = getattr(thread, "user_code_since", None)
+    if since is None:
+        return False
+    while getattr(thread, "runs_user_code", False) and time.monotonic() < since + _SHORT_CODE_S:
+        time.sleep(_ASK_AGAIN_S)
+    return _is_known(thread)
 
 
 def _libraries() -> str | None:
@@ -128,13 +145,16 @@ def openmp_pool_runs() -> bool:
     for path in loaded_libraries("libgomp"):
         if path in _pool_seen:
             return True
-        if not _parallel_region_works_in_child(path):
+        works = _parallel_region_works_in_child(path)
+        if works is False:
             _pool_seen.add(path)
+        if not works:
             return True
     return False
 
 
-def _parallel_region_works_in_child(path: str) -> bool:
+def _parallel_region_works_in_child(path: str) -> bool | None:
+    """None where the machine is too busy to tell."""
     library = ctypes.CDLL(path)
     pid = os.fork()
     if pid == 0:
@@ -154,14 +174,21 @@ def _parallel_region_works_in_child(path: str) -> bool:
     return ended
 
 
-def _ends(handle: int, pid: int) -> bool:
-    """Whether the process ends; one that hangs waits for a lock, and one on a busy machine runs."""
+def _ends(handle: int, pid: int) -> bool | None:
+    """Whether the process ends; None if it still runs, on a busy machine.
+
+    One that hangs waits for threads that it doesn't have, and stands. In one that ends the main
+    thread may sleep as well, until its other thread has got a processor.
+    """
+    before = None
     for _ in range(_MOST_PROBES):
         if select.select([handle], [], [], _PROBE_S)[0]:
             return True
-        if not wants_to_run(pid):
-            break
-    return bool(select.select([handle], [], [], 0)[0])
+        now = standing_threads(pid)
+        if now is not None and now == before:
+            return bool(select.select([handle], [], [], 0)[0])
+        before = now
+    return None
 
 
 def _c_function() -> ctypes.c_void_p:

@@ -110,6 +110,9 @@ class ProcessReader:
             self._patience = watcher.call_later(SIGN_OF_LIFE_S, self._give_up)
 
     def _give_up(self) -> None:
+        self._read_messages()  # a cell may have held up this thread for longer than the process
+        if self._patience is None:
+            return
         waited_s = time.monotonic() - self._attached
         if waited_s < _LONGEST_SILENCE_S and wants_to_run(self._popen.pid):
             # It is no lock that keeps it but the machine, which is busy.
@@ -186,6 +189,7 @@ class ProcessReader:
     def _on_message(self, message: Message) -> None:
         if self._patience is not None:
             self._patience.cancel()
+            self._patience = None
         if message.get("kind") == "done":
             self._report = message
             self._linger = watcher.call_later(_LINGER_S, self._kill)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 
 from caikit_nb.execution.forks import NewInFork
@@ -52,9 +53,10 @@ class SerialThread(NewInFork):
                 with stillness.working():
                     self._do(work)
             else:
-                vars(threading.current_thread())["runs_user_code"] = True  # for `fork_rule`
+                told = vars(threading.current_thread())  # to `fork_rule`
+                told.update(user_code_since=time.monotonic(), runs_user_code=True)
                 self._do(work)
-                vars(threading.current_thread())["runs_user_code"] = False
+                told.update(runs_user_code=False)
             del work
 
     def _do(self, work: Callable[[], object]) -> None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
 import types
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
+from caikit_nb.execution import fork_rule
+from caikit_nb.execution.destroyable_process import DestroyableProcess
 from caikit_nb.execution.destroyable_thread import DestroyableThread
 from caikit_nb.execution.fork_rule import Refusal, why_not_fork
 from caikit_nb.execution.serial_thread import SerialThread
 from caikit_nb.execution.watcher import watcher
+from tests.fifo import spin_until
 
 BOOSTING = """
 import numpy
@@ -94,6 +100,18 @@ def test_a_users_callback_that_runs_is_a_foreign_thread() -> None:
     done.wait(10)
 
 
+def test_a_users_callback_that_is_about_to_return_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    callbacks = SerialThread("callbacks", stands_still=False)
+    entered, waited_for = threading.Event(), threading.Event()
+    callbacks.put(lambda: (entered.set(), waited_for.wait(60)))
+    assert entered.wait(60)
+    asks = types.SimpleNamespace(monotonic=lambda: 0.0, sleep=lambda _: waited_for.set())
+    monkeypatch.setattr(fork_rule, "time", asks)
+    assert refusal() == ""
+
+
 @pytest.mark.parametrize("library", ["ray", "grpc._cython.cygrpc", "polars", "tensorflow"])
 def test_a_library_that_does_not_survive_a_fork_is_named(
     library: str, monkeypatch: pytest.MonkeyPatch
@@ -120,3 +138,56 @@ def test_an_openmp_pool_stands_against_a_fork_only_once_it_has_run() -> None:
     pytest.importorskip("sklearn")
     done = subprocess.run([sys.executable, "-c", BOOSTING], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def waits_for_ever() -> None:
+    threading.Event().wait()
+
+
+def waits_for_a_thread_that_runs() -> None:
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+
+
+def run() -> None:
+    while True:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("target", "seen", "probes"),
+    [(int, True, 10_000), (waits_for_ever, False, 10_000), (waits_for_a_thread_that_runs, None, 4)],
+)
+def test_a_busy_machine_is_told_from_a_child_that_hangs(
+    target: Callable[[], object],
+    seen: bool | None,
+    probes: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fork_rule, "_MOST_PROBES", probes)
+    process = DestroyableProcess("fork", target)
+    process.start()
+    pid = process.pid or 0
+    handle = os.pidfd_open(pid)
+    if seen is None:
+        assert spin_until(lambda: state_of_main_thread(pid) == "S", 60)
+    try:
+        assert fork_rule._ends(handle, pid) is seen
+    finally:
+        os.close(handle)
+        process.destroy()
+
+
+def state_of_main_thread(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def test_what_a_busy_machine_could_not_tell_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([None, True, False])
+    monkeypatch.setattr(fork_rule, "loaded_libraries", lambda _: ["libgomp"])
+    monkeypatch.setattr(fork_rule, "_parallel_region_works_in_child", lambda _: next(answers))
+    monkeypatch.setattr(fork_rule, "_pool_seen", set())
+    found = [refusal() for _ in range(4)]
+    hangs = "an OpenMP thread pool has run in this kernel"
+    assert found == [hangs, "", hangs, hangs]

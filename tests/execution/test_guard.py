@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,8 @@ import psutil
 import pytest
 
 from caikit_nb.execution import guard
-from caikit_nb.execution.guardian import Guardian, guardian
+from caikit_nb.execution.guardian import _SHORTEST_LIFE_S, Guardian, guardian
+from caikit_nb.execution.watcher import watcher
 from tests.fifo import Fifo, is_gone_within, spin_until
 
 SLEEPER = [sys.executable, "-S", "-c", "import signal; signal.pause()"]
@@ -184,20 +186,33 @@ def test_a_killed_guard_is_replaced() -> None:
     assert guardian.pid not in (None, first)
 
 
-def test_a_killed_guard_is_replaced_at_once_also_without_a_job() -> None:
-    kernel = subprocess.Popen(
+@pytest.fixture
+def kernel() -> Iterator[subprocess.Popen[str]]:
+    """A process that says its guard's number, and goes on once it hears a line."""
+    process = subprocess.Popen(
         [sys.executable, "-c", GUARDED], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    with kernel:
-        assert kernel.stdin is not None
-        assert kernel.stdout is not None
-        first = int(kernel.stdout.readline())
-        assert spin_until(lambda: _age_s(first) > 0.5)
-        os.kill(first, signal.SIGKILL)
-        assert is_gone_within(first)
-        children = psutil.Process(kernel.pid).children
-        assert spin_until(lambda: [child.pid for child in children()] not in ([], [first]))
-        kernel.communicate("go\n", timeout=30)
+    with process:
+        yield process
+
+
+def read_number(process: subprocess.Popen[str]) -> int:
+    assert process.stdout is not None
+    return int(process.stdout.readline())
+
+
+def test_a_killed_guard_is_replaced_at_once_also_without_a_job(
+    kernel: subprocess.Popen[str],
+) -> None:
+    first = read_number(kernel)
+    # By the clock that the kernel goes by, and it is as old as that at least.
+    known_since = time.monotonic()
+    assert spin_until(lambda: time.monotonic() - known_since > _SHORTEST_LIFE_S)
+    os.kill(first, signal.SIGKILL)
+    assert is_gone_within(first)
+    children = psutil.Process(kernel.pid).children
+    assert spin_until(lambda: [child.pid for child in children()] not in ([], [first]), 60)
+    kernel.communicate("\n", timeout=60)
 
 
 GUARDED = """
@@ -208,8 +223,31 @@ input()
 """
 
 
-def _age_s(pid: int) -> float:
-    return time.time() - psutil.Process(pid).create_time()
+def test_a_guard_that_ends_at_once_is_replaced_with_the_next_job(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("caikit_nb.execution.guardian._SHORTEST_LIFE_S", 3600.0)
+    own = Guardian()
+    own.ensure_running()
+    let_the_watcher_pass()
+    first = own.pid or 0
+    os.kill(first, signal.SIGKILL)
+    assert is_gone_within(first)
+    let_the_watcher_pass()
+    assert own.pid == first
+    own.next_mark()
+    assert own.pid != first
+    second = own._guard
+    assert second is not None
+    second.kill()
+    second.wait(60)
+
+
+def let_the_watcher_pass() -> None:
+    """Wait until it has seen all that has happened by now."""
+    passed = threading.Event()
+    watcher.call_soon(lambda: watcher.call_soon(passed.set))
+    assert passed.wait(60)
 
 
 def test_a_guard_does_not_obey_a_terminal() -> None:

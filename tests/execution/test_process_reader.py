@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import select
 import subprocess
 import sys
 import threading
@@ -11,7 +12,7 @@ from typing import Any
 
 from caikit_nb.execution.destroyable_process import DestroyableProcess
 from caikit_nb.execution.outcome import Returned
-from caikit_nb.execution.watcher import watcher
+from caikit_nb.execution.watcher import stillness, watcher
 from tests.execution.test_process_endings import Listener, start_daemon
 
 
@@ -131,3 +132,20 @@ def test_a_forked_child_that_is_stuck_from_the_start_is_ended() -> None:
         [sys.executable, "-c", SILENT_CHILD], capture_output=True, text=True, timeout=60, check=True
     )
     assert "gave no sign of life after the fork" in ended.stdout
+
+
+def test_a_child_that_was_not_heard_in_time_as_nobody_listened_is_not_ended() -> None:
+    process = DestroyableProcess("fork", int, gated=True, return_result=True)
+    with stillness.wanted():  # the watcher stands, as where a cell holds the interpreter
+        process.start()
+        reader, channel = process._reader, process._channel
+        assert reader is not None
+        assert channel is not None
+        assert select.select([channel.messages], [], [], 60)[0]
+        watcher.call_soon(reader._give_up)  # in the same step as it begins to listen
+    ended = threading.Event()
+    watcher.call_soon(lambda: watcher.call_soon(ended.set))  # it would have been ended by then
+    assert ended.wait(60)
+    process.open_gate()
+    process.join(60)
+    assert process.get_or_throw() == 0

@@ -24,6 +24,12 @@ COMMAND = [
 ]
 
 
+def _as_in_a_terminal() -> None:
+    """Obey what ends a terminal, also where these tests were started with nohup."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Terminal:
     """IPython in a pseudo-terminal; a context manager.
 
@@ -48,7 +54,7 @@ class Terminal:
         self._screen, side = pty.openpty()
         self.process = subprocess.Popen(
             COMMAND, stdin=side, stdout=side, stderr=side, env=self._environment,
-            start_new_session=True,
+            start_new_session=True, preexec_fn=_as_in_a_terminal,
         )  # fmt: skip
         os.close(side)
         self.answer()
