@@ -68,7 +68,8 @@ IS_OPEN = f"path => {CURRENT}?.context?.path === path && {CURRENT}.context.isRea
 SAVE = f"() => {CURRENT}.context.save()"
 # Whether the page has JupyterLab, and not Notebook 7, another site or nothing.
 IS_LAB = "() => window.jupyterapp?.name === 'JupyterLab'"
-OPEN = "path => window.jupyterapp.commands.execute('docmanager:open', {path})"
+# What it gives is the widget, which doesn't go from the page to here.
+OPEN = "path => window.jupyterapp.commands.execute('docmanager:open', {path}).then(() => null)"
 # As it is when it has just been loaded; changes that weren't saved are dropped without a question.
 TIDY_UP = """async () => {
     const {commands, shell} = window.jupyterapp;

@@ -195,6 +195,7 @@ def test_a_reload_keeps_the_table_live(lab):
     page.save()
     page.reload()
     table = page.cell_output(2)
+    table.get_by_role("button", name="Cancel train").wait_for()
     table.get_by_text("75 %").wait_for()
     (page.server.root / "table-go").touch()
     table.get_by_role("button", name="completed 25").wait_for()
