@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import datetime
 from collections.abc import Callable, Generator, Mapping
-from concurrent.futures._base import PENDING
-from concurrent.futures._base import RUNNING as FUTURE_RUNNING
 from typing import Any
 
-from caikit_nb.errors import JobError, JobResultExpired, ReplayError, UnpicklableError
-from caikit_nb.execution.call import RESULT
-from caikit_nb.execution.lazy_condition import LazyCondition
-from caikit_nb.execution.serial_thread import SerialThread
+from caikit_nb.errors import JobResultExpired, ReplayError, UnpicklableError
 from caikit_nb.jobs.displays import Displays
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_base import JobFutureBase, JobInfo
 from caikit_nb.jobs.job_info import info_of
+from caikit_nb.jobs.lazy_future import LazyFuture
 from caikit_nb.jobs.outputs import Outputs
 from caikit_nb.jobs.progress import Bar, Metrics
 from caikit_nb.jobs.states import JobStatus
 
-# The user's done-callbacks run here: the watcher must never run user code.
-_callbacks = SerialThread("caikit_nb callbacks", stands_still=False)
 
-
-class JobFuture(concurrent.futures.Future[Any], JobFutureBase):
+class JobFuture(LazyFuture, JobFutureBase):
     """A job as its user sees it. Made by `submit` and ``%%caikit_job``.
 
     It works with ``concurrent.futures.wait`` and ``as_completed``, with ``asyncio.wrap_future``,
@@ -35,10 +27,9 @@ class JobFuture(concurrent.futures.Future[Any], JobFutureBase):
 
     def __init__(self, job: Job) -> None:
         super().__init__()
-        self._condition: Any = LazyCondition()
         self._job = job
-        job.on_start.append(self._mark_running)
-        job.on_decided.append(self._mark_decided)
+        job.on_start.append(self._on_start)
+        job.on_decided.append(self._on_decided)
 
     def __repr__(self) -> str:
         return f"<JobFuture {self._job.spec.name}: {self.status.name.lower()}>"
@@ -109,9 +100,8 @@ class JobFuture(concurrent.futures.Future[Any], JobFutureBase):
             UnpicklableError: its value can't cross to this process.
             BaseException: the job's own error, with the job's own traceback.
         """
-        value, error = None, self.exception(timeout)
-        if error is None:
-            value, error = self._load()
+        self._wait_for_outcome(timeout)
+        value, error = self._load_outcome()
         if error is not None:
             try:
                 raise error
@@ -126,11 +116,21 @@ class JobFuture(concurrent.futures.Future[Any], JobFutureBase):
             TimeoutError: the job has not ended in that time.
             concurrent.futures.CancelledError: it was cancelled.
         """
+        self._wait_for_outcome(timeout)
+        return self._load_outcome()[1]
+
+    def _wait_for_outcome(self, timeout: float | None) -> None:
         waiting = _nested_wait
         if waiting is not None and waiting(self, timeout):
             timeout = 0
-        super().exception(timeout)
-        return self._expiry() or self._job.error() or self._load()[1]
+        self._wait_until_done(timeout)
+
+    def _load_outcome(self) -> tuple[Any, BaseException | None]:
+        if (expiry := self._expiry()) is not None:
+            return None, expiry
+        if (error := self._job.error()) is not None:
+            return None, error
+        return self._load_value()
 
     def _expiry(self) -> JobResultExpired | None:
         if self._job.expired is None:
@@ -139,8 +139,7 @@ class JobFuture(concurrent.futures.Future[Any], JobFutureBase):
         expiry.__cause__ = self._job.error()
         return expiry
 
-    def _load(self) -> tuple[Any, BaseException | None]:
-        """The value, or what stands in its way."""
+    def _load_value(self) -> tuple[Any, BaseException | None]:
         try:
             return self._job.value(), None
         except (KeyError, UnpicklableError) as error:
@@ -247,34 +246,14 @@ class JobFuture(concurrent.futures.Future[Any], JobFutureBase):
             raise RuntimeError(f"job {self.name!r} has not ended: cancel it first")
         self._job.expire("it was purged")
 
-    def _mark_running(self, _job: Job) -> None:
-        with self._condition:
-            if self._state == PENDING:
-                self.set_running_or_notify_cancel()
+    def _on_start(self, _job: Job) -> None:
+        self._mark_running()
 
-    def _mark_decided(self, _job: Job) -> None:
-        with self._condition:
-            if self._job.status is JobStatus.CANCELED:
-                self._mark_canceled()
-                return
-            if self._state == PENDING:
-                self.set_running_or_notify_cancel()
-            # Value and error are rebuilt when they are asked for, in the asker's thread.
-            if self._job.has_error:
-                self.set_exception(JobError("see the job's own error"))
-            else:
-                self.set_result(RESULT)
-
-    def _mark_canceled(self) -> None:
-        with self._condition:
-            if self._state == FUTURE_RUNNING:
-                self._state = PENDING  # the standard future refuses to cancel what runs
-        super().cancel()
-        self.set_running_or_notify_cancel()
-
-    def _invoke_callbacks(self) -> None:
-        if self._done_callbacks:  # type: ignore[attr-defined]
-            _callbacks.put(super()._invoke_callbacks)  # type: ignore[misc]
+    def _on_decided(self, job: Job) -> None:
+        if job.status is JobStatus.CANCELED:
+            self._mark_canceled()
+        else:
+            self._mark_done(failed=job.has_error)
 
 
 NestedWait = Callable[[JobFuture, float | None], bool]

@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, as_completed
 from pathlib import Path
 from typing import Any
@@ -194,19 +195,131 @@ def test_as_completed_and_wait_work(executor: JobExecutor) -> None:
     assert (len(done.done), len(done.not_done)) == (5, 0)
 
 
-def test_a_job_can_be_awaited(executor: JobExecutor) -> None:
+def fail_with(error: BaseException) -> None:
+    raise error
+
+
+class EmptyError(Exception):
+    """One that counts as false."""
+
+    def __len__(self) -> int:
+        return 0
+
+
+async def awaited(future: JobFuture) -> Any:
+    return await asyncio.wait_for(future, 20)
+
+
+async def wrapped(future: JobFuture) -> Any:
+    return await asyncio.wait_for(asyncio.wrap_future(future), 20)
+
+
+async def gathered(future: JobFuture) -> Any:
+    (value,) = await asyncio.gather(awaited(future))
+    return value
+
+
+def by_asyncio(reader: Callable[[JobFuture], Coroutine[Any, Any, Any]]) -> Reader:
+    return lambda future: asyncio.run(reader(future))
+
+
+def as_completed_gives(future: JobFuture) -> Any:
+    return next(as_completed([future], timeout=20)).result()
+
+
+Reader = Callable[[JobFuture], Any]
+# Whoever knows a standard future only, and what we say of it ourselves.
+READERS: dict[str, Reader] = {
+    "result": lambda future: future.result(20),
+    "standard_result": lambda future: concurrent.futures.Future.result(future, 20),
+    "as_completed": as_completed_gives,
+    **{each.__name__: by_asyncio(each) for each in (awaited, wrapped, gathered)},
+}
+every_reader = pytest.mark.parametrize("read", READERS.values(), ids=READERS)
+
+
+@every_reader
+@pytest.mark.parametrize("method", ["fork", "thread"])
+def test_every_reader_gets_the_value(executor: JobExecutor, method: str, read: Reader) -> None:
+    future = run(executor, method, abs, -3)
+    assert read(future) == 3
+    assert read(future) == 3
+
+
+@every_reader
+@pytest.mark.parametrize("error", [ValueError("x"), SystemExit("x")], ids=repr)
+def test_every_reader_gets_the_jobs_error(
+    executor: JobExecutor, error: BaseException, read: Reader
+) -> None:
+    future = run(executor, "fork", fail_with, error)
+    assert future.wait(20)
+    for _ in range(2):
+        with pytest.raises(type(error)) as caught:
+            read(future)
+        assert caught.value.args == ("x",)
+        assert "in fail_with" in str(caught.value.__cause__)
+
+
+def test_an_error_that_counts_as_false_is_one_all_the_same(executor: JobExecutor) -> None:
+    future = run(executor, "fork", fail_with, EmptyError("x"))
+    with pytest.raises(EmptyError):
+        future.result(20)
+    assert isinstance(future.exception(), EmptyError)
+    with pytest.raises(EmptyError):
+        asyncio.run(awaited(future))
+
+
+@every_reader
+def test_every_reader_gets_a_value_that_can_not_cross_as_that_error(
+    executor: JobExecutor, read: Reader
+) -> None:
+    future = run(executor, "fork", threading.Lock)
+    with pytest.raises(UnpicklableError, match="the result can't be pickled"):
+        read(future)
+    assert isinstance(future.exception(), UnpicklableError)
+    assert isinstance(concurrent.futures.Future.exception(future), UnpicklableError)
+
+
+@every_reader
+def test_every_reader_is_told_of_an_expired_result(executor: JobExecutor, read: Reader) -> None:
+    future = run(executor, "thread", int)
+    assert read(future) == 0
+    future.purge()
+    with pytest.raises(JobResultExpired):
+        read(future)
+
+
+@every_reader
+def test_every_reader_is_told_of_a_cancelled_job(
+    executor: JobExecutor, held: Fifo, read: Reader
+) -> None:
+    future = run(executor, "fork", held.hear)
+    assert future.cancel()
+    with pytest.raises((CancelledError, asyncio.CancelledError)):
+        read(future)
+
+
+@pytest.mark.parametrize("wait", [awaited, wrapped])
+def test_what_ends_while_it_is_awaited_gives_its_value(
+    executor: JobExecutor, held: Fifo, wait: Callable[[JobFuture], Any]
+) -> None:
     async def main() -> Any:
-        return await run(executor, "fork", abs, -3)
+        waiting = asyncio.ensure_future(wait(run(executor, "fork", held.hear)))
+        await asyncio.sleep(0)
+        await asyncio.to_thread(held.say, "word")
+        return await waiting
 
-    assert asyncio.run(main()) == 3
+    assert asyncio.run(main()) == "word"
 
 
-def test_awaiting_raises_the_jobs_error(executor: JobExecutor) -> None:
-    async def main() -> Any:
-        return await run(executor, "fork", fail, "x")
-
-    with pytest.raises(ValueError, match="x"):
-        asyncio.run(main())
+def test_one_who_waits_for_the_first_error_is_told_of_it(executor: JobExecutor, held: Fifo) -> None:
+    running, failing = run(executor, "fork", held.hear), run(executor, "fork", fail, "x")
+    done, others = concurrent.futures.wait(
+        [running, failing], 20, return_when=concurrent.futures.FIRST_EXCEPTION
+    )
+    assert (done, others) == ({failing}, {running})
+    held.say()
+    assert running.wait(20)
 
 
 def test_giving_up_an_await_does_not_end_the_job(executor: JobExecutor, held: Fifo) -> None:
@@ -220,25 +333,6 @@ def test_giving_up_an_await_does_not_end_the_job(executor: JobExecutor, held: Fi
     assert future.status is JobStatus.RUNNING
     held.say("on")
     assert future.result(20) == "on"
-
-
-async def awaited(future: JobFuture) -> Any:
-    return await asyncio.wait_for(future, 20)
-
-
-def test_awaiting_a_value_that_can_not_cross_raises_that(executor: JobExecutor) -> None:
-    future = run(executor, "fork", threading.Lock)
-    with pytest.raises(UnpicklableError, match="the result can't be pickled"):
-        asyncio.run(awaited(future))
-    assert isinstance(future.exception(), UnpicklableError)
-
-
-def test_awaiting_an_expired_job_raises_that(executor: JobExecutor) -> None:
-    future = run(executor, "thread", int)
-    future.result(20)
-    future.purge()
-    with pytest.raises(JobResultExpired):
-        asyncio.run(awaited(future))
 
 
 def test_the_futures_words_are_few(executor: JobExecutor) -> None:
