@@ -152,7 +152,7 @@ lock: $(LOCK_VENV)/bin/python  ## write the versions that we develop with anew, 
 	@$(LOCK_VENV)/bin/python $(PIP) install -qq --upgrade uv
 	@$(foreach name,$(LOCKED),echo "$(LOCKS)/$(name).txt" && $(COMPILE) --universal --python-version 3.11 \
 	  $(addprefix --extra ,$(EXTRAS_$(name))) pyproject.toml $(LOCKS)/build.in \
-	  $(wildcard $(LOCKS)/$(name).in) -o $(LOCKS)/$(name).txt &&) true
+	  $(wildcard $(LOCKS)/$(name).in) -c $(LOCKS)/prefer.in -o $(LOCKS)/$(name).txt &&) true
 	@$(foreach name,$(PEERS),echo "$(LOCKS)/$(name).txt" && $(COMPILE) --universal --python-version 3.11 \
 	  $(LOCKS)/$(name).in -o $(LOCKS)/$(name).txt &&) true
 	@echo "$(LOCKS)/oldest.txt" && $(COMPILE) --resolution lowest-direct --python-version 3.11 --python-platform linux \
