@@ -20,8 +20,13 @@ def pytest_configure() -> None:
 
 # What they load into the process of the tests ends forking there, or leaves threads behind.
 LAST = ("tests/backends/test_dask_", "tests/backends/test_ray_", "tests/serving/")
+# One that takes minutes is begun first, so that nobody waits for it at the end.
+FIRST = ("tests/browser/",)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those come last."""
-    items.sort(key=lambda item: item.nodeid.startswith(LAST))
+    """Order the tests, and keep those of a file together in one process."""
+    items.sort(key=lambda item: (not item.nodeid.startswith(FIRST), item.nodeid.startswith(LAST)))
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
