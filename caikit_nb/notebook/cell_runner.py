@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from IPython import version_info
 from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 from traitlets import TraitError
 
@@ -81,6 +82,8 @@ def _know_sources(shell: InteractiveShell, seen: Any) -> None:
         lines, names, shell.execution_count, colors = seen
         with contextlib.suppress(TraitError):
             shell.colors = colors
+            if version_info < (9,):  # from then on the shell tells its tracebacks itself
+                shell.InteractiveTB.set_colors(colors)
         linecache.cache.update(lines)
         getattr(shell.compile, "_filename_map", {}).update(names)
 

@@ -180,10 +180,10 @@ def test_the_card_of_a_failed_job_shows_reason_and_traceback(kernel: Kernel, met
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_traceback_shows_lines_of_other_cells(kernel: Kernel, method: str) -> None:
-    kernel.do("def defined_elsewhere(x):\n    y = x - x\n    return 1 / y  # the fatal line")
+    kernel.do("def defined_elsewhere(x):\n    y = x - x\n    return 1 / y")
     kernel.do(f"%%caikit_job calling -m {method} --wait\ndefined_elsewhere(3)")
     shown = ANSI.sub("", kernel.run("calling.result()").traceback)
-    assert "return 1 / y  # the fatal line" in shown
+    assert "return 1 / y" in shown
     assert re.search(r"Cell In\[\d+\], line 3, in defined_elsewhere", shown)
 
 
