@@ -10,6 +10,7 @@ from itertools import chain
 from types import FunctionType, MemberDescriptorType, MethodType
 from typing import Any
 
+from caikit_nb.execution.annotations import annotations_of
 from caikit_nb.execution.global_names import global_names
 from caikit_nb.execution.pickler import Pickler
 from caikit_nb.execution.short_repr import short_repr
@@ -112,7 +113,7 @@ def _function_parts(part: Part) -> Iterator[Part]:
         user = f" of {part.expression}(){part.user}"
         yield Part("the default of the parameter", name, value, user)
     yield from _attribute_parts(part, vars(function))
-    yield part.attribute("__annotations__", function.__annotations__)
+    yield part.attribute("__annotations__", annotations_of(function))
 
 
 def _method_parts(part: Part) -> Iterator[Part]:

@@ -13,10 +13,17 @@ import io
 import pickle
 from collections.abc import Callable
 from types import CodeType, FunctionType
-from typing import Any
+from typing import Any, ForwardRef
 from weakref import WeakSet
 
 import cloudpickle
+
+from caikit_nb.execution.annotations import (
+    ARE_DEFERRED,
+    annotations_of,
+    reduce_reference,
+    with_text,
+)
 
 # The classes that have gone from here by value, or have come so. Where one of them comes back,
 # cloudpickle finds it again.
@@ -36,9 +43,12 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 
     def reducer_override(self, obj: Any) -> Any:
         """How an object is pickled; NotImplemented for as pickle itself does it."""
-        if type(obj) is CodeType:
+        kind = type(obj)
+        if kind is CodeType:
             return self._reduce_code(obj)
-        reduced = _reduce(self, obj)
+        if kind is ForwardRef and ARE_DEFERRED:
+            return reduce_reference(obj)
+        reduced = self._reduce(obj)
         if reduced is NotImplemented:
             return NotImplemented
         if isinstance(obj, FunctionType):
@@ -54,7 +64,21 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     def reduce_class(self, kind: type, reduced: tuple[Any, ...]) -> tuple[Any, ...]:
         """How a class goes by value, given how cloudpickle would do it."""
         by_value.add(kind)
-        return reduced
+        annotations = annotations_of(kind) if ARE_DEFERRED else None
+        if not annotations:
+            return reduced
+        # cloudpickle drops those that nobody has asked for yet.
+        make, arguments, state, elements, items, set_state = reduced
+        return make, arguments, (set_state, state, annotations), elements, items, _set_class_state
+
+    def _reduce(self, obj: Any) -> Any:
+        try:
+            return _reduce(self, obj)
+        except Exception:
+            copy = with_text(obj) if isinstance(obj, FunctionType) else None
+            if copy is None:
+                raise
+        return _reduce(self, copy)
 
     def _reduce_code(self, code: CodeType) -> tuple[Any, ...]:
         reduced = _reduce(self, code)
@@ -79,6 +103,14 @@ def dumps(
     file = io.BytesIO()
     Pickler(file, protocol=5, buffer_callback=buffer_callback).dump(value)
     return file.getvalue()
+
+
+def _set_class_state(
+    kind: type, told: tuple[Callable[[type, object], object], object, dict[str, Any]]
+) -> None:
+    set_state, state, annotations = told
+    set_state(kind, state)
+    kind.__annotations__ = annotations
 
 
 def _make_code(

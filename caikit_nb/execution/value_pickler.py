@@ -43,8 +43,7 @@ class ValuePickler(Pickler):
 
     def reduce_class(self, kind: type, reduced: tuple[Any, ...]) -> tuple[Any, ...]:
         """See `Pickler.reduce_class`."""
-        super().reduce_class(kind, reduced)
-        make, arguments, state, elements, items, set_state = reduced
+        make, arguments, state, elements, items, set_state = super().reduce_class(kind, reduced)
         return make, arguments, (set_state, state), elements, items, _set_class_state
 
 

@@ -93,7 +93,7 @@ class CommandRun:
         arguments = list(self._arguments(job))
         try:
             process = subprocess.Popen(
-                arguments, stdout=subprocess.PIPE, text=True, errors="replace"
+                arguments, stdout=subprocess.PIPE, encoding="utf-8", errors="replace"
             )
         except OSError as error:
             raise RunFailure(f"{arguments[0]} can't be run: {error.strerror}") from None

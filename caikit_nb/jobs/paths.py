@@ -57,7 +57,7 @@ def sessions_directory_of(process: psutil.Process) -> Path:
 def owner_of(session: Path) -> int | None:
     """The number of the living process whose session it is; None if there is none."""
     try:
-        pid = json.loads((session / MARKER_FILE).read_text())["pid"]
+        pid = json.loads((session / MARKER_FILE).read_text("utf-8"))["pid"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return pid if isinstance(pid, int) and not _is_dead(session) else None
@@ -116,7 +116,7 @@ def remove_dead_sessions(parent: Path) -> list[Path]:
 
 def _end_processes(path: Path) -> None:
     with contextlib.suppress(OSError, ValueError, KeyError):
-        owner = json.loads((path / MARKER_FILE).read_text())
+        owner = json.loads((path / MARKER_FILE).read_text("utf-8"))
         # Another process of that number would give the same marks to jobs of its own.
         if owner["boot"] == _boot() and not _is_used(owner["pid"]):
             kill_marked_of(owner["pid"])
@@ -132,7 +132,7 @@ def _is_used(pid: int) -> bool:
 
 def _is_dead(path: Path) -> bool:
     try:
-        owner = json.loads((path / MARKER_FILE).read_text())
+        owner = json.loads((path / MARKER_FILE).read_text("utf-8"))
         # Other machines and containers may share the directory; we can't see their processes.
         if owner["host"] != _host():
             return False
@@ -174,7 +174,7 @@ def _host() -> str:
 
 def _boot() -> str:
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     except OSError:
         return ""
 

@@ -20,7 +20,8 @@ from caikit_nb.notebook.straight_line import compile_statements, names_read_firs
 
 # A fresh interpreter has its own ones.
 _OWN_NAMES = frozenset(
-    {"In", "Out", "_ih", "_oh", "_dh", "get_ipython", "exit", "quit", "open", "__annotations__"}
+    {"In", "Out", "_ih", "_oh", "_dh", "get_ipython", "exit", "quit", "open"}
+    | {"__annotations__", "__annotate__", "__conditional_annotations__"}
     | {"__name__", "__doc__", "__package__", "__loader__", "__spec__", "__file__"}
     | {"__builtin__", "__builtins__"}
 )

@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from caikit_nb.errors import InvalidRequestError, ModelRefusedError, PredictionError
+from caikit_nb.execution.annotations import signature_of
 
 Tensors = Mapping[str, Any]
 """NumPy arrays by name; text is an array of objects, each bytes."""
@@ -167,7 +168,7 @@ def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
     """Those that can be given by name; one that takes any if they can't be told."""
     any_name = inspect.Parameter("tensors", inspect.Parameter.VAR_KEYWORD)
     try:
-        found = list(inspect.signature(function).parameters.values())
+        found = list(signature_of(function).parameters.values())
     except (TypeError, ValueError):
         return [any_name]
     positional = [p.name for p in found if p.kind is inspect.Parameter.POSITIONAL_ONLY]

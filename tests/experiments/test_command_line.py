@@ -177,6 +177,21 @@ def test_a_shell_takes_part(cli):
     assert job["results"] == {"said": f"--lr 1 --kind a b {job['id']}"}
 
 
+def test_results_are_read_as_utf_8_in_any_locale(cli, sqlite_url):
+    cli("add", "e")
+    cli("push", "e")
+    code = "from caikit_nb.program import main; main()"
+    tell = r"""printf '%%s\n{"place": "Z\303\274rich"}\n' '--- RESULTS ---'"""
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    ascii_only["PYTHONIOENCODING"] = "utf-8"  # what the worker prints itself
+    subprocess.run(
+        [sys.executable, "-c", code, "experiments", "run", "e", "sh", "-c", tell],
+        env=environment(sqlite_url) | ascii_only,
+        check=True,
+    )
+    assert jobs(cli)[0]["results"] == {"place": "Zürich"}
+
+
 def test_a_worker_that_is_told_to_end_gives_its_job_back(cli, sqlite_url, tmp_path):
     cli("add", "e")
     cli("push", "e", "-p", "x=1")

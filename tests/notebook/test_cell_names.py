@@ -224,6 +224,16 @@ def test_what_a_cell_stores_is_told_whether_or_not_it_was_there() -> None:
     assert writes == {"x1", "os", "f1", "y1", "C1", "i1", "j1", "m1"}
 
 
+def test_where_annotations_are_kept_is_no_name_of_the_users(shell: InteractiveShell) -> None:
+    """Python's own names for them differ by version, and lie in the namespace."""
+    source = "x: int = 1\nif x:\n    y: str\ndef f(): return x"
+    namespace: dict[str, Any] = {"int": int, "str": str}
+    exec(compile(source, "In [1]", "exec", dont_inherit=True), namespace)
+    names = find_names(source + "\n__annotations__", None, namespace)
+    assert names.writes == {"x", "f"}
+    assert names.reads == {"int", "str"}
+
+
 @pytest.mark.parametrize(
     ("source", "expected"),
     [("%%capture out\n1", "out"), ("%%bash --out o1 --err e1\nls", "e1 o1"), ("x = !ls", "x")],

@@ -1,5 +1,7 @@
 """What a job sees of the namespace, and what crosses between the two."""
 
+import sys
+
 import pytest
 
 from tests.notebook.gate import Gate
@@ -163,6 +165,39 @@ def test_a_function_defined_in_the_job_comes_back_usable(kernel: Kernel, method:
         f"def doubled_{method}(x):\n    return x * factor"
     )
     assert kernel.value(f"doubled_{method}(4)") == 8
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_annotated_code_crosses(kernel: Kernel, method: str) -> None:
+    kernel.do(
+        "import dataclasses\n@dataclasses.dataclass\nclass Node:\n    value: int\n"
+        "    next: 'Node | None' = None\nnode: Node = Node(1, Node(2))"
+    )
+    kernel.do(
+        f"%%caikit_job annotated -m {method} --wait\ntotal: int = node.value + node.next.value\n"
+        "def show(node: Node) -> int: return node.value\n"
+        "if total:\n    shown: str = f'{show(node)} of {total}'\n[shown, node]"
+    )
+    assert kernel.value("[annotated.result()[0], annotated.result()[1] == node]") == [
+        "1 of 3", True,
+    ]  # fmt: skip
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="before 3.14 such definitions are refused")
+@pytest.mark.parametrize("method", METHODS)
+def test_annotations_may_name_what_is_not_there(kernel: Kernel, method: str) -> None:
+    kernel.do(
+        "import dataclasses\n@dataclasses.dataclass\nclass Node:\n    value: int\n"
+        "    next: Node | None = None\n"
+        "def total(node: Node, more: frames.Frame = 0) -> Later:\n"
+        "    return node.value + node.next.value + more\nnode = Node(1, Node(2))"
+    )
+    kernel.do(
+        f"%%caikit_job unknown -m {method} -o kept --wait\n"
+        "def again(x: Later) -> Later: return total(x, 3)\nkept = again\n[again(node), node]"
+    )
+    assert kernel.value("[unknown.result()[0], unknown.result()[1] == node]") == [6, True]
+    assert kernel.value("kept(node)") == 6
 
 
 @pytest.mark.parametrize("method", PROCESSES)
