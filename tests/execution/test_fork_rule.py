@@ -58,6 +58,7 @@ def refusal() -> str:
     return "" if found is None else found.reason
 
 
+@pytest.mark.own_process
 def test_a_quiet_process_may_fork() -> None:
     done = threading.Event()
     watcher.call_soon(done.set)

@@ -15,6 +15,8 @@ from caikit_nb.jobs.job_future import JobFuture
 from tests.execution.test_process_endings import zombies
 from tests.waiting import until
 
+pytestmark = pytest.mark.own_process
+
 FEW = 20
 BATCH = 10
 LONGEST_S = 60
