@@ -5,6 +5,10 @@ import signal
 import pytest
 from hypothesis import settings
 
+from tests.own_process import pytest_pyfunc_call
+
+__all__ = ["pytest_pyfunc_call"]  # a hook
+
 # How long an example takes says how busy the machine is; each test has its own timeout.
 settings.register_profile("caikit_nb", deadline=None)
 settings.load_profile("caikit_nb")

@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 # A look at a worker is soon repeated; a piece of a value may take its time on a slow line.
 _LOOK_S, _ANSWER_S = 5.0, 60.0
+_HELLO, _SAY_AGAIN_S = {"hello": "kernel"}, 0.02
 _PYTHON = tuple(sys.version_info[:2])
 
 
@@ -42,7 +43,7 @@ class DaskLine(Line):
         self._topic = f"caikit_nb-{uuid.uuid4().hex}"
         self._futures: dict[str, Future] = {}
         self._listener: Any = None
-        self._is_turning = False
+        self._turn: asyncio.Task[None] | None = None
         self._scheduler = str(client.scheduler.address)
 
     @property
@@ -78,10 +79,14 @@ class DaskLine(Line):
         It is none that has work on the cluster: Dask still sends events to one that has just
         connected anew, which may fail of them for good.
         """
+        if self._turn is None:
+            if self._listener is not None and self._listener.status == "running":
+                return
+            self._turn = self.loop.create_task(self._turn_to_another())
+        await asyncio.shield(self._turn)
+
+    async def _turn_to_another(self) -> None:
         before = self._listener
-        if self._is_turning or (before is not None and before.status == "running"):
-            return
-        self._is_turning = True
         self._listener = listener = Client(
             self._scheduler,
             security=self._client.security,
@@ -91,13 +96,34 @@ class DaskLine(Line):
         )
         try:
             await listener
-            listener.subscribe_topic(self._topic, self._on_event)
+            await self._hear(listener)
         except Exception as error:  # noqa: BLE001 - without it all is heard, only later
             logger.debug("no events of %s: %s", self._scheduler, error)
             await _closed(listener)
         finally:
-            self._is_turning = False
             await _closed(before)
+            self._turn = None
+
+    async def _hear(self, listener: Client) -> None:
+        """Listen to the workers, and return once the scheduler has taken that note.
+
+        It takes it by another connection than the one of the tasks: what a worker says before is
+        told to nobody. So something is said until it is heard.
+        """
+        heard = asyncio.Event()
+
+        def on_event(event: tuple[float, dict[str, Any]]) -> None:
+            if event[1] == _HELLO:
+                heard.set()
+            else:
+                self._on_event(event)
+
+        listener.subscribe_topic(self._topic, on_event)
+        async with asyncio.timeout(_LOOK_S):
+            while not heard.is_set():
+                await listener.log_event(self._topic, _HELLO)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(heard.wait(), _SAY_AGAIN_S)
 
     async def close(self) -> None:
         """End all that runs, and listen no more."""

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +15,7 @@ from types import TracebackType
 from distributed import Client
 
 from tests.backends.two_hosts import Host
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 60.0
@@ -112,10 +112,11 @@ class Cluster:
             )
 
     def _wait_for_file(self, path: Path) -> None:
-        give_up = time.monotonic() + START_S
-        while not (path.exists() and path.read_text().endswith("}")):
+        def is_written() -> bool:
             assert self.scheduler.poll() is None, (self.home / "scheduler-0.log").read_text()
-            assert time.monotonic() < give_up, "the scheduler did not start"
+            return path.exists() and path.read_text().endswith("}")
+
+        until(is_written, "the scheduler to start", START_S)
 
 
 def _address(host: Host | None) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.backends.two_hosts import Host
-from tests.backends.waiting import until
+from tests.waiting import until
 
 START_S = 30.0
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "sinfo")

@@ -23,7 +23,7 @@ from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.options import JobOptions
 from caikit_nb.jobs.states import JobStatus
 from tests.backends.dask_cluster import ROOT, Cluster, cluster
-from tests.backends.waiting import WAIT_S, until
+from tests.waiting import WAIT_S, until
 
 
 @pytest.fixture

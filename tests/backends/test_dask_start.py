@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from distributed import Client, LocalCluster, Security
 
-from caikit_nb.backends import dask_checks, dask_line
+from caikit_nb.backends import dask_checks, dask_line, line
 from caikit_nb.backends.backend_types import backend_class
 from caikit_nb.backends.dask_backend import DaskBackend
 from caikit_nb.errors import BackendError
@@ -55,6 +55,14 @@ def test_a_client_is_used_and_left_open(workers: Cluster) -> None:
     with Client(workers.address, set_as_default=False) as client:
         assert runs(DaskBackend({"client": client}))
         assert client.submit(len, "abc").result(WAIT_S) == 3
+
+
+def test_the_first_job_of_a_connection_is_heard_and_not_only_looked_for(
+    workers: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line, "_BEAT_S", 2 * WAIT_S)  # nobody looks
+    for _ in range(5):
+        assert runs(DaskBackend({"address": workers.address}))
 
 
 def test_the_programs_current_client_is_used(workers: Cluster) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from tests.backends.dask_cluster import ROOT, Cluster
 from tests.backends.two_hosts import Cable, Host, two_hosts
-from tests.backends.waiting import until
+from tests.waiting import until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 

@@ -25,7 +25,7 @@ from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.options import JobOptions
 from caikit_nb.jobs.states import JobStatus
 from tests.backends.ray_cluster import ROOT, ray_cluster
-from tests.backends.waiting import WAIT_S, until
+from tests.waiting import WAIT_S, until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 

@@ -15,7 +15,7 @@ from caikit_nb.backends.ray_backend import RayBackend
 from caikit_nb.errors import BackendError
 from caikit_nb.jobs.executor import JobExecutor
 from tests.backends.ray_cluster import ray_cluster
-from tests.backends.waiting import WAIT_S
+from tests.waiting import WAIT_S
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 

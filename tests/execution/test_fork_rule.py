@@ -19,7 +19,7 @@ from caikit_nb.execution.destroyable_thread import DestroyableThread
 from caikit_nb.execution.fork_rule import Refusal, why_not_fork
 from caikit_nb.execution.serial_thread import SerialThread
 from caikit_nb.execution.watcher import watcher
-from tests.fifo import spin_until
+from tests.waiting import until
 
 BOOSTING = """
 import numpy
@@ -58,6 +58,7 @@ def refusal() -> str:
     return "" if found is None else found.reason
 
 
+@pytest.mark.own_process
 def test_a_quiet_process_may_fork() -> None:
     done = threading.Event()
     watcher.call_soon(done.set)
@@ -171,7 +172,7 @@ def test_a_busy_machine_is_told_from_a_child_that_hangs(
     pid = process.pid or 0
     handle = os.pidfd_open(pid)
     if seen is None:
-        assert spin_until(lambda: state_of_main_thread(pid) == "S", 60)
+        until(lambda: state_of_main_thread(pid) == "S")
     try:
         assert fork_rule._ends(handle, pid) is seen
     finally:

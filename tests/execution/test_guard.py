@@ -17,7 +17,8 @@ import pytest
 from caikit_nb.execution import guard
 from caikit_nb.execution.guardian import _SHORTEST_LIFE_S, Guardian, guardian
 from caikit_nb.execution.watcher import watcher
-from tests.fifo import Fifo, is_gone_within, spin_until
+from tests.fifo import Fifo
+from tests.waiting import is_gone_within, until
 
 SLEEPER = [sys.executable, "-S", "-c", "import signal; signal.pause()"]
 
@@ -207,11 +208,11 @@ def test_a_killed_guard_is_replaced_at_once_also_without_a_job(
     first = read_number(kernel)
     # By the clock that the kernel goes by, and it is as old as that at least.
     known_since = time.monotonic()
-    assert spin_until(lambda: time.monotonic() - known_since > _SHORTEST_LIFE_S)
+    until(lambda: time.monotonic() - known_since > _SHORTEST_LIFE_S)
     os.kill(first, signal.SIGKILL)
     assert is_gone_within(first)
     children = psutil.Process(kernel.pid).children
-    assert spin_until(lambda: [child.pid for child in children()] not in ([], [first]), 60)
+    until(lambda: [child.pid for child in children()] not in ([], [first]))
     kernel.communicate("\n", timeout=60)
 
 
@@ -253,7 +254,7 @@ def let_the_watcher_pass() -> None:
 def test_a_guard_does_not_obey_a_terminal() -> None:
     guardian.ensure_running()
     status = Path(f"/proc/{guardian.pid}/status")
-    assert spin_until(lambda: int(_field(status, "SigIgn"), 16) >> signal.SIGTERM - 1 & 1)
+    until(lambda: int(_field(status, "SigIgn"), 16) >> signal.SIGTERM - 1 & 1)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         os.kill(guardian.pid or 0, number)
     assert not is_gone_within(guardian.pid or 0, 0.1)

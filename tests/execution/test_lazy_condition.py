@@ -6,7 +6,7 @@ import sys
 import threading
 
 from caikit_nb.execution.lazy_condition import LazyCondition
-from tests.fifo import spin_until
+from tests.waiting import until
 
 
 def test_everybody_who_waits_is_woken() -> None:
@@ -57,7 +57,7 @@ def test_its_lock_shuts_others_out_and_lets_its_holder_in_again() -> None:
         assert not entered.wait(0.02)
         assert condition.acquire(blocking=False)
         condition.release()
-    assert spin_until(entered.is_set)
+    until(entered.is_set)
     other.join(30)
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.execution.test_destroyable_process import every_method
-from tests.fifo import Fifo, is_gone_within, spin_until
+from tests.fifo import Fifo
+from tests.waiting import is_gone_within, until
 
 # The child says who it is, and then holds still for as long as nobody ends it.
 PARENT = """
@@ -144,4 +145,4 @@ def test_a_parent_that_dies_while_its_process_is_made_leaves_nothing(
     for delay_ms in (0, 0, 1, 2, 4, 8):
         process = subprocess.Popen([*arguments, str(delay_ms / 1000)], env=environment)
         assert process.wait(60) == -signal.SIGKILL
-    assert spin_until(lambda: not living_with(word), 30), living_with(word)
+    until(lambda: not living_with(word), "its processes to end")

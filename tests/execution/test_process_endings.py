@@ -17,7 +17,8 @@ from caikit_nb.execution.destroyable_process import DestroyableProcess
 from caikit_nb.execution.limits import Grace
 from caikit_nb.execution.outcome import Died, Outcome, Raised, Returned
 from caikit_nb.execution.process_reader import Silent
-from tests.fifo import Fifo, is_gone_within
+from tests.fifo import Fifo
+from tests.waiting import is_gone_within
 
 METHODS = ["fork", "spawn", "forkserver"]
 SLEEPER = [sys.executable, "-S", "-c", "import signal; signal.pause()"]

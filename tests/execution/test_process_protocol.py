@@ -16,7 +16,8 @@ import pytest
 
 from caikit_nb.execution.destroyable_process import DestroyableProcess
 from tests.execution.test_destroyable_process import ended, every_method, fail, states, wait_for
-from tests.fifo import Fifo, spin_until
+from tests.fifo import Fifo
+from tests.waiting import until
 
 
 def running(method: str, directory: Path, **options: Any) -> tuple[Any, Fifo]:
@@ -95,7 +96,7 @@ def test_a_sentinel_is_given_back_with_its_process(method: str, tmp_path: Path) 
     process.join(60)
     del process
     gc.collect()
-    assert spin_until(lambda: fds() == before)
+    until(lambda: fds() == before)
 
 
 @every_method

@@ -11,7 +11,7 @@ import pytest
 
 from caikit_nb.execution.serial_thread import SerialThread
 from caikit_nb.execution.watcher import Stillness, Watcher
-from tests.fifo import spin_until
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def test_an_interrupted_wish_for_stillness_is_taken_back() -> None:
     def work() -> None:
         with stillness.working():
             working.set()
-            spin_until(lambda: stillness._wanted)
+            until(lambda: stillness._wanted)
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
             release.wait(10)
 

@@ -32,7 +32,7 @@ from caikit_nb.experiments.errors import (
     ResourceMissingError,
 )
 from caikit_nb.experiments.pbt import Perturb, Truncate
-from tests.experiments.test_no_job_twice import wait_until
+from tests.waiting import until
 
 BAD_NAMES = ["", " ", ".", "..", "a/b", "a\\b", "/", "x" * 10_000, "a\nb", "\x00", None, 3]
 
@@ -446,7 +446,7 @@ def test_a_job_that_is_dropped_goes_back_to_the_queue(sqlite_url, open_db):
     experiment = db.add_experiment(ManualSearch("dropped"))
     experiment.add_job({"x": 1})
     experiment.next_job()
-    wait_until(lambda: experiment.counts() == {"QUEUED": 1})
+    until(lambda: experiment.counts() == {"QUEUED": 1})
 
 
 def test_waiting_for_a_job_ends_when_one_comes_back(sqlite_url, open_db):

@@ -14,6 +14,7 @@ import pytest
 from caikit_nb.experiments import ExperimentDB, ManualSearch, RandomSearch
 from caikit_nb.experiments.distributions import Uniform
 from caikit_nb.experiments.errors import NoJobError, UnsafeUpdateError
+from tests.waiting import until
 
 WORKERS = 16
 LEASE_S = 2.0
@@ -141,18 +142,12 @@ def run_and_die(url: str, **options: object) -> None:
     process.join()
 
 
-def wait_until(condition: Callable[[], bool], timeout: float = 20.0) -> None:
-    give_up = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < give_up, "it did not come true"
-
-
 def test_the_job_of_a_dead_worker_is_queued_again_with_the_reason(url: str) -> None:
     experiment = ExperimentDB(url, lease_s=0.5).add_experiment(ManualSearch(NAME))
     job_id = experiment.add_job({"x": 1}).job_id
     run_and_die(url, lease_s=0.5)
     assert experiment.get_job(job_id).status in ("RUNNING", "QUEUED")
-    wait_until(lambda: experiment.get_job(job_id).status == "QUEUED")
+    until(lambda: experiment.get_job(job_id).status == "QUEUED")
     job = experiment.get_job(job_id)
     assert "no sign of life; delivery 1 of 3" in job.reason
     with experiment.next_job() as again:
@@ -165,21 +160,22 @@ def test_a_job_that_kills_its_workers_is_crashed_at_last(url: str) -> None:
     experiment = ExperimentDB(url, **options).add_experiment(ManualSearch(NAME))
     job_id = experiment.add_job({"x": 1}).job_id
     run_and_die(url, **options)
-    wait_until(lambda: experiment.get_job(job_id).status == "QUEUED")
+    until(lambda: experiment.get_job(job_id).status == "QUEUED")
     run_and_die(url, **options)
-    wait_until(lambda: experiment.get_job(job_id).status == "CRASHED")
+    until(lambda: experiment.get_job(job_id).status == "CRASHED")
     job = experiment.get_job(job_id)
     assert "delivery 2 of 2" in job.reason
     assert job.ended_at is not None
 
 
 def test_a_living_worker_keeps_its_job_past_the_lease(url: str) -> None:
-    db = ExperimentDB(url, lease_s=0.4)
+    lease_s = 1.0
+    db = ExperimentDB(url, lease_s=lease_s)
     experiment = db.add_experiment(ManualSearch(NAME))
     experiment.add_job({"x": 1})
     with experiment.next_job() as job:
-        until = time.monotonic() + 1.5
-        wait_until(lambda: time.monotonic() > until)
+        is_over_at = time.monotonic() + lease_s
+        until(lambda: time.monotonic() > is_over_at + lease_s / 10)
         assert experiment.get_job(job.job_id).status == "RUNNING"
         assert experiment.counts() == {"RUNNING": 1}
     assert experiment.get_job(job.job_id).status == "DONE"
@@ -192,7 +188,7 @@ def test_who_lost_its_lease_can_not_overwrite_the_next_worker(url: str) -> None:
     experiment.add_job({"x": 1})
     late = experiment.next_job()
     db._heartbeat.close()  # as if this process stood still
-    wait_until(lambda: experiment.get_job(late.job_id).status == "QUEUED")
+    until(lambda: experiment.get_job(late.job_id).status == "QUEUED")
     with experiment.next_job() as job:
         job.results["by"] = "the second"
     late.status, late.results["by"] = "DONE", "the first"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ class Gate:
     def _spin(self) -> None:
         # Not an Event: an exception raised inside its wait may leave its lock held.
         while not self._is_open:
-            os.sched_yield()
+            time.sleep(0.001)
 
 
 def hold(held: Fifo) -> str:

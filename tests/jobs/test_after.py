@@ -11,7 +11,7 @@ from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.options import JobOptions
 from caikit_nb.jobs.states import JobStatus
-from tests.fifo import spin_until
+from tests.waiting import until
 
 
 def submit(executor: JobExecutor, function: Any, *after: JobFuture, **more: Any) -> JobFuture:
@@ -132,7 +132,7 @@ def test_while_memory_is_short_the_queue_waits_and_says_so(executor: JobExecutor
 def test_one_job_runs_however_short_memory_is(executor: JobExecutor) -> None:
     executor._policy.min_free_memory = "1000TB"
     futures = [submit(executor, int) for _ in range(3)]
-    assert spin_until(lambda: all(future.done() for future in futures), 20)
+    until(lambda: all(future.done() for future in futures))
 
 
 @pytest.mark.parametrize("wrong", ["first", 3, [None]])

@@ -18,7 +18,8 @@ from caikit_nb.jobs.executor import JobExecutor, JobOptions
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.states import JobStatus
 from tests.execution.test_destroyable_process import kill_myself
-from tests.fifo import Fifo, is_gone_within
+from tests.fifo import Fifo
+from tests.waiting import is_gone_within
 
 every_method = pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 LONGEST_S = 60

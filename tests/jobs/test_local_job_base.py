@@ -17,8 +17,9 @@ from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.job_base import JobBase
 from caikit_nb.jobs.local_job_base import LocalJobBase
 from caikit_nb.jobs.states import JobStatus
-from tests.fifo import Fifo, spin_until
+from tests.fifo import Fifo
 from tests.jobs.local_futures import METHODS, Calls, Gate, hold, make, raise_yikes
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -156,7 +157,7 @@ def test_what_runs_is_never_purged(held: Fifo) -> None:
     base._purge_old_futures()
     assert base.get_local_future(future.id) is future
     held.say()
-    assert spin_until(lambda: not found(base, future.id), 30)
+    until(lambda: not found(base, future.id))
 
 
 @every_method
@@ -164,7 +165,7 @@ def test_a_timer_purges_without_any_call(method: str) -> None:
     """D10: "0s" means as soon as it has ended (J17)."""
     base = LocalJobBase({"retention_duration": "0s"}, "default")
     future = start(base, int, method=method)
-    assert spin_until(lambda: base.registry.all() == [], 60)
+    until(lambda: base.registry.all() == [])
     assert future.status is JobStatus.COMPLETED
 
 
@@ -308,7 +309,7 @@ def test_purging_while_others_submit(quick_switches: None) -> None:
         stop.set()
         purger.join()
     assert errors == []
-    assert spin_until(lambda: base.registry.all() == [], 30)
+    until(lambda: base.registry.all() == [])
 
 
 def test_the_executor_is_one_of_them(executor: JobExecutor) -> None:

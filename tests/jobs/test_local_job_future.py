@@ -22,7 +22,7 @@ from caikit_nb.jobs.job_base import JobBase, JobFutureBase, JobInfo, JobStatus
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.job_ids import hash_name, reveal_name
 from caikit_nb.jobs.local_job_base import LocalJobBase
-from tests.fifo import Fifo, spin_until
+from tests.fifo import Fifo
 from tests.jobs.local_futures import (
     METHODS,
     Calls,
@@ -35,6 +35,7 @@ from tests.jobs.local_futures import (
     print_and_return,
     raise_yikes,
 )
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -328,4 +329,4 @@ def test_its_inputs_are_not_kept(method: str) -> None:
     del given
     assert future.result(60) == 3
     assert future.wait(30)
-    assert spin_until(lambda: gc.collect() is not None and reference() is None, 10)
+    until(lambda: gc.collect() is not None and reference() is None)

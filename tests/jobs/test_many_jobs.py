@@ -127,6 +127,7 @@ def grown(executor: JobExecutor, count: int, method: str, purged: bool) -> tuple
         tracemalloc.stop()
 
 
+@pytest.mark.own_process
 @pytest.mark.parametrize("method", ["thread", "fork"])
 @pytest.mark.parametrize(
     ("purged", "most_bytes", "most_objects"),

@@ -16,6 +16,8 @@ from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.options import JobOptions
 from caikit_nb.jobs.states import JobStatus
 
+pytestmark = pytest.mark.own_process
+
 ROUNDS = [("thread", 1000), ("fork", 150)]
 
 

@@ -14,7 +14,7 @@ from caikit_nb.errors import ReplayError
 from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.options import JobOptions
-from tests.fifo import spin_until
+from tests.waiting import until
 
 METHODS = ["fork", "spawn", "forkserver"]
 every_method = pytest.mark.parametrize("method", METHODS)
@@ -98,8 +98,8 @@ def test_a_job_in_a_thread_keeps_none(executor: JobExecutor) -> None:
 
 def test_they_go_with_the_retention(executor: JobExecutor) -> None:
     first = submit(executor, "fork", len, bytes(100_000), retain="0s")
-    assert spin_until(lambda: first._job.expired is not None)
-    assert spin_until(lambda: not list(first._job.directory.glob("inputs*")))
+    until(lambda: first._job.expired is not None)
+    until(lambda: not list(first._job.directory.glob("inputs*")))
     with pytest.raises(ReplayError, match="it was kept for 0 s"):
         first.replay()
 

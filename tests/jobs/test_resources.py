@@ -13,7 +13,9 @@ from caikit_nb.execution.memory import private_bytes
 from caikit_nb.jobs.executor import JobExecutor, JobOptions
 from caikit_nb.jobs.job_future import JobFuture
 from tests.execution.test_process_endings import zombies
-from tests.fifo import spin_until
+from tests.waiting import until
+
+pytestmark = pytest.mark.own_process
 
 FEW = 20
 BATCH = 10
@@ -87,9 +89,9 @@ def test_many_jobs_leave_no_more_than_twenty(executor: JobExecutor, way: Way, co
     run(executor, way, FEW)
     before, memory_before = (fds(), threading.active_count()), private_bytes(os.getpid())
     run(executor, way, count)
-    assert spin_until(lambda: fds() <= before[0] + THREADS_OR_FDS)
-    assert spin_until(lambda: threading.active_count() <= before[1] + THREADS_OR_FDS)
-    assert spin_until(lambda: zombies() == [])
+    until(lambda: fds() <= before[0] + THREADS_OR_FDS)
+    until(lambda: threading.active_count() <= before[1] + THREADS_OR_FDS)
+    until(lambda: zombies() == [])
     # Their records stay in the executor's table, of a few kilobytes each.
     assert private_bytes(os.getpid()) - memory_before < MEMORY_BYTES + 2000 * count
 
@@ -98,4 +100,4 @@ def test_finished_jobs_that_are_kept_hold_no_descriptors(executor: JobExecutor) 
     run(executor, keep_unread, FEW)
     before = fds()
     run(executor, keep_unread, 5 * BATCH)
-    assert spin_until(lambda: fds() <= before + THREADS_OR_FDS)
+    until(lambda: fds() <= before + THREADS_OR_FDS)

@@ -15,7 +15,8 @@ from caikit_nb.errors import JobResultExpired
 from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.options import JobOptions
 from caikit_nb.jobs.states import JobStatus
-from tests.fifo import Fifo, spin_until
+from tests.fifo import Fifo
+from tests.waiting import until
 
 METHODS = ["fork", "thread"]
 
@@ -25,8 +26,8 @@ def submit(executor: JobExecutor, function: Any, retain: Any, method: str = "for
     return executor.submit_function(options, function, (), {})
 
 
-def expired(future: Any) -> bool:
-    return spin_until(lambda: future._job.expired is not None, 10)
+def until_expired(future: Any) -> None:
+    until(lambda: future._job.expired is not None)
 
 
 def speak() -> str:
@@ -37,7 +38,7 @@ def speak() -> str:
 @pytest.mark.parametrize("method", METHODS)
 def test_a_timer_ends_it_without_any_call(executor: JobExecutor, method: str) -> None:
     future = submit(executor, speak, "0.05s", method)
-    assert expired(future)
+    until_expired(future)
     with pytest.raises(JobResultExpired, match=r"kept for 0\.05 s|kept for 50 ms"):
         future.result()
 
@@ -45,7 +46,7 @@ def test_a_timer_ends_it_without_any_call(executor: JobExecutor, method: str) ->
 @pytest.mark.parametrize("method", METHODS)
 def test_a_failed_job_expires_too(executor: JobExecutor, method: str) -> None:
     future = submit(executor, lambda: 1 / 0, "0.05s", method)
-    assert expired(future)
+    until_expired(future)
     with pytest.raises(JobResultExpired) as caught:
         future.result()
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
@@ -54,18 +55,18 @@ def test_a_failed_job_expires_too(executor: JobExecutor, method: str) -> None:
 def test_a_cancelled_job_expires_too(executor: JobExecutor, tmp_path: Path) -> None:
     future = submit(executor, Fifo(tmp_path / "held").hear, "0.05s")
     future.cancel()
-    assert expired(future)
+    until_expired(future)
     assert future.status is JobStatus.CANCELED
 
 
 def test_zero_means_as_soon_as_it_has_ended(executor: JobExecutor) -> None:
-    assert expired(submit(executor, speak, "0s"))
+    until_expired(submit(executor, speak, "0s"))
 
 
 def test_the_log_and_the_values_go_and_the_record_stays(executor: JobExecutor) -> None:
     future = submit(executor, speak, "0.05s")
-    assert expired(future)
-    assert spin_until(lambda: not future._job.directory.joinpath("output.log").exists())
+    until_expired(future)
+    until(lambda: not future._job.directory.joinpath("output.log").exists())
     assert "spoken" not in future.logs()
     assert future._job.values is None
     info = future.get_info()
@@ -84,7 +85,7 @@ def test_it_counts_from_the_end_and_not_from_the_start(
     assert future._job.expired is None
     held.say("heard")
     ended = time.monotonic()
-    assert expired(future)
+    until_expired(future)
     assert time.monotonic() - ended >= 0.05
 
 
@@ -107,7 +108,7 @@ def test_purging_drops_the_value_at_once(executor: JobExecutor) -> None:
     future = submit(executor, Big, None, "thread")
     reference = weakref.ref(future.result(20))
     future.purge()
-    spin_until(lambda: gc.collect() is not None and reference() is None, 5)
+    until(lambda: gc.collect() is not None and reference() is None)
     assert reference() is None
     with pytest.raises(JobResultExpired, match="purged"):
         future.result()

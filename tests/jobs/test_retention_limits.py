@@ -18,7 +18,8 @@ from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.options import JobOptions
 from caikit_nb.jobs.retention import Limits, overflow
-from tests.fifo import Fifo, spin_until
+from tests.fifo import Fifo
+from tests.waiting import until
 
 
 @dataclass(eq=False)
@@ -99,9 +100,9 @@ def test_pinning_and_its_end_change_what_counts(executor: JobExecutor) -> None:
     futures.append(submit(executor, int))
     assert futures[2].wait(30)
     futures.append(submit(executor, int))
-    assert spin_until(lambda: kept_of(futures) == [True, False, True, True])
+    until(lambda: kept_of(futures) == [True, False, True, True])
     futures[0].unpin()
-    assert spin_until(lambda: kept_of(futures) == [False, False, True, True])
+    until(lambda: kept_of(futures) == [False, False, True, True])
 
 
 def submit(executor: JobExecutor, function: Any, *args: Any, **more: Any) -> JobFuture:
@@ -118,7 +119,7 @@ def test_the_newest_by_bytes_stay(executor: JobExecutor) -> None:
     for _ in range(4):
         futures.append(submit(executor, bytes, 1_000_000))
         assert futures[-1].wait(30)
-    assert spin_until(lambda: kept_of(futures) == [False, False, True, True])
+    until(lambda: kept_of(futures) == [False, False, True, True])
 
 
 def test_one_that_alone_is_too_large_can_be_fetched(executor: JobExecutor) -> None:
@@ -132,11 +133,11 @@ def test_the_time_of_a_pinned_result_goes_on(executor: JobExecutor) -> None:
     future.pin()
     assert future.result(30) == 0
     other = submit(executor, int, retain="0.2s")
-    assert spin_until(lambda: other._job.expired is not None)
+    until(lambda: other._job.expired is not None)
     assert future.result(30) == 0
     assert future.expiry_time is None
     future.unpin()
-    assert spin_until(lambda: future._job.expired is not None)
+    until(lambda: future._job.expired is not None)
 
 
 def test_when_it_goes_is_known(executor: JobExecutor) -> None:

@@ -17,7 +17,8 @@ from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.options import JobOptions
 from caikit_nb.jobs.states import JobStatus
-from tests.fifo import Fifo, is_gone_within, spin_until
+from tests.fifo import Fifo
+from tests.waiting import is_gone_within, until
 
 METHODS = ["fork", "spawn", "forkserver", "thread"]
 every_method = pytest.mark.parametrize("method", METHODS)
@@ -132,7 +133,7 @@ def test_a_cancelled_job_is_not_run_anew(
 ) -> None:
     future = submit(executor, method, count_and_spin, str(tmp_path / "count"), retries=3)
     count = tmp_path / "count"
-    assert spin_until(lambda: count.exists() and count.read_text() == "x")
+    until(lambda: count.exists() and count.read_text() == "x")
     assert future.cancel()
     assert future.wait(30)
     assert future.status is JobStatus.CANCELED

@@ -15,8 +15,9 @@ from rich.progress import Progress, track
 
 from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.progress import Bar
-from tests.fifo import Fifo, spin_until
+from tests.fifo import Fifo
 from tests.jobs.bar_jobs import every_method, facts, run, start
+from tests.waiting import until
 
 console = rich.console.Console()
 
@@ -259,7 +260,7 @@ def test_a_slow_step_shows_the_state_before_it(
     executor: JobExecutor, held: Fifo, method: str
 ) -> None:
     future = start(executor, method, waiting_between_updates, held)
-    assert spin_until(lambda: facts(future) == [("slower", 2, 3, False)])
+    until(lambda: facts(future) == [("slower", 2, 3, False)])
     held.say()
     assert future.wait(20)
 

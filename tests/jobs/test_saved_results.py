@@ -14,8 +14,8 @@ from caikit_nb.execution.guard import MARKER_FILE
 from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.local_job_base import LocalJobBase
 from caikit_nb.jobs.options import JobOptions
-from tests.fifo import spin_until
 from tests.jobs.local_futures import METHODS, Calls, Saves, make, raise_yikes
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -45,8 +45,8 @@ def test_it_goes_when_the_retention_ends(base: Path, method: str) -> None:
     made = LocalJobBase({"retention_duration": "0s"}, "default")
     more = {"save_path": str(base), "save_with_id": True, "model_name": "m", "method": method}
     future = made.start_future(lambda id: make(Saves, "text", future_id=id, **more))
-    assert spin_until(lambda: future._job.expired is not None, 60)
-    assert spin_until(lambda: os.listdir(base) == [], 30)
+    until(lambda: future._job.expired is not None)
+    until(lambda: os.listdir(base) == [])
 
 
 @pytest.mark.parametrize("method", ["thread", "fork"])

@@ -37,6 +37,7 @@ def test_a_method_that_was_asked_for_is_taken(method: str) -> None:
     assert choose_start_method(method).method == method
 
 
+@pytest.mark.own_process
 def test_a_quiet_process_is_forked() -> None:
     assert choose_start_method("auto").method == "fork"
 

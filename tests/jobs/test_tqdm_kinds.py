@@ -15,8 +15,9 @@ import tqdm.auto
 import tqdm.notebook
 
 from caikit_nb.jobs.executor import JobExecutor
-from tests.fifo import Fifo, spin_until
+from tests.fifo import Fifo
 from tests.jobs.bar_jobs import every_method, facts, run, start
+from tests.waiting import until
 
 kept_stream = sys.stderr
 
@@ -211,7 +212,7 @@ def test_a_slow_step_shows_the_state_before_it(
     executor: JobExecutor, held: Fifo, method: str
 ) -> None:
     future = start(executor, method, waiting_after_updates, held)
-    assert spin_until(lambda: facts(future) == [("described", 7, 1000, False)])
+    until(lambda: facts(future) == [("described", 7, 1000, False)])
     held.say()
     assert future.wait(20)
 

@@ -20,6 +20,7 @@ from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import KernelManager
 
 import caikit_nb
+from tests.waiting import until
 
 Message = Mapping[str, Any]
 
@@ -217,9 +218,7 @@ class Kernel:
 
     def until(self, expression: str, timeout: float = WAIT_S) -> None:
         """Ask the kernel until an expression is true."""
-        give_up = time.monotonic() + timeout
-        while not self.value(f"bool({expression})"):
-            assert time.monotonic() < give_up, f"{expression} is not true after {timeout} s"
+        until(lambda: self.value(f"bool({expression})"), expression, timeout)
 
     def wait_for_text(self, message_id: str, text: str, timeout: float = WAIT_S) -> None:
         """Wait until a running cell has printed a text."""

@@ -368,10 +368,10 @@ def test_the_jobs_of_a_kernel_that_ends_go_back_to_the_queue(
     kernel.manager.shutdown_kernel(now=True)
 
     from caikit_nb.experiments import ExperimentDB
-    from tests.experiments.test_no_job_twice import wait_until
+    from tests.waiting import until
 
     db = ExperimentDB(url)
     experiment = db.get_experiment("ending")
-    wait_until(lambda: experiment.counts() == {"QUEUED": 1})
+    until(lambda: experiment.counts() == {"QUEUED": 1})
     assert json.dumps([job.hyperparameters for job in experiment.all_jobs()]) == '[{"x": 1}]'
     db.close()

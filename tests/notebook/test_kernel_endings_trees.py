@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from caikit_nb.execution import guard
-from tests.fifo import spin_until
 from tests.notebook.kernel import Kernel
 from tests.notebook.processes import Watched, living_below
+from tests.waiting import until
 
 GONE_S = 20.0
 METHODS = ("fork", "forkserver", "spawn")
@@ -103,7 +103,7 @@ def test_a_guard_that_was_killed_is_replaced_at_once(
     start_trees(kernel, watched)
     (first,) = guards_of(kernel)
     os.kill(first, signal.SIGKILL)
-    assert spin_until(lambda: guards_of(kernel) not in ([], [first]))
+    until(lambda: guards_of(kernel) not in ([], [first]))
     watched.add(guards_of(kernel)[0], "the new guard")
     os.kill(kernel.pid, signal.SIGKILL)
     assert watched.living_after(GONE_S) == []

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.backends.waiting import until
 from tests.notebook.kernel import Kernel
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 

@@ -6,9 +6,9 @@ import socket
 
 import pytest
 
-from tests.fifo import is_gone_within
 from tests.notebook.conftest import LOAD
 from tests.notebook.kernel import Kernel
+from tests.waiting import is_gone_within
 
 SETUP = """
 import sys, pathlib, cloudpickle

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fifo import is_gone_within
+from tests.waiting import is_gone_within
 
 
 def failure(call) -> tuple[str, str]:

@@ -15,8 +15,9 @@ from caikit_nb.errors import ModelLoadError, ModelMissingError, ServerError
 from caikit_nb.serving.limits import ServerLimits
 from caikit_nb.serving.model_server import ModelServer
 from caikit_nb.serving.settings import ServerSettings
-from tests.fifo import Fifo, is_gone_within, spin_until
+from tests.fifo import Fifo
 from tests.serving.conftest import START_S, double
+from tests.waiting import is_gone_within, until
 
 PROGRAM = "from caikit_nb.program import main; main()"
 
@@ -99,7 +100,7 @@ def test_a_unix_socket_is_the_users_alone_and_goes_with_the_server(
 def test_the_snippet_is_a_client(start_server, root) -> None:
     models = (("churn", "churn.joblib", "auto"),)
     for server in (start_server(models=models), start_server({"double": double})):
-        assert spin_until(lambda server=server: server.models)
+        until(lambda server=server: server.models)
         source, _, last = server.snippet.rpartition("\n")
         names: dict = {}
         exec(source, names)

@@ -7,7 +7,7 @@ import numpy as np
 import psutil
 import pytest
 
-from tests.fifo import spin_until
+from tests.waiting import until
 
 MIB = 2**20
 FORMATS = ("scale.onnx", "churn.joblib", "double.cloudpickle", "churn.skops")
@@ -70,7 +70,7 @@ def test_loads_and_unloads_leave_the_memory_as_it_was(server, client, count, kil
     load_and_unload(client, killable, FORMATS[1:])
     assert private_bytes(server) - before < 24 * MIB
     assert children(server) <= processes
-    assert spin_until(lambda: [model.id for model in server.models] == ["double"])
+    until(lambda: [model.id for model in server.models] == ["double"])
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from pathlib import Path
 
 import caikit.core
@@ -78,7 +79,7 @@ class Scaling(ModuleBase):
     def run_when(self, path: str, sample: Sample) -> Scaled:
         """Multiply once there is such a file."""
         while not Path(path).exists():
-            os.sched_yield()
+            time.sleep(0.005)
         return self.run(sample)
 
 
