@@ -49,7 +49,7 @@ class Stillness(NewInFork):
     def _reset(self) -> None:
         self._changed = threading.Condition(threading.Lock())
         self._working = 0
-        self._wanted = 0
+        self._wanted: set[object] = set()
 
     @contextlib.contextmanager
     def working(self) -> Iterator[None]:
@@ -70,16 +70,16 @@ class Stillness(NewInFork):
     def wanted(self) -> Iterator[None]:
         """Inside, every thread that works in steps stands still."""
         self._know_fork()
-        with self._changed:
-            self._wanted += 1
-        try:  # the waiting can be interrupted, too
+        wish = object()
+        try:  # an interrupt may come at any moment, and a wish that stayed would stop all threads
             with self._changed:
+                self._wanted.add(wish)
                 while self._working:
                     self._changed.wait()
             yield
         finally:
+            self._wanted.discard(wish)
             with self._changed:
-                self._wanted -= 1
                 self._changed.notify_all()
 
 

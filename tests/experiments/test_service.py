@@ -19,6 +19,7 @@ from caikit_nb.experiments import ExperimentDB, GridSearch, ManualSearch
 from caikit_nb.experiments.service import MOST_BYTES
 from caikit_nb.experiments.tokens import PASS_S, Tokens
 from tests.environments import make_environment
+from tests.ports import free_port
 
 SERVE = """
 import sys
@@ -27,12 +28,6 @@ from caikit_nb.experiments.service import serve_forever
 serve_forever(ExperimentDB(sys.argv[1], lease_s=None), "127.0.0.1", int(sys.argv[2]))
 """
 EMAIL = "me@example.org"
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 def is_open(port: int) -> bool:

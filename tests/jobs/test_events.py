@@ -16,15 +16,21 @@ from tests.waiting import until
 
 
 class Heard:
-    """A listener that keeps what it hears and when."""
+    """A listener that keeps what it hears, and when by the clock of its subscription."""
 
     def __init__(self, wanted: int = 1) -> None:
-        self.calls: list[tuple[object, float]] = []
+        self.calls: list[object] = []
+        self.times: list[float] = []
+        self.subscription: Subscription | None = None
         self.enough = threading.Event()
         self._wanted = wanted
 
     def __call__(self, source: object) -> None:
-        self.calls.append((source, time.monotonic()))
+        self.calls.append(source)
+        if self.subscription is not None:
+            # How long a busy machine takes from there to here is no matter of the pace.
+            self.times.append(self.subscription.heard_at[source])
+            assert self.times[-1] <= time.monotonic()
         if len(self.calls) >= self._wanted:
             self.enough.set()
 
@@ -34,7 +40,7 @@ def test_a_listener_hears_of_a_change() -> None:
     events.subscribe(heard)
     events.publish("job")
     assert heard.enough.wait(10)
-    assert heard.calls[0][0] == "job"
+    assert heard.calls == ["job"]
 
 
 def test_changes_coalesce_while_a_listener_is_busy() -> None:
@@ -64,12 +70,11 @@ def test_what_is_to_be_told_already_wakes_nobody() -> None:
             return super()._take_due()
 
     events, heard = Counted(), Heard(2)
-    events.subscribe(heard, min_interval_s=0.5)
+    heard.subscription = events.subscribe(heard, min_interval_s=0.5)
     while not heard.enough.is_set():
         events.publish("job")
     assert events.wakings < 10
-    began, ended = heard.calls[0][1], heard.calls[1][1]
-    assert 0.45 <= ended - began < 5
+    assert 0.5 <= heard.times[1] - heard.times[0] < 60
 
 
 def test_a_shorter_pace_is_kept_at_once() -> None:
@@ -85,12 +90,10 @@ def test_a_shorter_pace_is_kept_at_once() -> None:
 
 def test_a_listener_keeps_its_pace() -> None:
     events, heard, other = Events(), Heard(4), Heard(1)
-    events.subscribe(heard, min_interval_s=0.02)
-    end = time.monotonic() + 10
-    while not heard.enough.is_set() and time.monotonic() < end:
+    heard.subscription = events.subscribe(heard, min_interval_s=0.02)
+    while not heard.enough.is_set():
         events.publish("job")
-    times = [when for _, when in heard.calls]
-    assert all(b - a >= 0.019 for a, b in itertools.pairwise(times))
+    assert all(b - a >= 0.02 for a, b in itertools.pairwise(heard.times))
     events.subscribe(other)
     events.publish("other")
     assert other.enough.wait(10)
@@ -170,7 +173,7 @@ def test_a_listener_can_hear_of_all_sources_as_one() -> None:
     for number in range(100):
         events.publish(number)
     assert each.enough.wait(10)
-    assert [source for source, _ in as_one.calls] == [None]
+    assert as_one.calls == [None]
 
 
 def test_a_reminder_reaches_one_listener_only() -> None:

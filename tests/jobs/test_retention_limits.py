@@ -128,13 +128,14 @@ def test_one_that_alone_is_too_large_can_be_fetched(executor: JobExecutor) -> No
     assert len(future.result(30)) == 1000
 
 
-def test_the_time_of_a_pinned_result_goes_on(executor: JobExecutor) -> None:
-    future = submit(executor, int, retain="0.05s")
+def test_the_time_of_a_pinned_result_goes_on(executor: JobExecutor, held: Fifo) -> None:
+    future = submit(executor, held.hear, retain="0.05s")
     future.pin()
-    assert future.result(30) == 0
+    held.say("pinned")
+    assert future.result(30) == "pinned"
     other = submit(executor, int, retain="0.2s")
     until(lambda: other._job.expired is not None)
-    assert future.result(30) == 0
+    assert future.result(30) == "pinned"
     assert future.expiry_time is None
     future.unpin()
     until(lambda: future._job.expired is not None)

@@ -20,12 +20,14 @@ from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import KernelManager
 
 import caikit_nb
+from tests.ports import free_port
 from tests.waiting import until
 
 Message = Mapping[str, Any]
 
 ROOT = Path(caikit_nb.__file__).parents[1]
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+CHANNELS = ("shell", "iopub", "stdin", "hb", "control")
 START_S = 60
 WAIT_S = 30.0
 
@@ -152,6 +154,8 @@ class Kernel:
         self.manager = KernelManager(
             kernel_spec_manager=_ThisInterpreter(),
             connection_file=str(self.home / "kernel.json"),
+            cache_ports=False,
+            **{f"{name}_port": free_port() for name in CHANNELS},
         )
         self._output = self._terminal.open("wb")  # a restart writes to it, too
         self.manager.start_kernel(

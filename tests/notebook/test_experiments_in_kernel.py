@@ -361,7 +361,7 @@ def test_the_jobs_of_a_kernel_that_ends_go_back_to_the_queue(
 ) -> None:
     url = f"sqlite:///{tmp_path / 'ending.sqlite'}"
     kernel = start_kernel(CAIKIT_NB_EXPERIMENTS=url)
-    kernel.do(f"{LOAD}\n{SETUP}db = ExperimentDB(lease_s=0.5)")
+    kernel.do(f"{LOAD}\n{SETUP}db = ExperimentDB(lease_s=3)")
     kernel.do("e = db.add_experiment(ManualSearch('ending'))\ne.add_job({'x': 1});")
     kernel.do(f"def train(x):\n    {gate.wait}\nrun = e.run(train)")
     kernel.until("len(run.futures) == 1")

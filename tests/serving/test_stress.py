@@ -1,6 +1,7 @@
 """Many loads, cancelled loads, clients that vanish: the server goes on with the memory it had."""
 
 import random
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 
 from tests.waiting import until
 
-MIB = 2**20
+MOST_BYTES = 24 * 2**20
+MOST_ROUNDS = 5
 FORMATS = ("scale.onnx", "churn.joblib", "double.cloudpickle", "churn.skops")
 
 
@@ -21,6 +23,21 @@ def code_of(call) -> str:
 
 def private_bytes(server) -> int:
     return psutil.Process(server._process.pid).memory_full_info().uss
+
+
+def growth(server, work: Callable[[], object], most_bytes: int) -> int:
+    """By how much the server's memory has grown after a round of work.
+
+    What an allocator keeps, or a request that is about to end, comes and goes: after some round
+    there is less of it. What is leaked grows with each.
+    """
+    before, grown = private_bytes(server), []
+    for _ in range(MOST_ROUNDS):
+        work()
+        grown.append(private_bytes(server) - before)
+        if grown[-1] < most_bytes:
+            break
+    return min(grown)
 
 
 def children(server) -> int:
@@ -65,10 +82,13 @@ def cancel_at_random(client, count: int) -> None:
 )
 def test_loads_and_unloads_leave_the_memory_as_it_was(server, client, count, killable) -> None:
     load_and_unload(client, 40, FORMATS)
-    before, processes = private_bytes(server), children(server)
-    load_and_unload(client, count, FORMATS[:1])
-    load_and_unload(client, killable, FORMATS[1:])
-    assert private_bytes(server) - before < 24 * MIB
+    processes = children(server)
+
+    def work() -> None:
+        load_and_unload(client, count, FORMATS[:1])
+        load_and_unload(client, killable, FORMATS[1:])
+
+    assert growth(server, work, MOST_BYTES) < MOST_BYTES
     assert children(server) <= processes
     until(lambda: [model.id for model in server.models] == ["double"])
 
@@ -78,9 +98,8 @@ def test_loads_and_unloads_leave_the_memory_as_it_was(server, client, count, kil
 )
 def test_loads_cancelled_at_random_moments_leave_nothing(server, client, count) -> None:
     cancel_at_random(client, 12)
-    before, processes = private_bytes(server), children(server)
-    cancel_at_random(client, count)
-    assert private_bytes(server) - before < 24 * MIB
+    processes = children(server)
+    assert growth(server, lambda: cancel_at_random(client, count), MOST_BYTES) < MOST_BYTES
     assert children(server) <= processes
     assert client.load("after", "churn.skops").sizeInBytes
 
@@ -104,9 +123,7 @@ def test_clients_that_vanish_and_requests_that_are_wrong_cost_nothing(
             assert code_of(lambda: client.infer("absent", [1.0])) == "NOT_FOUND"
 
     flood(10)
-    before = private_bytes(server)
-    flood(30)
-    assert private_bytes(server) - before < 48 * MIB
+    assert growth(server, lambda: flood(30), MOST_BYTES) < MOST_BYTES
     assert client.infer("double", [1.0])["output"].tolist() == [2.0]
 
 
