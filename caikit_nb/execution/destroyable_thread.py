@@ -19,10 +19,6 @@ class ThreadDestroyedException(RuntimeError):
         super().__init__(text)
 
 
-class _Displacing(BaseException):
-    """Takes the place of an exception that has not arrived."""
-
-
 class DestroyableThread(threading.Thread, Destroyable):
     """Runs a function in a thread of this process.
 
@@ -95,10 +91,10 @@ class DestroyableThread(threading.Thread, Destroyable):
             # An exception that is only taken back leaves a flag in Python 3.11 that slows down
             # all of its threads. One that takes the other's place and arrives leaves none.
             try:
-                _raise_in(self.ident, _Displacing)
+                _raise_in(self.ident, lost_exceptions.Displacing)
                 for _ in range(100):
                     pass
-            except _Displacing:
+            except lost_exceptions.Displacing:
                 self._has_left = True
 
     def _tell(self) -> None:

@@ -20,6 +20,10 @@ _before: Any = sys.__unraisablehook__
 _passing_on = threading.local()
 
 
+class Displacing(BaseException):
+    """Takes the place of an exception that has not arrived; means nothing where it is dropped."""
+
+
 def watch() -> None:
     """A thread begins in which exceptions may be raised: one with ``raise_inside``."""
     global _users, _before
@@ -50,7 +54,7 @@ def _hook(lost: Any) -> None:
     kind = getattr(thread, "raised_inside", None)
     if kind is not None and lost.exc_type is kind:
         watcher.call_soon(again)
-    else:
+    elif lost.exc_type is not Displacing:
         _pass_on(lost)
     is_over = True  # between this and our return Python raises nothing
 

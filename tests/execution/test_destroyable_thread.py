@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from caikit_nb.execution import lost_exceptions
 from caikit_nb.execution.destroyable import Destroyable
 from caikit_nb.execution.destroyable_thread import DestroyableThread, ThreadDestroyedException
 
@@ -258,6 +259,23 @@ def test_other_exceptions_of_finalizers_are_told_as_ever(monkeypatch: pytest.Mon
 
     assert not ran(Broken).threw
     assert told == [ValueError]
+
+
+def test_what_displaces_an_exception_is_not_told_where_it_is_dropped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda lost: told.append(lost.exc_type))
+
+    class Met:
+        def __del__(self) -> None:
+            raise lost_exceptions.Displacing  # as if it had met one of the collector's callbacks
+
+    def meet() -> None:
+        Met()
+
+    assert not ran(meet).threw
+    assert told == []
 
 
 PROFILE = """
