@@ -23,7 +23,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import nbformat
+from tests.lazy import Lazy
+
+nbformat = Lazy("nbformat")
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM_ARGUMENTS = (
