@@ -6,10 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nbformat
 import pytest
 
+from tests.lazy import Lazy
+
 pytestmark = pytest.mark.timeout(300)
+nbformat = Lazy("nbformat")
 ROOT = Path(__file__).parents[1]
 
 

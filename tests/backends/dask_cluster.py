@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 
-from distributed import Client
-
 from tests.backends.two_hosts import Host
+from tests.lazy import Lazy
 from tests.waiting import until
+
+distributed = Lazy("distributed")
 
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 60.0
@@ -89,7 +90,7 @@ class Cluster:
 
     def wait_for(self, count: int) -> None:
         """Wait until it has so many workers."""
-        with Client(self.address, timeout=START_S, set_as_default=False) as client:
+        with distributed.Client(self.address, timeout=START_S, set_as_default=False) as client:
             client.wait_for_workers(count, timeout=START_S)
 
     def close(self) -> None:

@@ -8,9 +8,11 @@ from typing import ClassVar
 import pytest
 
 from caikit_nb.backends import BackendBase
-from caikit_nb.backends.dask_backend import DaskBackend
 from caikit_nb.testing.backend_contract import BackendContract
 from tests.backends.dask_cluster import cluster
+from tests.lazy import Lazy
+
+dask_backend = Lazy("caikit_nb.backends.dask_backend")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -24,4 +26,4 @@ class TestDask(BackendContract):
     address: ClassVar[str]
 
     def make_backend(self) -> BackendBase:
-        return DaskBackend({"address": self.address})
+        return dask_backend.DaskBackend({"address": self.address})

@@ -16,14 +16,16 @@ import psutil
 import pytest
 
 import caikit_nb
-from caikit_nb.backends.dask_backend import DaskBackend
 from caikit_nb.errors import JobLost
 from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.options import JobOptions
 from caikit_nb.jobs.states import JobStatus
 from tests.backends.dask_cluster import ROOT, Cluster, cluster
+from tests.lazy import Lazy
 from tests.waiting import WAIT_S, until
+
+dask_backend = Lazy("caikit_nb.backends.dask_backend")
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def workers(tmp_path: Path) -> Iterator[Cluster]:
 def executor(workers: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[JobExecutor]:
     monkeypatch.setenv("CAIKIT_NB_DIR", str(workers.home / "sessions"))
     config = {"address": workers.address, "unreachable_s": 3}
-    with JobExecutor(backend=DaskBackend(config)) as executor:
+    with JobExecutor(backend=dask_backend.DaskBackend(config)) as executor:
         yield executor
         executor.close()
 

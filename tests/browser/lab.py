@@ -22,7 +22,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import nbformat
+from tests.lazy import Lazy
+
+nbformat = Lazy("nbformat")
 
 from tests.ports import free_port
 

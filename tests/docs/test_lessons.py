@@ -5,9 +5,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 
+from tests.lazy import Lazy
+
+nbformat = Lazy("nbformat")
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 LESSONS = sorted(NOTEBOOKS.glob("0*.ipynb"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import re
 import signal
@@ -114,6 +115,7 @@ def printed(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))
 
 
+@functools.cache  # most tests look at an error that another one looks at, too
 def error_of(method: str, function: Any) -> Any:
     process = ended(method, function)
     assert states(process) == (False, False, True, True)

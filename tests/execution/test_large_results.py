@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from caikit_nb.execution.destroyable_process import DestroyableProcess
 from caikit_nb.execution.memory import private_bytes
+from tests.lazy import Lazy
+
+pd = Lazy("pandas")
 
 MIB = 1 << 20
 SIZES = [

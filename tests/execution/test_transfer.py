@@ -7,11 +7,13 @@ import threading
 from collections.abc import Iterator
 
 import numpy
-import pandas
 import pytest
 
 from caikit_nb.errors import UnpicklableError
 from caikit_nb.execution.transfer import Entry, Store, Writer, open_memory_file
+from tests.lazy import Lazy
+
+pandas = Lazy("pandas")
 
 
 @pytest.fixture

@@ -2,12 +2,15 @@
 
 import math
 
-import optuna
 import pytest
-from matplotlib import pyplot
 
 from caikit_nb.experiments import OptunaSearch
 from caikit_nb.experiments.distributions import Choice, Constant, LogUniform, Uniform
+from tests.lazy import Lazy
+
+visualization = Lazy("optuna.visualization")
+matplotlib = Lazy("optuna.visualization.matplotlib")
+pyplot = Lazy("matplotlib.pyplot")
 
 PLANE = {"x": Uniform(-5, 5), "y": Uniform(-5, 5)}
 
@@ -74,7 +77,7 @@ def test_the_study_opens_in_optunas_own_tools(db):
     states = [trial.state.name for trial in study.trials]
     assert states == [*["COMPLETE"] * 4, "PRUNED", "COMPLETE", "FAIL", "RUNNING"]
     assert study.best_value == experiment.best().results["loss"]
-    figure = optuna.visualization.matplotlib.plot_optimization_history(study)
+    figure = matplotlib.plot_optimization_history(study)
     assert figure.get_title()
 
 
@@ -92,7 +95,7 @@ VISUALISATIONS = [
 
 
 @pytest.mark.parametrize("name", VISUALISATIONS)
-@pytest.mark.parametrize("library", [optuna.visualization, optuna.visualization.matplotlib])
+@pytest.mark.parametrize("library", [visualization, matplotlib], ids=["plotly", "matplotlib"])
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 def test_optunas_own_visualisations_draw_a_search(db, library, name):
     space = {**PLANE, "kind": Choice(["sgd", "adam"]), "depth": Choice([2, 4])}

@@ -4,12 +4,14 @@ import math
 from datetime import timedelta
 
 import numpy
-import pandas
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from caikit_nb.jobs.durations import LONGEST, format_duration, parse_duration
+from tests.lazy import Lazy
+
+pandas = Lazy("pandas")
 
 
 @pytest.mark.parametrize(
@@ -46,7 +48,6 @@ def test_forever_is_none(value: object) -> None:
         (numpy.int64(3), timedelta(seconds=3)),
         (numpy.float32(0.5), timedelta(milliseconds=500)),
         (timedelta(hours=2), timedelta(hours=2)),
-        (pandas.Timedelta("2h"), timedelta(hours=2)),
     ],
 )
 def test_numbers_are_seconds_and_timedeltas_are_taken(value: object, expected: timedelta) -> None:
@@ -54,6 +55,11 @@ def test_numbers_are_seconds_and_timedeltas_are_taken(value: object, expected: t
     duration = parse_duration(value)
     assert duration == expected
     assert type(duration) is timedelta
+
+
+def test_a_timedelta_of_pandas_is_taken() -> None:
+    """It becomes a plain one as well."""
+    test_numbers_are_seconds_and_timedeltas_are_taken(pandas.Timedelta("2h"), timedelta(hours=2))
 
 
 @pytest.mark.parametrize(
@@ -79,7 +85,6 @@ def test_numbers_are_seconds_and_timedeltas_are_taken(value: object, expected: t
             [],
             {},
             pytest.param(object(), id="object"),
-            pandas.NaT,
             int,
         ],
     ],
@@ -91,6 +96,11 @@ def test_everything_else_is_refused(value: object) -> None:
         parse_duration(value)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 200
+
+
+def test_no_time_of_pandas_is_refused() -> None:
+    """NaT is no duration."""
+    test_everything_else_is_refused(pandas.NaT)
 
 
 def test_the_error_repeats_the_input() -> None:

@@ -5,13 +5,13 @@ import re
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
+from tests.lazy import Lazy
 from tests.notebook.gate import Gate
 from tests.notebook.kernel import Kernel
 
+nbclient, nbformat = Lazy("nbclient"), Lazy("nbformat")
 LOAD = "%load_ext caikit_nb"
 JOB = "%%caikit_job train -o best\nbest = 6 * 7\nprint('trained')\nbest"
 
@@ -26,7 +26,9 @@ def executed(sources: list[str], sessions: Path) -> list[str]:
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(source) for source in sources]
     )
-    client = NotebookClient(notebook, timeout=60, extra_arguments=["--IPKernelApp.log_level=40"])
+    client = nbclient.NotebookClient(
+        notebook, timeout=60, extra_arguments=["--IPKernelApp.log_level=40"]
+    )
     client.execute(env={**os.environ, "CAIKIT_NB_DIR": str(sessions)})
     shown = [[o for o in cell.outputs if "data" in o] for cell in notebook.cells]
     return [_text(*outputs) if outputs else "" for outputs in shown]

@@ -7,16 +7,16 @@ import select
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 from caikit_nb.experiments import ExperimentDB, Job, ManualSearch
 from caikit_nb.experiments.picture import Picture
 from caikit_nb.notebook.experiment_parts import view_html
 from caikit_nb.notebook.experiment_plots import Trials
 from caikit_nb.notebook.plotter import Plotter
+from tests.lazy import Lazy
 
+nbclient, nbformat = Lazy("nbclient"), Lazy("nbformat")
 ODD = {
     "mathematics that is none": ({"$\\bad{$": [1, 2], "x": ["$\\frac$", "$"]}, [1, 2]),
     "another writing": ({"学习率": [1, 2], "ünï": [0.1, 0.2]}, [1, 2]),
@@ -125,7 +125,9 @@ run = search.run(lambda x: {"score": x}, workers=2, jobs=4)
 def test_an_executed_notebook_keeps_the_end_of_its_run_with_the_plots(tmp_path):
     cells = ["%load_ext caikit_nb", RUN, "run.wait(); 'matplotlib' in sys.modules"]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
-    client = NotebookClient(notebook, resources={"metadata": {"path": tmp_path}}, timeout=90)
+    client = nbclient.NotebookClient(
+        notebook, resources={"metadata": {"path": tmp_path}}, timeout=90
+    )
     client.execute()
     (kept,) = [o["data"]["text/html"] for o in notebook.cells[1].outputs if "data" in o]
     assert "4 done" in re.sub("<[^>]*>", " ", kept)
