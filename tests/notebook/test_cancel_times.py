@@ -1,16 +1,17 @@
 """Cancelling takes the kernel no time, and a job that resists is gone when its grace is over."""
 
-import time
 from collections.abc import Iterator
 
 import pytest
 
+from tests.notebook.gate import Gate
 from tests.notebook.kernel import Kernel
 from tests.notebook.processes import Watched
 
 METHODS = ("fork", "forkserver", "spawn", "thread")
 PROCESSES = ("fork", "forkserver", "spawn")
 GRACE_S = 0.5
+GONE_S = 60.0
 
 # Jobs that signals don't end, each with a deaf grandchild in a session of its own.
 STUBBORN = """
@@ -32,15 +33,10 @@ def endless():
     while True:
         time.sleep(0.01)
 
-import time
+from caikit_nb.execution.watcher import stillness
 def cancel_each(jobs):
-    took, states = [], []
-    for job in jobs:
-        began = time.perf_counter()
-        assert job.cancel()
-        took.append(time.perf_counter() - began)
-        states.append(job.status.name)
-    return took, states
+    with stillness.wanted():  # nothing ends meanwhile, so nobody can wait for that
+        return [job.cancel() and job.status.name for job in jobs]
 """
 
 
@@ -62,11 +58,8 @@ def test_cancel_returns_at_once_and_a_job_that_resists_is_gone_after_the_grace(
     for pids in impatient.value("[job.logs().split()[:2] for job in ten]"):
         watched.add(int(pids[0]), "a job")
         watched.add(int(pids[1]), "its grandchild")
-    began = time.monotonic()
-    took, states = impatient.value("cancel_each(ten)")
-    assert states == ["CANCELED"] * 10
-    assert sorted(took)[5] < 0.005, took
-    assert watched.living_after(began + GRACE_S + 0.5 - time.monotonic()) == []
+    assert impatient.value("cancel_each(ten)") == ["CANCELED"] * 10
+    assert watched.living_after(GONE_S) == []
     assert impatient.value("all(job.wait(10) for job in ten)")
 
 
@@ -79,15 +72,22 @@ def test_a_job_that_resists_lives_as_long_as_its_grace(
     pids = impatient.value("ten[0].logs().split()[:2]")
     watched.add(int(pids[0]), "the job")
     watched.add(int(pids[1]), "its grandchild")
-    impatient.value("cancel_each(ten)")
+    assert impatient.value("cancel_each(ten)") == ["CANCELED"]
     assert len(watched.living_after(1.0)) == 2
 
 
-def test_cancel_of_a_thread_returns_at_once(impatient: Kernel) -> None:
+def test_cancel_of_a_thread_returns_at_once(impatient: Kernel, gate: Gate) -> None:
+    impatient.do(f"def held():\n    print('all')\n    {gate.wait}")
+    start_ten(impatient, "thread", "held", count=1)
+    assert impatient.value("cancel_each(ten)") == ["CANCELED"]
+    assert impatient.value("ten[0].wait(0)") is False  # it is in a call that nothing interrupts
+    gate.open()
+    assert impatient.value("ten[0].wait(10)")
+
+
+def test_cancel_ends_ten_threads(impatient: Kernel) -> None:
     start_ten(impatient, "thread", "endless")
-    took, states = impatient.value("cancel_each(ten)")
-    assert states == ["CANCELED"] * 10
-    assert sorted(took)[5] < 0.005, took
+    assert impatient.value("cancel_each(ten)") == ["CANCELED"] * 10
     assert impatient.value("all(job.wait(10) for job in ten)")
 
 

@@ -130,8 +130,16 @@ await asyncio.sleep(0)
 """
 COUNT_WHILE_WAITING = """
 before = len(ticks)
-value = held.result(20)
-print(json.dumps([value, len(ticks) - before > 5]))
+print('waits')
+value = held.result(60)
+print(json.dumps([value, len(ticks) - before]))
+"""
+OPEN_AFTER_TICKS = """
+async def open_after(count):
+    while len(ticks) < count:
+        await asyncio.sleep(0.001)
+    {opening}
+opener = asyncio.ensure_future(open_after(len(ticks) + 6))
 """
 
 
@@ -142,8 +150,15 @@ def test_a_blocking_wait_keeps_the_loops_tasks_going_if_asked(
     kernel = start_kernel()
     kernel.do(f"%load_ext caikit_nb\nimport json\n%config CaikitJobs.nested_loop = {nested}")
     kernel.do(TICKING)
-    kernel.do(f"%%caikit_job held -m fork\nimport time\n{gate.wait}\ntime.sleep(0.3)\n7")
-    cell = kernel.execute(COUNT_WHILE_WAITING)
-    gate.open()
-    assert json.loads(kernel.finish(cell).text) == [7, nested]
+    kernel.do(f"%%caikit_job held -m fork\n{gate.wait}\n7")
+    code = COUNT_WHILE_WAITING
+    if nested:  # the loop itself lets the job go on
+        code = OPEN_AFTER_TICKS.format(opening=gate.opening) + code
+    cell = kernel.execute(code)
+    kernel.wait_for_text(cell, "waits")
+    if not nested:
+        gate.open()
+    value, ticks = json.loads(kernel.finish(cell).text.removeprefix("waits"))
+    assert value == 7
+    assert ticks > 5 if nested else ticks == 0
     assert kernel.value("1 + 1") == 2

@@ -43,8 +43,16 @@ def test_the_card_counts_down(kernel: Kernel) -> None:
     kernel.do("%%caikit_job counted --retain 100s\n1")
     kernel.read_until(lambda: kernel.has_card("counted"))
     card = kernel.card("counted")
-    card.wait_for("kept for 99 s more")
-    card.wait_for("kept for 97 s more")
+    shown: list[int] = []
+
+    def counts_down() -> bool:
+        found = re.search(r"kept for (\d+) s more", card.html)
+        if found and int(found[1]) not in shown:
+            shown.append(int(found[1]))
+        return len(shown) >= 3
+
+    kernel.read_until(counts_down)  # a busy machine may leave out a second
+    assert 100 > shown[0] > shown[1] > shown[2]
     assert re.search(r"kept until \d{4}-\d\d-\d\d \d\d:\d\d", card.saved["text/html"])
 
 
