@@ -402,7 +402,8 @@ class LabPage:
 
     def cell(self, index: int) -> Any:
         """A cell's locator, counted from 0."""
-        return self.page.locator(f'.jp-Notebook .jp-Cell[data-windowed-list-index="{index}"]')
+        shown = self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+        return shown.locator(f'.jp-Cell[data-windowed-list-index="{index}"]')
 
     def cell_output(self, index: int) -> Any:
         """The locator of a cell's whole output area, widgets included."""

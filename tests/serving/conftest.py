@@ -4,6 +4,7 @@ A process that has loaded grpc can't fork, which other tests do in this one: so 
 by fixtures only, and tests/conftest.py has the tests of this folder come last.
 """
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -156,10 +157,12 @@ def caikit_python(pytestconfig: pytest.Config) -> str:
     """
     home = pytestconfig.cache.mkdir("caikit")  # type: ignore[union-attr]
     python, done = home / "bin" / "python", home / "is-complete"
-    if not done.exists():
-        make_environment(home, "caikit-grpc")
-        run_or_skip(python, *_protoc(home), why="caikit's modules can't be made")
-        done.touch()
+    with home.with_suffix(".lock").open("w") as lock:  # tests may run in several processes
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            make_environment(home, "caikit-grpc")
+            run_or_skip(python, *_protoc(home), why="caikit's modules can't be made")
+            done.touch()
     return str(python)
 
 
