@@ -240,8 +240,8 @@ def test_a_guard_that_ends_at_once_is_replaced_with_the_next_job(
     assert own.pid != first
     second = own._guard
     assert second is not None
-    second.kill()
-    second.wait(60)
+    with second:  # which closes the line to it, too
+        second.kill()
 
 
 def let_the_watcher_pass() -> None:
