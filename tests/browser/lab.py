@@ -23,10 +23,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.lazy import Lazy
+from tests.ports import free_port
 
 nbformat = Lazy("nbformat")
-
-from tests.ports import free_port
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM_ARGUMENTS = (

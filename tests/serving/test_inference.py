@@ -115,7 +115,7 @@ def test_bf16_is_read_as_fp32(client) -> None:
 
 
 def as_bf16(*values: float) -> np.ndarray:
-    """An array that the client takes for BF16: older ones cut FP32, newer ones have a type for it."""
+    """An array that the client takes for BF16: an older one cuts FP32, newer ones have a type."""
     from tritonclient.grpc import InferInput
     from tritonclient.utils import InferenceServerException
 
