@@ -4,6 +4,7 @@ import pytest
 
 from tests.notebook.gate import Gate
 from tests.notebook.kernel import Kernel
+from tests.notebook.sheet import Sheet
 
 METHODS = ("fork", "forkserver", "spawn", "thread")
 PROCESSES = ("fork", "forkserver", "spawn")
@@ -29,12 +30,22 @@ def assert_only_the_job_has(kernel: Kernel, name: str, word: str) -> None:
     assert word not in kernel.terminal
 
 
+def word_of(way: str) -> str:
+    return f"word-by-{way}".replace(" ", "-").replace("'", "")
+
+
+@pytest.fixture(scope="module")
+def sheet(loaded_kernel: Kernel) -> Sheet:
+    written = [source.format(word=word_of(way)) for way, source in WAYS.items()]
+    return Sheet(loaded_kernel, "pass", {"writer": "\n" + "\n".join(written) + "\nNone"})
+
+
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("method", PROCESSES)
-def test_every_way_of_writing_reaches_the_job_alone(kernel: Kernel, method: str, way: str) -> None:
-    word = f"{method}-{way}".replace(" ", "-").replace("'", "")
-    kernel.do(f"%%caikit_job writer -m {method}\n{WAYS[way].format(word=word)}\nNone")
-    assert_only_the_job_has(kernel, "writer", word)
+def test_every_way_of_writing_reaches_the_job_alone(
+    kernel: Kernel, sheet: Sheet, method: str, way: str
+) -> None:
+    assert_only_the_job_has(kernel, sheet.job("writer", method), word_of(way))
 
 
 @pytest.mark.parametrize("way", ["print", "stderr"])
