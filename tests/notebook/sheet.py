@@ -15,7 +15,8 @@ class Sheet:
     Args:
         kernel: Whose jobs they are.
         set_up: What their cells need in the kernel.
-        cells: The cells by name, each with the options of its first line, if any.
+        cells: The cells by name, each with the options of its first line, if any; ``{method}`` in
+            it stands for the start method.
     """
 
     def __init__(self, kernel: Kernel, set_up: str, cells: Mapping[str, str]) -> None:
@@ -30,7 +31,7 @@ class Sheet:
             self._pid, self._shown = self._kernel.pid, {}
         job = f"{name}_{method}"
         if job not in self._shown:
-            options, _, body = self._cells[name].partition("\n")
+            options, _, body = self._cells[name].replace("{method}", method).partition("\n")
             line = f"%%caikit_job {job} -m {method} --wait {options}"
             self._shown[job] = self._kernel.do(f"{line}\n{body}", timeout=60)
         return job

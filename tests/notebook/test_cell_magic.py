@@ -4,6 +4,7 @@ import pytest
 
 from tests.notebook.gate import Gate
 from tests.notebook.kernel import Kernel
+from tests.notebook.sheet import Sheet
 
 METHODS = ("fork", "forkserver", "spawn", "thread")
 FRESH = ("forkserver", "spawn")
@@ -17,11 +18,82 @@ def test_the_cell_returns_while_its_job_runs(kernel: Kernel, gate: Gate, method:
     assert kernel.value("held.result(20)") == "passed"
 
 
+SHEET = {
+    "full": """-o {method}_a,{method}_b --out {method}_c \
+-p lr=0.1 --param layers=[4,2] -p optimizer=adam -p 'note=two words'
+{method}_a, {method}_b = 1, 2
+{method}_c = {method}_a + {method}_b
+kept, new_{method} = 'job', 1
+import caikit_nb
+me = caikit_nb.current_job()
+given, told = [lr, layers, optimizer, note], [me.name, me.id, dict(me.params)]
+{'kept': kept, 'given': given, 'told': told}""",
+    "bare": """-o neither
+value = 20""",
+}
+
+
+@pytest.fixture(scope="module")
+def sheet(loaded_kernel: Kernel) -> Sheet:
+    return Sheet(loaded_kernel, "kept = 'kernel'", SHEET)
+
+
 @pytest.mark.parametrize("method", METHODS)
-def test_the_name_is_bound_to_the_future(kernel: Kernel, method: str) -> None:
-    kernel.do(f"%%caikit_job named -m {method}\n1")
-    assert kernel.value("type(named).__name__") == "JobFuture"
-    assert kernel.value("named is caikit_nb.jobs['named'] is caikit_nb.jobs[named.id]")
+def test_the_name_is_bound_to_the_future(kernel: Kernel, sheet: Sheet, method: str) -> None:
+    job = sheet.job("full", method)
+    assert kernel.value(f"type({job}).__name__") == "JobFuture"
+    assert kernel.value(f"{job} is caikit_nb.jobs[{job!r}] is caikit_nb.jobs[{job}.id]")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_last_expression_is_the_result(kernel: Kernel, sheet: Sheet, method: str) -> None:
+    assert set(kernel.value(f"{sheet.job('full', method)}.result()")) == {"kept", "given", "told"}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_cell_without_a_last_expression_gives_none(
+    kernel: Kernel, sheet: Sheet, method: str
+) -> None:
+    assert kernel.value(f"{sheet.job('bare', method)}.result()") is None
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_out_variables_come_home(kernel: Kernel, sheet: Sheet, method: str) -> None:
+    job = sheet.job("full", method)
+    assert kernel.value(f"[{method}_a, {method}_b, {method}_c]") == [1, 2, 3]
+    outputs = {f"{method}_a": 1, f"{method}_b": 2, f"{method}_c": 3}
+    assert kernel.value(f"dict({job}.outputs)") == outputs
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_other_variables_of_the_cell_stay_in_the_job(
+    kernel: Kernel, sheet: Sheet, method: str
+) -> None:
+    job = sheet.job("full", method)
+    assert kernel.value(f"[{job}.result()['kept'], kept]") == ["job", "kernel"]
+    assert not kernel.value(f"'new_{method}' in globals()")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_out_variable_that_the_cell_did_not_define_is_told(
+    kernel: Kernel, sheet: Sheet, method: str
+) -> None:
+    job = sheet.job("bare", method)
+    assert kernel.value(f"{job}.status.name") == "COMPLETED"
+    kernel.card(job).wait_for("did not define neither")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_parameters_are_literals_or_strings(kernel: Kernel, sheet: Sheet, method: str) -> None:
+    given = kernel.value(f"{sheet.job('full', method)}.result()['given']")
+    assert given == [0.1, [4, 2], "adam", "two words"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_parameters_are_kept_with_the_job(kernel: Kernel, sheet: Sheet, method: str) -> None:
+    job = sheet.job("full", method)
+    params = {"lr": 0.1, "layers": [4, 2], "optimizer": "adam", "note": "two words"}
+    assert kernel.value(f"{job}.result()['told']") == [job, kernel.value(f"{job}.id"), params]
 
 
 def test_a_job_without_a_name_is_numbered(kernel: Kernel) -> None:
@@ -38,63 +110,6 @@ def test_the_name_of_a_job_may_be_used_again(kernel: Kernel) -> None:
     kernel.do("%%caikit_job again --wait\n2")
     assert kernel.value("again.result()") == 2
     assert kernel.value("caikit_nb.jobs['again'] is again")
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_the_last_expression_is_the_result(kernel: Kernel, method: str) -> None:
-    kernel.do(f"%%caikit_job last -m {method}\nvalue = 20\nvalue + 1")
-    assert kernel.value("last.result(20)") == 21
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_a_cell_without_a_last_expression_gives_none(kernel: Kernel, method: str) -> None:
-    kernel.do(f"%%caikit_job none -m {method}\nvalue = 20")
-    assert kernel.value("none.result(20)") is None
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_out_variables_come_home(kernel: Kernel, method: str) -> None:
-    kernel.do(
-        f"%%caikit_job homing -m {method} -o {method}_a,{method}_b --out {method}_c --wait\n"
-        f"{method}_a, {method}_b = 1, 2\n{method}_c = {method}_a + {method}_b"
-    )
-    assert kernel.value(f"[{method}_a, {method}_b, {method}_c]") == [1, 2, 3]
-    outputs = {f"{method}_a": 1, f"{method}_b": 2, f"{method}_c": 3}
-    assert kernel.value("dict(homing.outputs)") == outputs
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_other_variables_of_the_cell_stay_in_the_job(kernel: Kernel, method: str) -> None:
-    kernel.do("kept = 'kernel'")
-    kernel.do(f"%%caikit_job private -m {method} --wait\nkept = 'job'\nnew_{method} = 1\nkept")
-    assert kernel.value("[private.result(), kept]") == ["job", "kernel"]
-    assert not kernel.value(f"'new_{method}' in globals()")
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_an_out_variable_that_the_cell_did_not_define_is_told(kernel: Kernel, method: str) -> None:
-    kernel.do(f"%%caikit_job undefined -m {method} -o neither --wait\n1")
-    assert kernel.value("undefined.status.name") == "COMPLETED"
-    kernel.card("undefined").wait_for("did not define neither")
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_parameters_are_literals_or_strings(kernel: Kernel, method: str) -> None:
-    kernel.do(
-        f"%%caikit_job params -m {method} -p lr=0.1 --param layers=[4,2] -p optimizer=adam "
-        "-p 'note=two words'\n[lr, layers, optimizer, note]"
-    )
-    assert kernel.value("params.result(20)") == [0.1, [4, 2], "adam", "two words"]
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_parameters_are_kept_with_the_job(kernel: Kernel, method: str) -> None:
-    kernel.do(
-        f"%%caikit_job told -m {method} -p lr=0.5\n"
-        "import caikit_nb\nme = caikit_nb.current_job()\n[me.name, me.id, dict(me.params)]"
-    )
-    name, job_id, params = kernel.value("told.result(20)")
-    assert (name, job_id, params) == ("told", kernel.value("told.id"), {"lr": 0.5})
 
 
 def test_a_parameter_does_not_change_the_kernels_variable(kernel: Kernel) -> None:
