@@ -36,7 +36,7 @@ def until(
         time.sleep(pause_s)
 
 
-def is_gone_within(pid: int, seconds: float = 10.0) -> bool:
+def is_gone_within(pid: int, seconds: float = WAIT_S) -> bool:
     """Whether a process has exited (a zombie counts) before the time is over."""
     try:
         handle = os.pidfd_open(pid)
