@@ -185,7 +185,11 @@ def entered(
 
 
 def load_ahead() -> None:
-    """Load what a job imports, so that not each forked one must."""
+    """Load what a job imports, before it is there.
+
+    So not each forked one must; and a thread that is cancelled is never within these imports, which
+    would leave files open and modules half made.
+    """
     _bar_libraries()
 
 

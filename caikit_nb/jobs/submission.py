@@ -187,8 +187,9 @@ class Submission:
 
     def tasks(self) -> Callable[[int], Task]:
         """Makes the task of an attempt, of inputs that are looked up now."""
-        if self._choice.method == "fork":
+        if self._choice.method in ("fork", "thread"):
             inside.load_ahead()
+        if self._choice.method == "fork":
             self._hooks.before_fork()
         inputs = self._work.inputs(self._choice)
         return lambda attempt: self._task(attempt, self._choice, inputs)

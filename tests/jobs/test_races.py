@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import random
+import sys
 import threading
 from typing import Any
 
@@ -38,6 +39,15 @@ def submit(executor: JobExecutor, method: str, **more: Any) -> tuple[JobFuture, 
     history = History(future)
     executor._policy.max_workers = 4
     return future, history
+
+
+def test_no_cancel_meets_the_imports_of_a_thread_job(executor: JobExecutor) -> None:
+    loaded = "caikit_nb.jobs.bar_libraries"
+    assert loaded not in sys.modules  # in this process of the test's own
+    future, _ = submit(executor, "thread")
+    assert loaded in sys.modules
+    assert future.status is JobStatus.QUEUED
+    assert future.cancel()
 
 
 @pytest.mark.parametrize(("method", "rounds"), ROUNDS)
