@@ -3,17 +3,17 @@
 ``python tests/least_versions.py EXTRA…``: one requirement a line, as ``name==version``.
 """
 
-import re
 import sys
 import tomllib
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 PROJECT = Path(__file__).parents[1] / "pyproject.toml"
-_REQUIREMENT = re.compile(r"([\w.-]+)(?:\[[\w,-]+\])?>=([\w.]+)")
 
 
 def least_versions(extras: list[str]) -> list[str]:
-    """What is asked for at least, without and with these extras.
+    """What is asked for at least on this Python, without and with these extras.
 
     Raises:
         ValueError: a requirement without a least version.
@@ -22,11 +22,13 @@ def least_versions(extras: list[str]) -> list[str]:
     asked = set(project["dependencies"])
     asked.update(*(project["optional-dependencies"][extra] for extra in extras))
     found = []
-    for requirement in sorted(asked):
-        match = _REQUIREMENT.match(requirement)
-        if match is None:
-            raise ValueError(f"{requirement!r} has no least version")
-        found.append(f"{match[1]}=={match[2]}")
+    for requirement in map(Requirement, sorted(asked)):
+        if requirement.marker is not None and not requirement.marker.evaluate():
+            continue
+        least = [each.version for each in requirement.specifier if each.operator == ">="]
+        if not least:
+            raise ValueError(f"{str(requirement)!r} has no least version")
+        found.append(f"{requirement.name}=={least[0]}")
     return found
 
 
