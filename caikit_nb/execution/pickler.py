@@ -32,7 +32,7 @@ by_value: WeakSet[type] = WeakSet()
 _WITH_STATE_SETTER = 6  # items of what `reducer_override` returns
 
 # Looked up once: it is called for every object that isn't of a built-in type.
-_reduce = cloudpickle.Pickler.reducer_override
+_by_cloudpickle = cloudpickle.Pickler.reducer_override
 
 
 class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
@@ -73,15 +73,15 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 
     def _reduce(self, obj: Any) -> Any:
         try:
-            return _reduce(self, obj)
+            return _by_cloudpickle(self, obj)
         except Exception:
             copy = with_text(obj) if isinstance(obj, FunctionType) else None
             if copy is None:
                 raise
-        return _reduce(self, copy)
+        return _by_cloudpickle(self, copy)
 
     def _reduce_code(self, code: CodeType) -> tuple[Any, ...]:
-        reduced = _reduce(self, code)
+        reduced = _by_cloudpickle(self, code)
         if reduced is NotImplemented:
             reduced = self.dispatch_table[CodeType](code)
         make, arguments, *rest = reduced
