@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 ARGS ?=
-# In how many processes the tests run.
+# In how many processes the tests run. Each file's tests run in one, in order.
 WORKERS ?= auto
 
 # Environments of another Python than the usual one stand beside its own: `make test PYTHON=python3.13`.
@@ -33,9 +33,10 @@ EXTRAS_test := test lab
 EXTRAS_docs := docs lessons
 EXTRAS_bench := bench experiments serving
 EXTRAS_ray := ray
+# What is audited isn't locked.
+EXTRAS_audit := dask demo experiments lab nested ray serving
 # What tests install into environments that they make themselves.
 PEERS := caikit caikit-grpc schedy twine
-EXTRAS_audit := dask demo experiments lab nested ray serving
 
 # The versions that we develop with: `make lock` writes them anew. A build has an environment of its
 # own, to which newer pips pass on only the second of these.
@@ -43,6 +44,8 @@ LOCKS := tests/constraints
 locked = PIP_CONSTRAINT=$(LOCKS)/$(1).txt PIP_BUILD_CONSTRAINT=$(LOCKS)/$(1).txt
 
 PIP := -m pip --disable-pip-version-check
+# An environment, and the lock that it is held to.
+install = $(call locked,$(2)) $(1)/bin/python $(PIP) install -qq
 # What the system's packages are installed with, where there is a right to do so.
 APT := apt-get -q -o DPkg::Lock::Timeout=300
 
@@ -135,7 +138,7 @@ audit: $(AUDIT_VENV)/bin/python $(AUDIT_VENV)/tool/bin/python  ## look for known
 	  else echo "npm is missing: the packages of the JupyterLab extension are not audited" >&2; exit 1; fi
 
 wheel: $(VENV)/bin/python  ## build the wheel and the source distribution into dist/
-	@$(call locked,demo) $(VENV)/bin/python $(PIP) install -qq -r $(LOCKS)/build.in
+	@$(call install,$(VENV),demo) "build>=1.2"
 	@rm -rf caikit_nb/labextension
 	@$(VENV)/bin/python -m build --outdir dist .
 	@ls dist/*
@@ -168,40 +171,40 @@ clean:  ## remove what make made
 # Editable: changed sources need no new install, only a changed pyproject.toml or lock does.
 $(VENV)/.installed: pyproject.toml $(LOCKS)/demo.txt | $(VENV)/bin/python
 	@echo "installing caikit_nb into $(VENV)"
-	@$(call locked,demo) CAIKIT_NB_SKIP_LABEXTENSION=1 $(VENV)/bin/python $(PIP) install -qq --editable ".[demo]"
+	@CAIKIT_NB_SKIP_LABEXTENSION=1 $(call install,$(VENV),demo) --editable ".[demo]"
 	@touch $@
 
 $(DOCS_VENV)/.installed: pyproject.toml $(LOCKS)/docs.txt | $(DOCS_VENV)/bin/python
 	@echo "installing caikit_nb and what its documentation needs into $(DOCS_VENV)"
-	@$(call locked,docs) CAIKIT_NB_SKIP_LABEXTENSION=1 $(DOCS_VENV)/bin/python $(PIP) install -qq --editable ".[$(call list,docs)]"
+	@CAIKIT_NB_SKIP_LABEXTENSION=1 $(call install,$(DOCS_VENV),docs) --editable ".[$(call list,docs)]"
 	@touch $@
 
 # The build says by itself what is missing for the extension, and goes on without it.
 $(VENV)/.installed-lab: $(VENV)/.installed $(LABEXTENSION)
 	@echo "installing JupyterLab and building its extension"
-	@$(call locked,demo) $(VENV)/bin/python $(PIP) install -qq --editable ".[$(call list,demo)]"
+	@$(call install,$(VENV),demo) --editable ".[$(call list,demo)]"
 	@touch $@
 
 $(TEST_VENV)/.installed: $(LABEXTENSION) $(LOCKS)/test.txt | $(TEST_VENV)/bin/python
 	@echo "installing caikit_nb and what its tests need into $(TEST_VENV)"
-	@$(call locked,test) $(TEST_VENV)/bin/python $(PIP) install -qq --editable ".[$(call list,test)]"
+	@$(call install,$(TEST_VENV),test) --editable ".[$(call list,test)]"
 	@touch $@
 
 $(OLDEST_VENV)/.installed: $(LABEXTENSION) $(LOCKS)/oldest.txt | $(OLDEST_VENV)/bin/python
 	@echo "installing caikit_nb and the least versions of what its tests need into $(OLDEST_VENV)"
-	@$(call locked,oldest) $(OLDEST_VENV)/bin/python $(PIP) install -qq --editable ".[$(call list,test)]"
+	@$(call install,$(OLDEST_VENV),oldest) --editable ".[$(call list,test)]"
 	@touch $@
 
 # The peers have an environment of their own: what they ask for must not meet ours.
 $(BENCH_VENV)/.installed: pyproject.toml $(LOCKS)/bench.txt | $(BENCH_VENV)/bin/python
 	@echo "installing caikit_nb and its peers into $(BENCH_VENV)"
-	@$(call locked,bench) CAIKIT_NB_SKIP_LABEXTENSION=1 $(BENCH_VENV)/bin/python $(PIP) install -qq --editable ".[experiments,serving]"
+	@CAIKIT_NB_SKIP_LABEXTENSION=1 $(call install,$(BENCH_VENV),bench) --editable ".[experiments,serving]"
 	@$(call locked,bench) $(BENCH_VENV)/bin/python -m tests.benchmarks.install_peers
 	@touch $@
 
 $(RAY_VENV)/.installed: pyproject.toml $(LOCKS)/ray.txt | $(RAY_VENV)/bin/python
 	@echo "installing caikit_nb and Ray into $(RAY_VENV)"
-	@$(call locked,ray) CAIKIT_NB_SKIP_LABEXTENSION=1 $(RAY_VENV)/bin/python $(PIP) install -qq --editable ".[ray]" -r $(LOCKS)/ray.in
+	@CAIKIT_NB_SKIP_LABEXTENSION=1 $(call install,$(RAY_VENV),ray) --editable ".[ray]" -r $(LOCKS)/ray.in
 	@touch $@
 
 $(addsuffix /bin/python,$(VENVS) $(AUDIT_VENV)/tool):
