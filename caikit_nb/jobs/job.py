@@ -147,11 +147,12 @@ class Job:
             reason: Why, for people.
             at_once: Without the grace that lets it clean up.
         """
+        told = self.on_decided  # the watcher may hear of the end next, and lets go of the list
         if not self._states.move(JobStatus.CANCELED):
             return False
         self.reason = reason
         self._end_attempts(at_once=at_once)
-        call_all(self.on_decided, self)
+        call_all(told, self)
         self.changed()
         return True
 

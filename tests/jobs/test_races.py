@@ -6,6 +6,7 @@ import functools
 import random
 import sys
 import threading
+from concurrent.futures import CancelledError
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from caikit_nb.errors import JobTimeoutError
 from caikit_nb.execution.watcher import watcher
 from caikit_nb.jobs.executor import JobExecutor
+from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.options import JobOptions
 from caikit_nb.jobs.states import JobStatus
@@ -48,6 +50,24 @@ def test_no_cancel_meets_the_imports_of_a_thread_job(executor: JobExecutor) -> N
     assert loaded in sys.modules
     assert future.status is JobStatus.QUEUED
     assert future.cancel()
+
+
+@pytest.mark.parametrize("method", ["thread", "fork"])
+def test_a_cancel_is_told_though_the_end_is_heard_of_first(
+    executor: JobExecutor, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end_attempts = Job._end_attempts
+
+    def end_and_let_it_be_heard(job: Job, *, at_once: bool) -> None:
+        end_attempts(job, at_once=at_once)
+        assert job.ended.wait(30)
+
+    monkeypatch.setattr(Job, "_end_attempts", end_and_let_it_be_heard)
+    future, history = submit(executor, method)
+    assert future.cancel()
+    assert history.decided == [JobStatus.CANCELED]
+    with pytest.raises(CancelledError):
+        future.result(30)
 
 
 @pytest.mark.parametrize(("method", "rounds"), ROUNDS)
