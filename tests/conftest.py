@@ -23,7 +23,7 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # As in a kernel. A server that has nothing has each of its children load it; programs that
     # tests start are such.
-    multiprocessing.set_forkserver_preload(["caikit_nb"])
+    multiprocessing.set_forkserver_preload(["caikit_nb", "pytest"])
 
 
 # What they load into the process of the tests ends forking there, or leaves threads behind.
