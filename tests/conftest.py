@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import multiprocessing
 import signal
 
 import pytest
@@ -15,11 +16,14 @@ settings.load_profile("caikit_nb")
 
 
 def pytest_configure() -> None:
-    """Interrupts work also where the run was started in the background.
+    """Interrupts work also where the run was started in the background; the fork server is warm.
 
     A shell has its background processes ignore SIGINT, and what they start inherits that.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # As in a kernel. A server that has nothing has each of its children load it; programs that
+    # tests start are such.
+    multiprocessing.set_forkserver_preload(["caikit_nb", "pytest"])
 
 
 # What they load into the process of the tests ends forking there, or leaves threads behind.

@@ -213,6 +213,7 @@ def zombies() -> list[int]:
     return [int(pid) for pid in children if " Z " in Path(f"/proc/{pid}/stat").read_text()]
 
 
+@pytest.mark.own_process
 @pytest.mark.parametrize(("method", "few"), [("fork", 10), ("forkserver", 2)])
 def test_ten_times_the_processes_leave_no_more_than_a_few(method: str, few: int) -> None:
     kept = []

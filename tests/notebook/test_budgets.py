@@ -12,7 +12,7 @@ from tests.notebook.test_card import card_of
 
 UPDATES_A_S = 5
 ALL_CARDS_A_S = 40
-SECONDS = 3
+SECONDS = 2
 
 PRINTS = "for n in range(100): print('line', tick, n)"
 METRICS = "for n in range(10): caikit_nb.log_metric(loss=tick + n, accuracy=-n)"
@@ -92,7 +92,7 @@ def test_displays_in_a_flood_are_bounded_and_what_is_left_out_is_said(kernel: Ke
 def test_fifty_cards_share_a_budget(kernel: Kernel) -> None:
     kernel.do("%config CaikitJobs.max_workers = 60")
     work = "print(tick)\ncaikit_nb.log_metric(loss=tick)\ntime.sleep(0.05)"
-    body = busy(work).replace("range(300)", "range(60)")
+    body = busy(work).replace(f"range({SECONDS * 100})", "range(60)")
     kernel.do(
         "cell = '''" + body + "'''\nfor n in range(50):\n"
         "    get_ipython().run_cell_magic('caikit_job', f'crowd_{n} -m thread', cell)",

@@ -1,7 +1,9 @@
 """Where a fork could hang, a job starts in a fresh interpreter or is refused; nothing hangs."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html import unescape
+from pathlib import Path
 
 import pytest
 
@@ -33,20 +35,21 @@ def in_blas(kernel: Kernel) -> Iterator[Kernel]:
 
 def test_no_fork_while_a_thread_is_inside_blas(in_blas: Kernel) -> None:
     for number in range(20):
-        in_blas.do(f"%%caikit_job beside_{number}\n{number} + 1")
+        if number < 5:
+            in_blas.do(f"%%caikit_job beside_{number}\n{number} + 1")
         refused = in_blas.run("%%caikit_job never -m fork\n1")
         lines = refused.text.strip().splitlines()
         assert len(lines) == 1, refused
         assert lines[0].startswith("UsageError: %%caikit_job: fork isn't safe here")
         assert OTHER_THREADS in lines[0]
         assert "Use -m auto, forkserver or spawn" in lines[0]
-    results = in_blas.value("[caikit_nb.jobs[f'beside_{n}'].result(60) for n in range(20)]", 90)
-    assert results == list(range(1, 21))
+    results = in_blas.value("[caikit_nb.jobs[f'beside_{n}'].result(60) for n in range(5)]", 90)
+    assert results == list(range(1, 6))
     assert "never" not in in_blas.value("[job.name for job in caikit_nb.jobs.values()]")
     assert set(in_blas.value("[job.start_method for job in caikit_nb.jobs.values()]")) == {
         "forkserver"
     }
-    html = in_blas.card("beside_19").wait_for("completed")
+    html = in_blas.card("beside_4").wait_for("completed")
     assert f"forkserver: in a fresh interpreter, as {OTHER_THREADS}" in html
     assert in_blas.value("blas.is_alive()")
     assert in_blas.do("print(6 * 7)", timeout=5).text == "42\n"
@@ -74,21 +77,36 @@ FIT = "%%caikit_job {name} {options}\n[fit(), openmp_threads()]"
 POOL_HAS_RUN = "an OpenMP thread pool has run in this kernel"
 
 
-@pytest.fixture
-def with_data(start_kernel: Callable[..., Kernel]) -> Kernel:
+@contextmanager
+def kernel_with_data(home: Path) -> Iterator[Kernel]:
     """A kernel with two OpenMP threads and a model that it has not fitted yet."""
     pytest.importorskip("sklearn")
-    kernel = start_kernel(OMP_NUM_THREADS="2")
-    kernel.do("%load_ext caikit_nb\n%config CaikitJobs.max_workers = 2")
-    kernel.do(DATA)
-    return kernel
+    # Threads that wait for work ask for it again and again, unless told to sleep.
+    environment = {"OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "passive"}
+    with Kernel(home, environment) as kernel:
+        kernel.do("%load_ext caikit_nb\n%config CaikitJobs.max_workers = 2")
+        kernel.do(DATA)
+        yield kernel
+
+
+@pytest.fixture
+def with_data(tmp_path: Path) -> Iterator[Kernel]:
+    with kernel_with_data(tmp_path) as kernel:
+        yield kernel
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    """One that has fitted it."""
+    with kernel_with_data(tmp_path_factory.mktemp("fitted")) as kernel:
+        kernel.do("score = fit()")
+        yield kernel
 
 
 def test_after_a_fit_in_the_kernel_auto_takes_a_fresh_interpreter_with_all_threads(
-    with_data: Kernel,
+    fitted: Kernel,
 ) -> None:
-    kernel = with_data
-    kernel.do("score = fit()")
+    kernel = fitted
     kernel.do(FIT.format(name="again", options=""))
     score, threads = kernel.value("again.result(60)", 70)
     assert score == kernel.value("score")
@@ -99,10 +117,9 @@ def test_after_a_fit_in_the_kernel_auto_takes_a_fresh_interpreter_with_all_threa
 
 
 def test_after_a_fit_in_the_kernel_a_fork_that_was_asked_for_runs_on_one_openmp_thread(
-    with_data: Kernel,
+    fitted: Kernel,
 ) -> None:
-    kernel = with_data
-    kernel.do("score = fit()")
+    kernel = fitted
     for number in range(5):
         kernel.do(FIT.format(name=f"forked_{number}", options="-m fork"))
     for number in range(5):
@@ -115,9 +132,9 @@ def test_after_a_fit_in_the_kernel_a_fork_that_was_asked_for_runs_on_one_openmp_
     assert kernel.value("fit() == score")
 
 
-def test_a_fork_that_was_asked_for_shares_the_kernels_memory(with_data: Kernel) -> None:
-    kernel = with_data
-    kernel.do("fit()\nbig = numpy.ones(300 * 2**20, dtype=numpy.uint8)")
+def test_a_fork_that_was_asked_for_shares_the_kernels_memory(fitted: Kernel) -> None:
+    kernel = fitted
+    kernel.do("big = numpy.ones(300 * 2**20, dtype=numpy.uint8)")
     private = "caikit_nb.execution.memory.private_bytes(os.getpid())"
     kernel.do(
         "%%caikit_job sharing -m fork\nimport os\nimport caikit_nb.execution.memory\n"
@@ -127,6 +144,7 @@ def test_a_fork_that_was_asked_for_shares_the_kernels_memory(with_data: Kernel) 
     assert is_there
     assert is_fitted
     assert private_bytes < 150 * 2**20
+    kernel.do("del big")
 
 
 def test_a_model_that_was_only_imported_is_fitted_in_a_fork_with_all_threads(

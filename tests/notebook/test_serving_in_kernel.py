@@ -18,39 +18,21 @@ class Model:
     def predict(self, rows):
         return rows.sum(axis=1)
 
+# This process must not load grpc.
+import json, subprocess
+asking = subprocess.Popen([sys.executable, '-m', 'tests.serving.asking'],
+    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+def answer_to(*question):
+    print(json.dumps(question), file=asking.stdin, flush=True)
+    return json.loads(asking.stdout.readline())
+
 def ask(server, name, values):
-    "Ask in a process of its own: this one must not load grpc."
-    import subprocess
-    code = '''
-import sys, json, numpy as np, tritonclient.grpc as T
-client = T.InferenceServerClient(sys.argv[1])
-values = np.array(json.loads(sys.argv[3]), np.float64)
-tensor = T.InferInput("x", values.shape, "FP64"); tensor.set_data_from_numpy(values)
-headers = {"authorization": "Bearer " + sys.argv[4]} if sys.argv[4] else None
-answer = client.infer(sys.argv[2], [tensor], headers=headers)
-print(json.dumps(answer.as_numpy(answer.get_response().outputs[0].name).tolist()))
-'''
-    done = subprocess.run([sys.executable, "-c", code, server.target, name,
-        __import__("json").dumps(values), server.token or ""], capture_output=True, text=True)
-    return done.stdout.strip() or done.stderr.strip().splitlines()[-1]
+    return answer_to("ask", server.target, name, values, server.token)
 
 def load(server, path):
-    "Have it load another model, as ModelMesh does; the code that it answers with."
-    import subprocess
-    code = '''
-import sys, grpc
-from caikit_nb.serving import model_runtime_pb2 as pb, model_runtime_pb2_grpc as services
-request = pb.LoadModelRequest(modelId=sys.argv[2], modelPath=sys.argv[2], modelType="auto")
-with grpc.insecure_channel(sys.argv[1]) as channel:
-    try:
-        services.ModelRuntimeStub(channel).loadModel(request)
-        print("OK")
-    except grpc.RpcError as error:
-        print(error.code().name)
-'''
-    done = subprocess.run([sys.executable, "-c", code, server.target, str(path)],
-        capture_output=True, text=True)
-    return done.stdout.strip() or done.stderr.strip().splitlines()[-1]
+    "Have it load another model."
+    return answer_to("load", server.target, str(path))
 """
 SAVE = """%%caikit_job {name} --save-path {name}_model --wait
 import cloudpickle, pathlib
