@@ -177,7 +177,7 @@ def test_all_attempts_run_in_the_callers_thread(executor: JobExecutor) -> None:
 
 def test_a_job_may_submit_another_one(executor: JobExecutor) -> None:
     executor._policy.max_workers = 2
-    future = submit(executor, lambda: submit(executor, threading.get_ident).result(5))
+    future = submit(executor, lambda: submit(executor, threading.get_ident).result(60))
     assert future.result(0) == threading.get_ident()
 
 
@@ -206,7 +206,7 @@ def test_a_job_that_cancels_itself_is_cancelled(executor: JobExecutor) -> None:
 
     future = submit(executor, cancel, name="me")
     assert future.status is JobStatus.CANCELED
-    assert future.wait(5)
+    assert future.wait(60)
 
 
 def test_a_job_can_be_interrupted_from_another_thread(executor: JobExecutor) -> None:

@@ -52,7 +52,7 @@ def test_no_fork_while_a_thread_is_inside_blas(in_blas: Kernel) -> None:
     html = in_blas.card("beside_4").wait_for("completed")
     assert f"forkserver: in a fresh interpreter, as {OTHER_THREADS}" in html
     assert in_blas.value("blas.is_alive()")
-    assert in_blas.do("print(6 * 7)", timeout=5).text == "42\n"
+    assert in_blas.do("print(6 * 7)").text == "42\n"
 
 
 def test_jobs_fork_again_once_the_thread_has_ended(kernel: Kernel) -> None:

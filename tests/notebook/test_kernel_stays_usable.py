@@ -24,7 +24,7 @@ def test_cells_run_while_ten_jobs_run(kernel: Kernel, method: str) -> None:
         "ten = [caikit_nb.options(start_method='thread').submit(loop) for _ in range(10)]"
     )
     assert kernel.value("[job.status.name for job in ten]") == ["RUNNING"] * 10
-    assert kernel.do("print(6 * 7)", timeout=5).text == "42\n"
+    assert kernel.do("print(6 * 7)").text == "42\n"
     kernel.do("for job in ten: job.cancel()\nfor job in ten: job.wait(20)")
     assert kernel.value("[job.status.name for job in ten]") == ["CANCELED"] * 10
     kernel.do("%config CaikitJobs.max_workers = 4")
@@ -47,7 +47,7 @@ def test_interrupting_a_wait_stops_the_waiting_and_no_job(
     cell = kernel.execute(f"print('waiting')\n{WAITS[way]}")
     kernel.wait_for_text(cell, "waiting")
     kernel.interrupt()
-    error = kernel.finish(cell, timeout=5).error
+    error = kernel.finish(cell).error
     assert error.startswith("KeyboardInterrupt")
     gate.open()
     assert kernel.value("held.result(20)") == "unharmed"
@@ -64,7 +64,7 @@ def test_interrupting_a_waiting_cell_magic_stops_no_job(
     kernel.read_until(lambda: kernel.has_card(name))
     kernel.card(name).wait_for("begun")
     kernel.interrupt()
-    assert kernel.finish(cell, timeout=5).error.startswith("KeyboardInterrupt")
+    assert kernel.finish(cell).error.startswith("KeyboardInterrupt")
     gate.open()
     assert kernel.value(f"{name}.result(20)") == "unharmed"
 
@@ -75,7 +75,7 @@ def test_interrupting_another_cell_stops_no_job(kernel: Kernel, gate: Gate, meth
     cell = kernel.execute("print('busy')\nwhile True: pass")
     kernel.wait_for_text(cell, "busy")
     kernel.interrupt()
-    assert kernel.finish(cell, timeout=5).error.startswith("KeyboardInterrupt")
+    assert kernel.finish(cell).error.startswith("KeyboardInterrupt")
     gate.open()
     assert kernel.value("held.result(20)") == "unharmed"
 
@@ -88,7 +88,7 @@ def test_interrupting_at_the_start_of_a_job_does_not_reach_it(kernel: Kernel) ->
         )
         kernel.wait_for_text(cell, "submitted")
         kernel.interrupt()
-        assert kernel.finish(cell, timeout=5).error.startswith("KeyboardInterrupt")
+        assert kernel.finish(cell).error.startswith("KeyboardInterrupt")
         assert kernel.value("[job.result(20) for job in started]") == [1, 2, 3, 4, 5, 6]
 
 

@@ -13,6 +13,8 @@ import collections, ctypes, os, random, signal, subprocess, sys, time
 import caikit_nb
 from caikit_nb.execution.watcher import watcher
 
+LEFT = str(10**6 + os.getpid())  # by which its like is told from that of another run
+
 def fate(kind):
     if kind == "return":
         return list(range(1000))
@@ -29,7 +31,7 @@ def fate(kind):
             print("line", number, "x" * 80)
         return "said"
     if kind == "leave":
-        subprocess.Popen(["sleep", "1234"], start_new_session=True, env={})
+        subprocess.Popen(["sleep", LEFT], start_new_session=True, env={})
         return "left"
     signal.pause()  # until it is cancelled
 
@@ -81,7 +83,7 @@ def stress(kernel: Kernel, count: int, timeout: float) -> None:
     assert threads <= 2  # helpers that start when they are first needed
     assert left_behind(kernel) == []
     commands = [process.info["cmdline"] for process in psutil.process_iter(["cmdline"])]
-    assert ["sleep", "1234"] not in commands
+    assert ["sleep", str(10**6 + kernel.pid)] not in commands
 
 
 def test_a_hundred_and_fifty_jobs_of_mixed_fates(start_kernel: Callable[..., Kernel]) -> None:

@@ -69,7 +69,7 @@ class Terminal:
         """Type a line."""
         os.write(self._screen, line.encode() + b"\n")
 
-    def wait_for(self, text: str, timeout: float = 30.0) -> str:
+    def wait_for(self, text: str, timeout: float = 60.0) -> str:
         """Read to a text; returns what came before it."""
         give_up = time.monotonic() + timeout
         while (at := self.shown.find(text, self._read_from)) < 0:
@@ -207,9 +207,9 @@ def test_the_end_of_the_terminal_leaves_no_process(terminal: Terminal, ending: s
         terminal.write("exit")
     else:
         terminal.process.send_signal(getattr(signal, ending))
-    code = terminal.process.wait(20)
+    code = terminal.process.wait(60)
     assert code == (0 if ending == "exit" else -getattr(signal, ending))
-    _, alive = psutil.wait_procs(children, timeout=20)
+    _, alive = psutil.wait_procs(children, timeout=60)
     assert alive == []
     assert list(terminal.sessions.iterdir()) == []
 
@@ -219,7 +219,7 @@ def test_exit_while_jobs_run_says_nothing_of_its_own(terminal: Terminal) -> None
     terminal.do("j = %caikit_job -m fork time.sleep(600)")
     terminal.write("exit")
     terminal.wait_for("exit\n")
-    assert terminal.process.wait(20) == 0
+    assert terminal.process.wait(60) == 0
     rest = b""
     while select.select([terminal._screen], [], [], 0)[0]:
         try:
