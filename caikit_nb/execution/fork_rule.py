@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from caikit_nb.execution.fork_warning import unwarned
 from caikit_nb.execution.libc import libc
 from caikit_nb.execution.loaded_libraries import loaded_libraries
 from caikit_nb.execution.process_state import standing_threads
@@ -156,7 +157,8 @@ def openmp_pool_runs() -> bool:
 def _parallel_region_works_in_child(path: str) -> bool | None:
     """None where the machine is too busy to tell."""
     library = ctypes.CDLL(path)
-    pid = os.fork()
+    with unwarned():
+        pid = os.fork()
     if pid == 0:
         try:
             # Two threads, or a machine of one core would answer without any pool.

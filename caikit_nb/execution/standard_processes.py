@@ -17,6 +17,8 @@ from multiprocessing import (
 )
 from typing import Any
 
+from caikit_nb.execution.fork_warning import unwarned
+
 
 def context_of(method: str) -> Any:
     """The context of a start method; None where the platform doesn't have it."""
@@ -56,6 +58,10 @@ class _LockedPoll:
 
 class _ForkPopen(_LockedPoll, popen_fork.Popen):
     """By fork."""
+
+    def _launch(self, process: Any) -> None:
+        with unwarned():
+            super()._launch(process)  # type: ignore[misc]
 
 
 class _SpawnPopen(_LockedPoll, popen_spawn_posix.Popen):

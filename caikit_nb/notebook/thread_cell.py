@@ -95,11 +95,25 @@ def _evaluate(tree: Any, name: str, mode: str, namespace: dict[str, Any]) -> obj
 
 
 def _awaited(value: Any) -> object:
-    outer = asyncio._get_running_loop()
-    asyncio._set_running_loop(None)  # an inline job has the kernel's loop stand still around it
-    try:
+    with _outside_of_loop():
         return asyncio.run(value)
+
+
+@contextlib.contextmanager
+def _outside_of_loop() -> Iterator[None]:
+    """An inline job has the kernel's loop stand still around it, and the task of the cell."""
+    outer = asyncio._get_running_loop()
+    if outer is None:
+        yield
+        return
+    task = asyncio.current_task(outer)
+    if task is not None:  # from Python 3.14 on the thread could enter no other one
+        asyncio._leave_task(outer, task)
+    asyncio._set_running_loop(None)
+    try:
+        yield
     finally:
         asyncio._set_running_loop(outer)
-        if outer is not None:
-            asyncio.set_event_loop(outer)
+        asyncio.set_event_loop(outer)
+        if task is not None:
+            asyncio._enter_task(outer, task)

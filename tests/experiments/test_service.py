@@ -266,8 +266,9 @@ def test_who_serves_is_told_where_and_how_safe_it_is(sqlite_url, host, warns):
     with call_program(sqlite_url, "--host", host, "--port", "0") as program:
         told = program.stderr.readline()
         port = int(re.search(r"is served at http://[\w.]+:(\d+)/", told)[1])
-        with pytest.raises(urllib.error.HTTPError, match="401"):
+        with pytest.raises(urllib.error.HTTPError, match="401") as refused:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/experiments/", timeout=20)
+        refused.value.close()
         program.send_signal(signal.SIGINT)
         assert ("use a proxy with TLS" in program.stderr.read()) == warns
 

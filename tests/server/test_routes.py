@@ -65,7 +65,8 @@ def status_of(server: LabServer, path: str, token: str | None = None) -> int:
     try:
         get(server, path, token)
     except urllib.error.HTTPError as error:
-        return error.code
+        with error:
+            return error.code
     return 200
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.serving.conftest import START_S
+from tests.serving.formats import HAS_ONNX, needs_onnx
 
 VALUES = {
     "BOOL": np.array([[True, False], [False, True]]),
@@ -53,11 +54,10 @@ def server(root):
     from caikit_nb.serving.model_server import ModelServer
     from caikit_nb.serving.settings import ServerSettings
 
-    settings = ServerSettings(
-        root=root,
-        trusted=(root,),
-        models=(("churn", "churn.joblib", "auto"), ("scale", "scale.onnx", "auto")),
-    )
+    models = [("churn", "churn.joblib", "auto")]
+    if HAS_ONNX:
+        models.append(("scale", "scale.onnx", "auto"))
+    settings = ServerSettings(root=root, trusted=(root,), models=tuple(models))
     objects = {"echo": echo, "both": both, "fail": fail}
     with ModelServer("inference", settings, objects, "0") as running:
         assert running.wait_until_ready(START_S)
@@ -147,9 +147,20 @@ def test_labels_of_text_are_bytes(client, estimators) -> None:
     assert client.infer("words", rows)["predict"].tolist() == expected
 
 
+@needs_onnx
 def test_an_onnx_model_multiplies(client) -> None:
     found = client.infer("scale", np.array([[1, 2]], np.float32))
     assert found["y"].tolist() == [[3.0, 6.0]]
+    meta = client.triton.get_model_metadata("scale")
+    assert [(each.name, each.datatype) for each in meta.inputs] == [("x", "FP32")]
+
+
+@needs_onnx
+def test_what_an_onnx_model_can_not_take_is_the_callers_error(stub) -> None:
+    shape = request("scale", shape=[1, 3], contents={"fp32_contents": [1] * 3})
+    assert code(stub, shape) == "INVALID_ARGUMENT"
+    kind = request("scale", datatype="FP64", shape=[1, 2], contents={"fp64_contents": [1] * 2})
+    assert code(stub, kind) == "INVALID_ARGUMENT"
 
 
 def test_a_function_takes_tensors_by_name_and_gives_several(client) -> None:
@@ -171,8 +182,6 @@ def test_metadata_names_the_tensors(client) -> None:
     assert (meta.platform, [each.name for each in meta.inputs]) == ("sklearn", ["input"])
     assert list(meta.inputs[0].shape) == [-1, 3]
     assert "predict_proba" in [each.name for each in meta.outputs]
-    onnx = client.triton.get_model_metadata("scale")
-    assert [(each.name, each.datatype) for each in onnx.inputs] == [("x", "FP32")]
     assert client.triton.get_server_metadata().name == "caikit_nb"
 
 
@@ -258,10 +267,6 @@ def test_what_the_model_does_not_take_is_an_invalid_argument(client, stub) -> No
     version = request(contents={"fp32_contents": [1]})
     version.model_version = "7"
     assert code(stub, version) == "INVALID_ARGUMENT"
-    onnx = request("scale", shape=[1, 3], contents={"fp32_contents": [1] * 3})
-    assert code(stub, onnx) == "INVALID_ARGUMENT"
-    onnx = request("scale", datatype="FP64", shape=[1, 2], contents={"fp64_contents": [1] * 2})
-    assert code(stub, onnx) == "INVALID_ARGUMENT"
     from caikit_nb.serving import inference_pb2 as pb
 
     assert code(stub, pb.ModelInferRequest(model_name="echo")) == "INVALID_ARGUMENT"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.serving.formats import LOADED_INSIDE, needs_onnx
 from tests.waiting import is_gone_within
 
 
@@ -43,7 +44,7 @@ def test_ready_is_said_when_what_was_loaded_is_gone_but_for_the_owners_own(clien
         ("churn.joblib", "auto"),
         ("double.cloudpickle", "cloudpickle"),
         ("churn.skops", "skops"),
-        ("scale.onnx", "ONNX"),
+        pytest.param("scale.onnx", "ONNX", marks=needs_onnx),
         ("folder", "skops"),
     ],
 )
@@ -90,7 +91,7 @@ def test_unloading_what_is_not_there_is_fine_as_often_as_one_likes(client) -> No
         ("m", "huge.joblib", "auto", "RESOURCE_EXHAUSTED"),
         ("m", "corrupt.joblib", "auto", "INTERNAL"),
         ("m", "corrupt.joblib", "skops", "INTERNAL"),
-        ("m", "corrupt.joblib", "onnx", "INTERNAL"),
+        pytest.param("m", "corrupt.joblib", "onnx", "INTERNAL", marks=needs_onnx),
         ("m", "number.cloudpickle", "auto", "FAILED_PRECONDITION"),
         ("m", "crash.cloudpickle", "auto", "INTERNAL"),
         ("m", "empty-folder", "auto", "INVALID_ARGUMENT"),
@@ -197,7 +198,7 @@ def test_a_size_is_predicted_without_a_load(client, held) -> None:
 
 
 def test_a_size_is_predicted_from_above(client) -> None:
-    for path in ("churn.joblib", "folder", "scale.onnx"):
+    for path in ("churn.joblib", "folder", *LOADED_INSIDE):
         predicted = client.predicted_size("p", path)
         assert predicted >= client.load(path, path).sizeInBytes
     assert failure(lambda: client.predicted_size("p", "absent"))[0] == "NOT_FOUND"

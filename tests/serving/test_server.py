@@ -336,11 +336,11 @@ def test_the_program_loads_what_it_is_told_and_leaves_no_process(
 ) -> None:
     _gate, begun = held("cut")
     process = run_program(
-        *("serve", str(root), "--port", "0", "--load", "c=churn.joblib", "--load", "scale.onnx"),
-        *("--trust", str(root)),
+        *("serve", str(root), "--port", "0", "--load", "c=churn.joblib"),
+        *("--load", "double.cloudpickle", "--trust", str(root)),
     )
     line = process.stdout.readline()
-    assert line.startswith("serving c, scale at "), process.stderr.read()
+    assert line.startswith("serving c, double at "), process.stderr.read()
 
     class Served:
         target = line.split()[4]

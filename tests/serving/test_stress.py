@@ -8,11 +8,12 @@ import numpy as np
 import psutil
 import pytest
 
+from tests.serving.formats import LOADED_APART, LOADED_INSIDE
 from tests.waiting import until
 
 MOST_BYTES = 24 * 2**20
 MOST_ROUNDS = 5
-FORMATS = ("scale.onnx", "churn.joblib", "double.cloudpickle", "churn.skops")
+FORMATS = (*LOADED_INSIDE, *LOADED_APART)
 
 
 def code_of(call) -> str:
@@ -85,8 +86,9 @@ def test_loads_and_unloads_leave_the_memory_as_it_was(server, client, count, kil
     processes = children(server)
 
     def work() -> None:
-        load_and_unload(client, count, FORMATS[:1])
-        load_and_unload(client, killable, FORMATS[1:])
+        if LOADED_INSIDE:
+            load_and_unload(client, count, LOADED_INSIDE)
+        load_and_unload(client, killable, LOADED_APART)
 
     assert growth(server, work, MOST_BYTES) < MOST_BYTES
     assert children(server) <= processes
