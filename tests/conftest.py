@@ -32,9 +32,10 @@ LAST = ("tests/backends/test_dask_", "tests/backends/test_ray_", "tests/serving/
 FIRST = ("tests/browser/",)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the tests, and keep those of a file together in one process."""
+    """Order the tests, and keep those together in one process that share a page, or a file."""
     items.sort(key=lambda item: (not item.nodeid.startswith(FIRST), item.nodeid.startswith(LAST)))
     for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+        file = item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group("browser" if file.startswith(FIRST) else file))
