@@ -81,7 +81,7 @@ docs: $(DOCS_VENV)/.installed  ## build the documentation into build/docs; its l
 	@$(DOCS_VENV)/bin/python -m pytest -q -m docs --confcutdir tests/docs $(ARGS) tests/docs/test_lessons.py
 	@echo "open build/docs/index.html"
 
-PYTEST := -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+PYTEST := -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test: check chromium postgresql  ## check, then run all tests but the slow ones (ARGS="-k name" for some)
 	@$(TEST_VENV)/bin/python $(PYTEST) $(ARGS)

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import signal
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -32,10 +33,18 @@ LAST = ("tests/backends/test_dask_", "tests/backends/test_ray_", "tests/serving/
 FIRST = ("tests/browser/",)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the tests, and keep those together in one process that share a page, or a file."""
+    """Order the tests."""
     items.sort(key=lambda item: (not item.nodeid.startswith(FIRST), item.nodeid.startswith(LAST)))
-    for item in items:
-        file = item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group("browser" if file.startswith(FIRST) else file))
+
+
+@pytest.hookimpl(optionalhook=True)  # there may be no xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Have those that share a page run in one process; as it is, those of a file do."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByPageOrFile(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "browser" if nodeid.startswith(FIRST) else super()._split_scope(nodeid)
+
+    return ByPageOrFile(config, log)
