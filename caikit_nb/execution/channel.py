@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from multiprocessing import reduction
 from typing import Any
 
-from caikit_nb.execution.places import new_place
+from caikit_nb.execution.places import new_mark
 from caikit_nb.execution.transfer import open_memory_file
 from caikit_nb.execution.watcher import watcher
 
@@ -44,7 +44,7 @@ class ChildEnd:
         inputs: The memory file with the call's inputs.
         stdout: Takes the place of descriptor 1.
         stderr: Takes the place of descriptor 2.
-        place: What stands in the text on stdout where a message belongs (`places`).
+        mark: What stands in the text on stdout before what isn't its text (`places`).
     """
 
     messages: SharedFd
@@ -53,7 +53,7 @@ class ChildEnd:
     inputs: SharedFd | None = None
     stdout: SharedFd | None = None
     stderr: SharedFd | None = None
-    place: bytes = b""
+    mark: bytes = b""
 
     def fds(self) -> list[int]:
         """All of them."""
@@ -73,7 +73,7 @@ class Channel:
         results = open_memory_file()
         self.messages, self.results = messages_r, os.dup(results)
         self.outputs: dict[str, int] = {}
-        self.place = new_place()
+        self.mark = new_mark()
         written: dict[str, SharedFd] = {}
         if capture:
             for stream in ("stdout", "stderr"):
@@ -87,7 +87,7 @@ class Channel:
             None if inputs is None else SharedFd(inputs),
             written.get("stdout"),
             written.get("stderr"),
-            self.place,
+            self.mark,
         )
         self._open = {self.gate, self.messages, self.results, *self.outputs.values()}
         _parent_fds.update(self._open)

@@ -28,7 +28,7 @@ from caikit_nb.execution.channel import ChildEnd
 from caikit_nb.execution.exception_pickler import pack
 from caikit_nb.execution.libc import libc
 from caikit_nb.execution.messages import Decoder, Message, encode
-from caikit_nb.execution.places import IN_TEXT
+from caikit_nb.execution.places import IN_TEXT, place
 from caikit_nb.execution.transfer import Writer
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -74,7 +74,7 @@ class ChildPort:
 
     def __init__(self, end: ChildEnd) -> None:
         self._fd, self._inbox = end.messages.fd, end.gate.fd
-        self._text, self._place = None if end.stdout is None else end.stdout.fd, end.place
+        self._text, self._mark = None if end.stdout is None else end.stdout.fd, end.mark
         self._pid = os.getpid()
         self._lock = threading.Lock()
 
@@ -92,7 +92,7 @@ class ChildPort:
         with contextlib.suppress(BrokenPipeError), self._lock:
             _write(self._fd, frame)
             if message.get(IN_TEXT) and self._text is not None:
-                _write(self._text, self._place)
+                _write(self._text, place(self._mark))
 
     def greet(self) -> None:
         """Say the first word; end this process if nobody hears it.

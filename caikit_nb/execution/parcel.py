@@ -50,14 +50,14 @@ def opened(told: Mapping[str, Any]) -> Start:
 
 
 def _end(ends: Mapping[str, Any]) -> ChildEnd:
-    fds = {name: SharedFd(fd) for name, fd in ends.items() if name != "place"}
+    fds = {name: SharedFd(fd) for name, fd in ends.items() if name != "mark"}
     for end in fds.values():
         os.set_inheritable(end.fd, False)
-    return ChildEnd(place=ends["place"], **fds)
+    return ChildEnd(mark=ends["mark"], **fds)
 
 
 def plain(end: ChildEnd) -> dict[str, Any]:
     """The inverse of what `opened` makes of an end: plain data."""
     names = ("messages", "gate", "results", "inputs", "stdout", "stderr")
     fds = {name: getattr(end, name) for name in names}
-    return {"place": end.place} | {n: fd.fd for n, fd in fds.items() if fd is not None}
+    return {"mark": end.mark} | {n: fd.fd for n, fd in fds.items() if fd is not None}

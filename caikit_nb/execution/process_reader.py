@@ -17,7 +17,7 @@ from caikit_nb.execution.exit_fd import open_exit_fd
 from caikit_nb.execution.memory import MemoryWatch
 from caikit_nb.execution.messages import Decoder, Message
 from caikit_nb.execution.outcome import Died, Outcome, Raised, Returned, Usage, Values
-from caikit_nb.execution.places import IN_TEXT, Places
+from caikit_nb.execution.places import IN_TEXT, PLACE, Places
 from caikit_nb.execution.process_state import wants_to_run
 from caikit_nb.execution.transfer import Entry, Store
 from caikit_nb.execution.watcher import Timer, guarded, watcher
@@ -85,7 +85,7 @@ class ProcessReader:
         """Read `channel`; call `settle` with the outcome and `kill` for one that must end."""
         self._channel, self._mark, self._listener = channel, mark, listener
         self._popen, self._settle, self._kill = popen, settle, kill
-        self._decoder, self._places = Decoder(), Places(channel.place)
+        self._decoder, self._places = Decoder(), Places(channel.mark)
         self._placed: deque[Message] = deque()  # whose places in the text weren't read yet
         self._report: Message | None = None
         self._linger: Timer | None = None
@@ -128,12 +128,12 @@ class ProcessReader:
 
     def _read_output(self, stream: str, fd: int) -> int:
         data = self._read(fd)
-        if data:
-            text, *further = self._places.split(data) if stream == "stdout" else (data,)
-            self._tell_text(stream, text)
-            for text in further:
+        pieces = self._places.split(data) if stream == "stdout" else [(stream, data)]
+        for kind, text in pieces:
+            if kind == PLACE:
                 self._tell_placed()
-                self._tell_text(stream, text)
+            else:
+                self._tell_text(kind, text)
         return len(data)
 
     def _tell_text(self, stream: str, text: bytes) -> None:
@@ -235,7 +235,7 @@ class ProcessReader:
             pass
         while self._placed:  # it was ended before it could leave their marks
             self._tell_placed()
-        self._tell_text("stdout", self._places.rest())
+        self._tell_text(*self._places.rest())
         for fd in (self._channel.messages, *self._channel.outputs.values()):
             self._close(fd)
 

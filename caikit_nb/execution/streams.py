@@ -12,6 +12,7 @@ from typing import Any, TextIO, cast
 
 from caikit_nb.execution.channel import ChildEnd
 from caikit_nb.execution.libc import libc
+from caikit_nb.execution.places import StderrInText
 from caikit_nb.execution.thread_streams import real_stream
 
 _LINE_BUFFERED = 1  # _IOLBF
@@ -32,7 +33,7 @@ def redirect(end: ChildEnd) -> None:
             os.dup2(pipe.fd, number)
             if name != "stdout":  # which `ChildPort` needs, wherever descriptor 1 leads later
                 os.close(pipe.fd)
-            _replace_python_stream(name, number)
+            _replace_python_stream(name, _raw(number, end))
     if end.stderr is not None:
         faulthandler.enable(2)
     _line_buffer_c_stdout()
@@ -61,8 +62,13 @@ def _replace_stdin() -> None:
     sys.stdin = cast(TextIO, open(0, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
-def _replace_python_stream(name: str, number: int) -> None:
-    raw = io.FileIO(number, "w", closefd=False)
+def _raw(number: int, end: ChildEnd) -> io.FileIO:
+    if number == 2 and end.stdout is not None:
+        return StderrInText(end.stdout.fd, end.mark)
+    return io.FileIO(number, "w", closefd=False)
+
+
+def _replace_python_stream(name: str, raw: io.FileIO) -> None:
     stream = io.TextIOWrapper(
         io.BufferedWriter(raw), encoding="utf-8", errors="backslashreplace", line_buffering=True
     )

@@ -18,7 +18,7 @@ from caikit_nb.backends.local_backend import LocalBackend
 from caikit_nb.execution.call import Call, Port
 from caikit_nb.execution.messages import Message
 from caikit_nb.execution.outcome import Outcome
-from caikit_nb.execution.places import IN_TEXT, Places, new_place
+from caikit_nb.execution.places import IN_TEXT, PLACE, Places, new_mark
 
 COUNT = 2000
 
@@ -84,16 +84,35 @@ def test_a_process_that_dies_has_told_all_in_order() -> None:
     assert told("fork", tell_and_die) == "before\n<0>after\n"
 
 
-@given(st.lists(st.binary(max_size=40)), st.lists(st.integers(1, 60), min_size=1))
-def test_marks_are_found_in_pieces_of_any_length(texts: list[bytes], lengths: list[int]) -> None:
-    mark = new_place()
-    texts = [text + mark[: len(text) % 20] for text in texts]
-    data, pieces, at = mark.join(texts), [b""], 0
-    places = Places(mark)
+@given(
+    st.lists(st.tuples(st.sampled_from("peo"), st.binary(max_size=40))),
+    st.lists(st.integers(1, 60), min_size=1),
+)
+def test_marks_are_found_in_portions_of_any_length(
+    further: list[tuple[str, bytes]], lengths: list[int]
+) -> None:
+    mark = new_mark()
+    # What isn't a mark, though it begins as one does, is text.
+    further = [(sign, text + mark[: len(text) % 20]) for sign, text in further]
+    data = b"".join(mark + sign.encode() + text for sign, text in further)
+    expected: list[tuple[str, bytes]] = []
+    for sign, text in further:
+        if sign == "p":
+            expected.append((PLACE, b""))
+        expected.append(("stderr" if sign == "e" else "stdout", text))
+    places, pieces, at = Places(mark), list[tuple[str, bytes]](), 0
     while at < len(data):
-        first, *further = places.split(data[at : at + lengths[at % len(lengths)]])
+        pieces += places.split(data[at : at + lengths[at % len(lengths)]])
         at += lengths[at % len(lengths)]
-        pieces[-1] += first
-        pieces += further
-    pieces[-1] += places.rest()
-    assert pieces == (texts or [b""])
+    pieces.append(places.rest())
+    assert joined(pieces) == joined(expected)
+
+
+def joined(pieces: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    found: list[tuple[str, bytes]] = []
+    for kind, text in pieces:
+        if found and found[-1][0] == kind != PLACE:
+            found[-1] = (kind, found[-1][1] + text)
+        elif text or kind == PLACE:
+            found.append((kind, text))
+    return found
