@@ -66,7 +66,7 @@ class StderrInText(io.FileIO):
         return len(piece)
 
     def _is_ours(self) -> bool:
-        """Those who capture stderr put another file under its number; daemons close all there is."""
+        """Who captures stderr puts a file under its number, and a daemon closes all there are."""
         try:
             return all(os.path.samestat(os.fstat(fd), was) for fd, was in self._pipes.items())
         except OSError:

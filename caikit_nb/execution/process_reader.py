@@ -130,6 +130,8 @@ class ProcessReader:
         data = self._read(fd)
         pieces = self._places.split(data) if stream == "stdout" else [(stream, data)]
         for kind, text in pieces:
+            if kind != stream:
+                self._read_descriptor_2()
             if kind == PLACE:
                 self._tell_placed()
             else:
@@ -142,13 +144,16 @@ class ProcessReader:
 
     def _tell_placed(self) -> None:
         """The message whose place in the text this is; it was sent before the mark."""
-        if "stderr" in self._channel.outputs:
-            self._read_output("stderr", self._channel.outputs["stderr"])
         while not self._placed and self._take_messages():
             pass
         if self._placed:
             message = self._placed.popleft()
             guarded(lambda: self._listener.on_message(message))
+
+    def _read_descriptor_2(self) -> None:
+        """What is there was written before what is read next, by programs and libraries in C."""
+        if "stderr" in self._channel.outputs:
+            self._read_output("stderr", self._channel.outputs["stderr"])
 
     def _read_messages(self) -> None:
         # What was printed before a message was sent must be seen before it.

@@ -60,12 +60,12 @@ def heard(runner: Any, method: str = "fork") -> Heard:
 
 
 def warn_and_log(call: Call, port: Port) -> Mapping[str, object]:
-    logging.basicConfig(format="%(message)s")
+    logging.basicConfig(format="%(message)s", force=True)
     warnings.showwarning = lambda message, *_: print(message, file=sys.stderr)
     warnings.simplefilter("always")
     for number in range(COUNT):
         print("printed", number)
-        logging.warning("logged %d", number)
+        logging.getLogger("test").warning("logged %d", number)
         os.write(1, b"written %d\n" % number)
         warnings.warn(f"warned {number}", stacklevel=1)
         print("complained", number, file=sys.stderr)
