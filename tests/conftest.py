@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests.own_process import pytest_pyfunc_call
+from tests.own_process import LAST, pytest_pyfunc_call
 
 __all__ = ["pytest_pyfunc_call"]  # a hook
 
@@ -27,8 +27,6 @@ def pytest_configure() -> None:
     multiprocessing.set_forkserver_preload(["caikit_nb", "pytest"])
 
 
-# What they load into the process of the tests ends forking there, or leaves threads behind.
-LAST = ("tests/backends/test_dask_", "tests/backends/test_ray_", "tests/serving/")
 # One that takes minutes is begun first, so that nobody waits for it at the end.
 FIRST = ("tests/browser/",)
 

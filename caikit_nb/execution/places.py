@@ -11,7 +11,6 @@ import io
 import itertools
 import operator
 import os
-import re
 import secrets
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -78,7 +77,6 @@ class Places:
 
     def __init__(self, mark: bytes) -> None:
         self._mark, self._rest = mark, b""
-        self._marks = re.compile(b"(" + re.escape(mark) + b"[peo])")
         self._stream = "stdout"
 
     def split(self, data: bytes) -> list[tuple[str, bytes]]:
@@ -86,14 +84,14 @@ class Places:
         text = self._rest + data
         at = self._begins_at(text)
         self._rest = text[at:]
-        first, *further = self._marks.split(text[:at])
+        first, *further = text[:at].split(self._mark)
         found = [(self._stream, first)]
-        for mark, text in zip(further[::2], further[1::2], strict=True):
-            sign = mark[-1:]
+        for text in further:
+            sign = text[:1]
             self._stream = _STREAMS[sign]
             if sign == _PLACE:
                 found.append((PLACE, b""))
-            found.append((self._stream, text))
+            found.append((self._stream, text[1:]))
         return list(_joined(found))
 
     def rest(self) -> tuple[str, bytes]:
