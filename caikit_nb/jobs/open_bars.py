@@ -61,11 +61,14 @@ class OpenBars:
         with self._lock:
             self._sources.pop(id(source), None)
 
+    def of(self, owner: object) -> list[Source]:
+        """Those of one job."""
+        with self._lock:
+            return [source for source in self._sources.values() if source.owner is owner]
+
     def close(self, owner: object) -> None:
         """A job is at its end: look at its bars once more."""
-        with self._lock:
-            last = [source for source in self._sources.values() if source.owner is owner]
-        for source in last:
+        for source in self.of(owner):
             self.drop(source)
             _look(source)
 

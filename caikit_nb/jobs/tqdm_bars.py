@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import io
+import math
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -116,6 +117,19 @@ def _counted(bar: Any) -> Iterator[Any]:
         bar.close()
 
 
+def _depth(bar: Any) -> int:
+    """How many bars of its job are above it: tqdm counts those of other jobs in threads, too."""
+    place = _place(bar)
+    return sum(
+        isinstance(other, _Source) and other.place < place for other in open_bars.of(bar._caikit_nb)
+    )
+
+
+def _place(bar: Any) -> int:
+    place = getattr(bar, "pos", 0)
+    return abs(place) if isinstance(place, int) else 0
+
+
 class _Source:
     """A bar to look after; one that nobody holds any more closes itself."""
 
@@ -125,6 +139,12 @@ class _Source:
         self._told: Any = None
         self._lock = threading.Lock()
         self._is_closed = False
+
+    @property
+    def place(self) -> float:
+        """The bar's own line among all of the process; below all if there is no such bar."""
+        bar = self._bar()
+        return math.inf if bar is None else _place(bar)
 
     def look(self) -> bool:
         bar = self._bar()
@@ -185,7 +205,7 @@ def _state(bar: Any) -> dict[str, Any]:
         "unit": told["unit"],
         "unit_scale": bool(told["unit_scale"]),
         "postfix": told.get("postfix") or "",
-        "position": abs(bar.pos) if isinstance(getattr(bar, "pos", 0), int) else 0,
+        "position": _depth(bar),
         "leave": bar.leave is not False,
         "closed": False,
     }

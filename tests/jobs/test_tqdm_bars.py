@@ -70,6 +70,32 @@ def test_an_inner_bar_is_shown_below_the_outer_one() -> None:
     assert positions == {"outer": 0, "inner": 1}
 
 
+def test_bars_of_jobs_that_run_at_once_stand_by_themselves(executor: JobExecutor) -> None:
+    """Also those of threads, which share tqdm's count of lines."""
+    executor._policy.max_workers = 3
+    all_open = threading.Barrier(3)
+
+    def two_bars() -> None:
+        with tqdm(total=1, desc="outer") as outer, tqdm(total=1, desc="inner") as inner:
+            all_open.wait(30)
+            inner.update()
+            outer.update()
+            all_open.wait(30)
+
+    options = JobOptions(start_method="thread")
+    futures = [executor.submit_function(options, two_bars, (), {}) for _ in range(3)]
+    for future in futures:
+        future.result(60)
+        told = [(bar.desc, bar.n, bar.position, bar.closed) for bar in future.progress]
+        assert told == [("outer", 1, 0, True)]
+
+
+def test_a_bar_of_the_parent_is_not_above_those_of_a_forked_job(executor: JobExecutor) -> None:
+    for _ in tqdm(range(1), file=io.StringIO()):
+        (bar,) = run(executor, "fork", one_bar).progress
+    assert (bar.desc, bar.n, bar.position, bar.closed) == ("auto", 7, 0, True)
+
+
 @every_method
 def test_nothing_of_a_bar_is_printed(executor: JobExecutor, method: str) -> None:
     assert run(executor, method, nested).logs() == ""
