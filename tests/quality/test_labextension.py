@@ -1,10 +1,7 @@
-"""The JupyterLab extension's sources pass its own checks; its versions are the package's."""
+"""The JupyterLab extension: its versions are the package's. `make check` runs its own checks."""
 
 import json
-import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,43 +9,12 @@ import pytest
 import caikit_nb
 from caikit_nb.notebook import lab_comm
 from caikit_nb.server import routes
-from tests.quality.conftest import PLAIN
 from tests.quality.test_repository import LONGEST_FILE
 
 
 @pytest.fixture
 def folder(root: Path) -> Path:
     return root / "labextension"
-
-
-@pytest.fixture
-def npm(folder: Path):
-    """Runs one of the scripts of package.json."""
-    program = shutil.which("npm")
-    if program is None:
-        pytest.skip("npm is missing: install Node.js 20.19 or newer")
-    if not (folder / "node_modules").is_dir():
-        pytest.skip("its packages are missing: npm ci in labextension/")
-
-    def run(script: str) -> None:
-        done = subprocess.run(
-            [program, "run", "--silent", script],
-            cwd=folder,
-            env={**os.environ, **PLAIN},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            pytest.fail(done.stdout, pytrace=False)
-
-    return run
-
-
-@pytest.mark.parametrize("script", ["lint", "types", "test"])
-def test_script_finds_nothing(npm, script):
-    npm(script)
 
 
 def test_the_version_is_written_in_one_place(root, folder, files):
