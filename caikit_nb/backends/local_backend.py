@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Callable, Mapping
-from multiprocessing import forkserver
 from typing import Any
 
 from caikit_nb.backends.backend_types import register_backend_type
@@ -18,7 +17,7 @@ from caikit_nb.execution.destroyable_process import DestroyableProcess
 from caikit_nb.execution.messages import Message
 from caikit_nb.execution.outcome import Died, Outcome, Raised, Usage
 from caikit_nb.execution.serial_thread import SerialThread
-from caikit_nb.execution.standard_processes import held_sigint
+from caikit_nb.execution.standard_processes import ensure_fork_server
 from caikit_nb.execution.transfer import open_memory_file
 from caikit_nb.execution.watcher import watcher
 
@@ -256,9 +255,4 @@ _starts_anew = SerialThread("caikit_nb new starts", stands_still=False)
 def warm_up(modules: list[str]) -> None:
     """Start the fork server in the background, with `modules` imported."""
     multiprocessing.set_forkserver_preload(modules)
-
-    def start() -> None:
-        with held_sigint():
-            forkserver.ensure_running()
-
-    _launcher.put(start)
+    _launcher.put(ensure_fork_server)

@@ -10,10 +10,12 @@ import threading
 from collections.abc import Iterator
 from multiprocessing import (
     context,
+    forkserver,
     popen_fork,
     popen_forkserver,
     popen_spawn_posix,
     resource_tracker,
+    util,
 )
 from typing import Any
 
@@ -26,6 +28,13 @@ def context_of(method: str) -> Any:
     return multiprocessing.get_context(method) if supported else None
 
 
+_HELPERS = (
+    "from multiprocessing.resource_tracker import",
+    "from multiprocessing.forkserver import",
+)
+_spawning = threading.Lock()
+os.register_at_fork(after_in_child=_spawning._at_fork_reinit)  # type: ignore[attr-defined]
+
 FORK_CTX: context.ForkContext | None = context_of("fork")
 SPAWN_CTX: context.SpawnContext | None = context_of("spawn")
 FORKSERVER_CTX: context.ForkServerContext | None = context_of("forkserver")
@@ -36,12 +45,43 @@ def held_sigint() -> Iterator[None]:
     """A process started inside holds SIGINT back until it has left the kernel's process group."""
     if getattr(resource_tracker._resource_tracker, "_fd", None) is None:
         # It releases SIGINT when it starts its own process.
-        resource_tracker.ensure_running()
+        with _in_sessions_of_their_own():
+            resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def ensure_fork_server() -> None:
+    """Start multiprocessing's fork server if it doesn't run; returns before it is ready."""
+    with held_sigint(), _in_sessions_of_their_own():
+        forkserver.ensure_running()
+
+
+@contextlib.contextmanager
+def _in_sessions_of_their_own() -> Iterator[None]:
+    """Inside, multiprocessing starts its resource tracker and its fork server so.
+
+    A kernel that is asked to end or to restart sends the processes of its group SIGTERM and waits
+    until they are gone. The tracker ignores it: the kernel would take seconds, in which its server
+    loses its patience and ends it without its `atexit` handlers.
+    """
+
+    def spawn(path: bytes, arguments: Any, fds: Any) -> int:
+        *options, code = arguments
+        if isinstance(code, str) and code.startswith(_HELPERS):
+            arguments = [*options, f"import os; os.setsid(); {code}"]
+        return standard(path, arguments, fds)
+
+    with _spawning:
+        standard = util.spawnv_passfds
+        util.spawnv_passfds = spawn  # type: ignore[assignment]
+        try:
+            yield
+        finally:
+            util.spawnv_passfds = standard
 
 
 class _LockedPoll:

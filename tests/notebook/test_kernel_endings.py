@@ -45,6 +45,24 @@ def start_jobs(kernel: Kernel, watched: Watched) -> list[str]:
     return directories
 
 
+@pytest.mark.parametrize("method", [*PROCESSES, "thread"])
+def test_nothing_of_ours_is_in_the_kernels_process_group(
+    start_kernel: Callable[..., Kernel], method: str
+) -> None:
+    """A kernel that ends by request first waits until that group has no process but itself."""
+    kernel = start_kernel()
+    kernel.do("%load_ext caikit_nb")
+    kernel.do(f"%%caikit_job ended -m {method} --wait\n1")
+    kernel.do("import os, psutil")
+    kernel.do(f"%%caikit_job goes_on -m {method}\nprint('begun')\nwhile True: pass")
+    kernel.until("goes_on.logs()")
+    group = (
+        "[child.cmdline() for child in psutil.Process().children(recursive=True)"
+        " if os.getpgid(child.pid) == os.getpgrp()]"
+    )
+    assert kernel.value(group) == []
+
+
 ENDINGS: dict[str, Callable[[Kernel], object]] = {
     "shutdown": lambda kernel: kernel.manager.shutdown_kernel(),
     "shutdown now": lambda kernel: kernel.manager.shutdown_kernel(now=True),
