@@ -1,6 +1,7 @@
 """What holds for every test."""
 
 import multiprocessing
+import os
 import signal
 from typing import Any
 
@@ -37,6 +38,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)  # there may be no xdist
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: tests wait for kernels, pages and pipes."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Have those that share a page run in one process; as it is, those of a file do."""
     from xdist.scheduler import LoadFileScheduling
