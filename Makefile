@@ -59,6 +59,8 @@ list = $(subst $(space),$(comma),$(EXTRAS_$(1)))
 
 # An environment that is active where make is called is not the one that it works in.
 unexport VIRTUAL_ENV
+# Tests start thousands of interpreters, and each would compile what it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
