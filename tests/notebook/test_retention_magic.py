@@ -87,8 +87,10 @@ def test_the_oldest_results_go_first(kernel: Kernel) -> None:
 
 def test_a_new_limit_holds_at_once(kernel: Kernel) -> None:
     # One after the other: the oldest is the one that has ended first.
-    kernel.do("kept = []\nfor n in range(3):\n    kept.append(caikit_nb.submit(int, n))\n"
-              "    kept[-1].wait(30)")
+    kernel.do(
+        "kept = []\nfor n in range(3):\n    kept.append(caikit_nb.submit(int, n))\n"
+        "    kept[-1].wait(30)"
+    )
     try:
         kernel.do("%config CaikitJobs.max_results = 1")
         kernel.until("kept[1]._job.expired is not None")
