@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from caikit_nb.errors import UnpicklableError
+from caikit_nb.execution.awaiting import awaited
 from caikit_nb.execution.messages import Message
 from caikit_nb.execution.pickler import dumps
 from caikit_nb.execution.transfer import Entry, Store, Writer
@@ -92,8 +94,12 @@ def seal(call: Call, fd: int) -> SealedCall:
 
 
 def run_function(call: Call, port: Port) -> Mapping[str, object]:
-    """The runner of plain calls: inputs ``function``, ``args``, ``kwargs``."""
-    return {RESULT: call.inputs["function"](*call.inputs["args"], **call.inputs["kwargs"])}
+    """The runner of plain calls: inputs ``function``, ``args``, ``kwargs``.
+
+    What a function that is ``async`` gives is awaited, on a loop of its own.
+    """
+    result = call.inputs["function"](*call.inputs["args"], **call.inputs["kwargs"])
+    return {RESULT: awaited(result) if inspect.iscoroutine(result) else result}
 
 
 def run_for_effect(call: Call, port: Port) -> Mapping[str, object]:

@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import gc
 import multiprocessing
-import multiprocessing.util
 import os
 import resource
 import signal
@@ -25,11 +24,13 @@ from caikit_nb.errors import JobOutOfMemoryError
 from caikit_nb.execution import channel, guard, memory, streams
 from caikit_nb.execution.call import Call, FormattedError, SealedCall
 from caikit_nb.execution.channel import ChildEnd
+from caikit_nb.execution.ending import Ending
 from caikit_nb.execution.exception_pickler import pack
 from caikit_nb.execution.libc import libc
 from caikit_nb.execution.messages import Decoder, Message, encode
 from caikit_nb.execution.places import IN_TEXT, place
 from caikit_nb.execution.transfer import Writer
+from caikit_nb.execution.value_pickler import name_classes_in_main
 
 _PR_SET_CHILD_SUBREAPER = 36
 ERROR = "error"  # the entry under which a packed exception travels
@@ -48,6 +49,10 @@ class Surroundings:
         fresh_main: Begin with an empty ``__main__``, for functions that were defined in one.
         memory_limit_bytes: How much it may allocate; None for as much as it likes.
         single_openmp_thread: Limit OpenMP to one thread, as its pool does not survive a fork.
+        exit_grace_s: How long it may take, once its code has ended, to end what it has begun.
+        is_forked: Whether it is a copy of its parent; told when it is started.
+        multiprocessing_method: The parent's default start method of multiprocessing; None for the
+            platform's. Told when it is started.
     """
 
     mark: int = 0
@@ -58,6 +63,9 @@ class Surroundings:
     fresh_main: bool = False
     memory_limit_bytes: int | None = None
     single_openmp_thread: bool = False
+    exit_grace_s: float = 10.0
+    is_forked: bool = False
+    multiprocessing_method: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +143,20 @@ def main(start: Start) -> None:
         port.greet()
         _wait_for_gate(start.end.gate.fd)
         _take_over(start.surroundings)
-        report = _run(start, port)
-        _wait_for_threads()
-        port.send({"kind": "done", **report, **_usage()})
+        ending = Ending(start.surroundings.is_forked)
+        grace_s = start.surroundings.exit_grace_s
+        # From here on the outcome stands, whatever else happens to this process.
+        port.send({"kind": "outcome", **_run(start, port), "grace_s": grace_s})
+        ending.run(grace_s, lambda what: _give_up(port, grace_s, what))
+        port.send({"kind": "done", **_usage()})
         streams.flush()
+
+
+def _give_up(port: ChildPort, grace_s: float, what: str) -> None:
+    text = f"its process was ended: {grace_s:g} s after its code, it still waited for {what}"
+    port.send({"kind": "note", "text": text})
+    port.send({"kind": "done", **_usage()})
+    os._exit(0)
 
 
 @contextlib.contextmanager
@@ -181,6 +199,8 @@ def _wait_for_gate(fd: int) -> None:
 
 
 def _take_over(surroundings: Surroundings) -> None:
+    # multiprocessing makes a child's own start method its default.
+    multiprocessing.set_start_method(surroundings.multiprocessing_method, force=True)
     if surroundings.environment is not None:
         _take_over_environment(surroundings.environment)
     if surroundings.fresh_main:
@@ -212,16 +232,27 @@ def _take_over_environment(environment: dict[str, str]) -> None:
 def _run(start: Start, port: ChildPort) -> Message:
     """Run the call; the report names where its values or its error lie."""
     writer = Writer(start.end.results.fd, shared=True)
+    pid = os.getpid()
     try:
-        with _interruptible():
-            call = _opened(start)
-            values = call.runner(call, port)
+        try:
+            with _interruptible():
+                call = _opened(start)
+                values = call.runner(call, port)
+        finally:
+            _end_a_copy(pid)
         return {"values": [_entry(writer, name, value) for name, value in values.items()]}
     except FormattedError as formatted:
         error = _explained(formatted.error, start.surroundings)
         return _failure(writer, error, formatted.rendered)
     except BaseException as error:  # noqa: BLE001 - whatever the call raised is its outcome
         return _failure(writer, _explained(error, start.surroundings), ())
+
+
+def _end_a_copy(pid: int) -> None:
+    """The code may have forked by itself, and its copy comes to the end of the code, too."""
+    if os.getpid() != pid:
+        streams.flush()
+        os._exit(0 if sys.exc_info()[0] is None else 1)
 
 
 @contextlib.contextmanager
@@ -238,7 +269,9 @@ def _opened(start: Start) -> Call:
     if isinstance(start.call, Call):
         return start.call
     assert start.end.inputs is not None  # noqa: S101 - a sealed call comes with its inputs
-    return start.call.open(start.end.inputs.fd)
+    call = start.call.open(start.end.inputs.fd)
+    name_classes_in_main()
+    return call
 
 
 def _entry(writer: Writer, name: str, value: object) -> Message:
@@ -266,14 +299,6 @@ def _failure(writer: Writer, error: BaseException, rendered: tuple[str, ...]) ->
         nodes = tuple(dataclasses.replace(node, pickled=None) for node in packed.nodes)
         entry = writer.add(ERROR, dataclasses.replace(packed, nodes=nodes))
     return {"error": entry.to_message()}
-
-
-def _wait_for_threads() -> None:
-    """A job has ended when its threads and its multiprocessing children have, as a program does."""
-    for thread in threading.enumerate():
-        if not thread.daemon and thread is not threading.current_thread():
-            thread.join()
-    multiprocessing.util._exit_function()  # type: ignore[attr-defined]
 
 
 def _usage() -> Message:

@@ -18,6 +18,7 @@ from weakref import WeakSet
 
 import cloudpickle
 
+from caikit_nb.execution import wrapped_functions
 from caikit_nb.execution.annotations import (
     ARE_DEFERRED,
     annotations_of,
@@ -35,6 +36,14 @@ _WITH_STATE_SETTER = 6  # items of what `reducer_override` returns
 _by_cloudpickle = cloudpickle.Pickler.reducer_override
 
 
+def make_known(kind: type) -> None:
+    """Have an instance that comes back from a forked copy be one of this class.
+
+    The class gets its identity by being reduced; what it leads to isn't pickled.
+    """
+    Pickler(io.BytesIO()).reducer_override(kind)
+
+
 class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Pickles functions and classes by value where they can't be imported, as cloudpickle does.
 
@@ -48,6 +57,9 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return self._reduce_code(obj)
         if kind is ForwardRef and ARE_DEFERRED:
             return reduce_reference(obj)
+        reduced = wrapped_functions.reduced(obj)
+        if reduced is not NotImplemented:
+            return reduced
         reduced = self._reduce(obj)
         if reduced is NotImplemented:
             return NotImplemented

@@ -114,7 +114,12 @@ class ProcessBody(Destroyable):
 
     def _launch(self, channel: Channel) -> None:
         assert channel.child is not None  # noqa: S101
-        surroundings = replace(self._surroundings, mark=self._mark)
+        surroundings = replace(
+            self._surroundings,
+            mark=self._mark,
+            is_forked=self.start_method == "fork",
+            multiprocessing_method=multiprocessing.get_start_method(allow_none=True),
+        )
         self._args = (Start(self._call, channel.child, surroundings),)
         still = stillness.wanted() if self.start_method == "fork" else contextlib.nullcontext()
         with held_sigint(), still:

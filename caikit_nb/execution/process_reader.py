@@ -87,7 +87,8 @@ class ProcessReader:
         self._popen, self._settle, self._kill = popen, settle, kill
         self._decoder, self._places = Decoder(), Places(channel.mark)
         self._placed: deque[Message] = deque()  # whose places in the text weren't read yet
-        self._report: Message | None = None
+        self._report: Message | None = None  # of the outcome, and later of what it has used
+        self._usage: Message = {}
         self._linger: Timer | None = None
         self._patience: Timer | None = None
         self._gave_up = False
@@ -195,8 +196,13 @@ class ProcessReader:
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
-        if message.get("kind") == "done":
+        if message.get("kind") == "outcome":
             self._report = message
+            self._linger = watcher.call_later(message["grace_s"] + _LINGER_S, self._kill)
+            guarded(lambda: self._listener.on_message({"kind": "ending"}))
+        elif message.get("kind") == "done" and self._linger is not None:
+            self._usage = message
+            self._linger.cancel()
             self._linger = watcher.call_later(_LINGER_S, self._kill)
         elif message.get(IN_TEXT) and self._channel.outputs:
             self._placed.append(message)
@@ -227,7 +233,7 @@ class ProcessReader:
 
     def _end_leftovers(self) -> int:
         """End what the process started; a clean report says when there is nothing to look for."""
-        if not self._mark or (self._report is not None and not self._report["has_children"]):
+        if not self._mark or not self._usage.get("has_children", True):
             return 0
         return len(guard.kill_marked(self._mark, self._mark))
 
@@ -261,7 +267,8 @@ class ProcessReader:
             usage = Usage(None, self._memory.peak_bytes or None, leftover)
             silence = _SILENCE if self._gave_up else ""
             return Died(code, self.signaled, usage, self._out_of_memory(code), silence)
-        usage = Usage(self._report["cpu_time_s"], self._memory.peak_bytes or None, leftover)
+        cpu_time_s = self._usage.get("cpu_time_s")
+        usage = Usage(cpu_time_s, self._memory.peak_bytes or None, leftover)
         store = Store(self._channel.take_results())
         if "error" in self._report:
             return Raised(store.load(Entry.from_message(self._report["error"])), usage)

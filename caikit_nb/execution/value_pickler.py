@@ -61,3 +61,11 @@ def _set_class_state(kind: type, told: tuple[Callable[[type, object], object], o
     if kind not in by_value:
         set_state(kind, state)
         by_value.add(kind)
+
+
+def name_classes_in_main() -> None:
+    """Let plain pickle find the classes that have come here by value, where it looks: by name."""
+    main = sys.modules["__main__"].__dict__
+    for kind in by_value:
+        if kind.__module__ == "__main__" and "." not in kind.__qualname__:
+            main.setdefault(kind.__name__, kind)

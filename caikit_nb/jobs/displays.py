@@ -106,7 +106,8 @@ class Displays(Sequence[Display]):
             len(json.dumps(message["data"])),
             self._next,
         )
-        if message.get("update"):
+        is_here = any(item.display_id == shown.display_id for item in self._items)
+        if message.get("update") and is_here:
             self._items = tuple(_updated(item, shown) for item in self._items)
         else:
             self._next += 1

@@ -168,6 +168,8 @@ class Job:
         kind = message.get("kind")
         if kind == "hello":
             self._come_to_life()
+        elif kind == "ending":
+            self._limit.stop()  # it holds for the code
         elif kind == "note":
             self.notes.append(str(message["text"]))
         elif kind == "moved":

@@ -38,6 +38,7 @@ class Policy(Protocol):
     backend_config: Mapping[str, Mapping[str, Any]]
     retention_duration: Any
     cancel_grace_s: float
+    exit_grace: Any
     allow_unsafe_fork: bool
     memory_limit: Any
     min_free_memory: Any
@@ -63,6 +64,7 @@ class DefaultPolicy:
     backend_config: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     retention_duration: Any = "1d"
     cancel_grace_s: float = 2.0
+    exit_grace: Any = "10s"
     allow_unsafe_fork: bool = False
     memory_limit: Any = None
     min_free_memory: Any = None

@@ -17,7 +17,7 @@ from caikit_nb.execution.child import Surroundings
 from caikit_nb.execution.limits import Grace
 from caikit_nb.execution.messages import Message
 from caikit_nb.jobs import inside, seeds
-from caikit_nb.jobs.durations import parse_duration
+from caikit_nb.jobs.durations import LONGEST, parse_duration
 from caikit_nb.jobs.inside import CurrentJob
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_future import JobFuture
@@ -229,16 +229,27 @@ class Submission:
 
     def _surroundings(self, choice: Choice) -> Surroundings:
         limit_bytes = self.spec.memory_limit_bytes
+        exit_grace_s = (parse_duration(self._policy.exit_grace) or LONGEST).total_seconds()
         if choice.method == "fork":
             return Surroundings(
+                exit_grace_s=exit_grace_s,
                 closed_fds=self._hooks.closed_fds(),
                 memory_limit_bytes=limit_bytes,
                 single_openmp_thread=choice.single_openmp_thread,
             )
         return Surroundings(
-            directory=str(Path.cwd()),
+            exit_grace_s=exit_grace_s,
+            directory=_directory(),
             environment=dict(os.environ),
             module_path=tuple(sys.path),
             fresh_main=True,
             memory_limit_bytes=limit_bytes,
         )
+
+
+def _directory() -> str | None:
+    """The working directory; None if it was deleted."""
+    try:
+        return str(Path.cwd())
+    except FileNotFoundError:
+        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 import types
@@ -10,7 +11,7 @@ from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from caikit_nb.execution.pickler import dumps
+from caikit_nb.execution.pickler import dumps, make_known
 from caikit_nb.jobs.start_method import Choice
 from caikit_nb.notebook.cell_names import find_names
 
@@ -45,7 +46,7 @@ class Capture:
         found = find_names(self._source, self._shell, namespace)
         if self._names is not None:
             # Modules go by name only, and nobody would think of naming them.
-            modules = {n for n in found.reads if isinstance(namespace[n], types.ModuleType)}
+            modules = {n for n in found.reads if issubclass(type(namespace[n]), types.ModuleType)}
             return {name: namespace[name] for name in {*self._names, *modules}}
         wanted = {name: namespace[name] for name in sorted(found.reads) if name not in self._given}
         for name in sorted(found.mentions - set(self._given)):
@@ -64,7 +65,7 @@ class Capture:
         for dotted in _DOTTED.findall(self._source):
             head, *parts = dotted.split(".")
             module = self._shell.user_ns.get(head)
-            name = module.__name__ if isinstance(module, types.ModuleType) else ""
+            name = module.__name__ if issubclass(type(module), types.ModuleType) else ""
             for part in parts:
                 name = f"{name}.{part}"
                 if name not in sys.modules:
@@ -92,12 +93,19 @@ class TrackedClasses:
         self._known: set[int] = set()
 
     def track(self) -> None:
-        """Pickle each class of ``__main__`` that was not seen before; the bytes are not needed."""
+        """Make each class of ``__main__`` known that was not seen before."""
         for value in list(self._shell.user_ns.values()):
-            if isinstance(value, type) and value.__module__ == "__main__":
+            # By its type: an object may say of itself that it is a class, or run code to say it.
+            if issubclass(type(value), type) and _module_of(value) == "__main__":
                 self._track(value)
 
     def _track(self, kind: type) -> None:
         if id(kind) not in self._known:
             self._known.add(id(kind))
-            _can_be_pickled(kind)
+            with contextlib.suppress(Exception):  # the user's own metaclass
+                make_known(kind)
+
+
+def _module_of(kind: Any) -> object:
+    """Where a class was made; no attribute of its metaclass is asked."""
+    return type.__getattribute__(kind, "__dict__").get("__module__")

@@ -16,9 +16,11 @@ from traitlets import TraitError
 
 from caikit_nb.execution import call as calls
 from caikit_nb.execution.call import Call, FormattedError, Port
+from caikit_nb.execution.ending import when_code_has_ended
 from caikit_nb.jobs import bar_libraries, kept_inputs
 from caikit_nb.jobs.inside import entered
 from caikit_nb.jobs.start_method import Choice
+from caikit_nb.notebook import open_files
 from caikit_nb.notebook.capture import Capture
 from caikit_nb.notebook.job_shell import cell_values, rendered, shell_in_process
 from caikit_nb.notebook.thread_cell import run_cell_in_thread, run_function_in_thread
@@ -55,6 +57,8 @@ def run_function(call: Call, port: Port) -> Mapping[str, object]:
 
 def _prepared(call: Call, port: Port) -> InteractiveShell:
     shell = shell_in_process(port)
+    inherited = dict(shell.user_ns)
+    when_code_has_ended(lambda: _let_go(shell, inherited))
     bar_libraries.install()
     _know_sources(shell, call.options.get("seen_sources"))
     for name in call.options.get("imports", ()):
@@ -65,6 +69,17 @@ def _prepared(call: Call, port: Port) -> InteractiveShell:
         shell.user_ns.update(call.options["params"])
     kept_inputs.keep(call.options["keeping"], lambda: _inputs(call, shell), port)
     return shell
+
+
+def _let_go(shell: InteractiveShell, inherited: Mapping[str, Any]) -> None:
+    """Drop what the code has put into the namespace, as a program's end does."""
+    open_files.flush(inherited.values())
+    for name, value in tuple(shell.user_ns.items()):
+        if inherited.get(name, shell) is not value:
+            del shell.user_ns[name]
+    shell.displayhook.flush()
+    for name in ("_last_traceback", "tb"):
+        vars(shell).pop(name, None)
 
 
 def _inputs(call: Call, shell: InteractiveShell) -> Mapping[str, Any]:
@@ -79,7 +94,8 @@ def _inputs(call: Call, shell: InteractiveShell) -> Mapping[str, Any]:
 def _know_sources(shell: InteractiveShell, seen: Any) -> None:
     """Let tracebacks in a fresh interpreter show the lines of the notebook's cells."""
     if seen is not None:
-        lines, names, shell.execution_count, colors = seen
+        lines, names, shell.execution_count, colors, flags = seen
+        shell.compile.flags |= flags  # by a `from __future__ import`
         with contextlib.suppress(TraitError):
             shell.colors = colors
             if version_info < (9,):  # from then on the shell tells its tracebacks itself
@@ -115,7 +131,7 @@ def seen_sources(shell: InteractiveShell) -> Any:
         if len(entry) == 4 and entry[1] is None and name not in sys.modules
     }
     names = dict(getattr(shell.compile, "_filename_map", {}))
-    return lines, names, _number_of_running_cell(shell), shell.colors
+    return lines, names, _number_of_running_cell(shell), shell.colors, shell.compile.flags
 
 
 def _number_of_running_cell(shell: InteractiveShell) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import os
 import socket
 import sys
@@ -17,7 +18,7 @@ from caikit_nb.backends.local_backend import warm_up
 from caikit_nb.execution.exit_fd import open_fds
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.submission import SessionHooks
-from caikit_nb.notebook import cell_runner
+from caikit_nb.notebook import cell_runner, open_files
 from caikit_nb.notebook.capture import TrackedClasses
 from caikit_nb.notebook.cards import Cards
 from caikit_nb.notebook.experiment_views import ExperimentViews
@@ -54,7 +55,7 @@ class Extension:
         hooks = SessionHooks(
             function_runner=cell_runner.run_function,
             function_options=lambda: {"seen_sources": cell_runner.seen_sources(shell)},
-            before_fork=TrackedClasses(shell).track,
+            before_fork=functools.partial(_before_fork, shell, TrackedClasses(shell)),
             closed_fds=lambda: _kernel_sockets(shell),
         )
         self.session: Session = open_session(self.settings, hooks)
@@ -167,6 +168,11 @@ def _run_when_idle(shell: InteractiveShell) -> Callable[[Callable[[], None]], No
         return None
     add_callback: Callable[[Callable[[], None]], None] = loop.add_callback
     return add_callback
+
+
+def _before_fork(shell: InteractiveShell, classes: TrackedClasses) -> None:
+    classes.track()
+    open_files.flush(tuple(shell.user_ns.values()))
 
 
 def _kernel_sockets(shell: InteractiveShell) -> tuple[int, ...]:

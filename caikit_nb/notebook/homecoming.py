@@ -13,6 +13,7 @@ from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
+from caikit_nb.execution.outcome import Values
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.states import JobStatus
 
@@ -24,14 +25,17 @@ class Binding:
 
     def __init__(self, namespace: dict[str, Any], name: str) -> None:
         value = namespace.get(name, _ABSENT)
+        self._is_weak = True
         try:
             self._held: Callable[[], Any] = weakref.ref(value)
         except TypeError:
-            self._held = lambda: value
+            self._is_weak, self._held = False, lambda: value
 
     def still(self, namespace: dict[str, Any], name: str) -> bool:
         """Whether the name is bound to the same object."""
-        return namespace.get(name, _ABSENT) is self._held()
+        held = self._held()
+        is_gone = self._is_weak and held is None
+        return not is_gone and namespace.get(name, _ABSENT) is held
 
 
 class Homecoming:
@@ -49,7 +53,7 @@ class Homecoming:
     ) -> None:
         self._shell, self._run_when_idle = shell, run_when_idle
         self._lock = threading.Lock()
-        self._waiting: list[tuple[Job, dict[str, Binding]]] = []
+        self._waiting: list[tuple[Job, Values, dict[str, Binding]]] = []
         self._depth = getattr(shell.display_trap, "_nested_level", 0)
         shell.events.register("pre_run_cell", self._before_cell)
         shell.events.register("post_run_cell", self._after_cell)
@@ -68,10 +72,11 @@ class Homecoming:
         job.on_decided.append(lambda job: self._arrived(job, bindings))
 
     def _arrived(self, job: Job, bindings: dict[str, Binding]) -> None:
-        if job.status is not JobStatus.COMPLETED:
+        values = job.values
+        if job.status is not JobStatus.COMPLETED or values is None:
             return
-        with self._lock:
-            self._waiting.append((job, bindings))
+        with self._lock:  # they are held until they are home, also past the job's retention
+            self._waiting.append((job, values, bindings))
         if self._run_when_idle is not None:
             self._run_when_idle(self._assign_if_idle)
 
@@ -91,25 +96,25 @@ class Homecoming:
     def _assign(self) -> None:
         with self._lock:
             waiting, self._waiting = self._waiting, []
-        for job, bindings in waiting:
-            names = [name for name in bindings if name in job.value_names()]
-            home = [name for name in names if self._assign_one(job, name, bindings[name])]
+        for job, values, bindings in waiting:
+            names = [name for name in bindings if name in values.entries]
+            home = [name for name in names if self._assign_one(job, values, name, bindings[name])]
             if home:
                 verb = "is" if len(home) == 1 else "are"
                 job.notes.append(f"{', '.join(home)} {verb} in the namespace")
             job.changed()
 
-    def _assign_one(self, job: Job, name: str, binding: Binding) -> bool:
+    def _assign_one(self, job: Job, values: Values, name: str, binding: Binding) -> bool:
         """Assign one variable; says whether it did, and notes why not."""
         namespace = self._shell.user_ns
         if not binding.still(namespace, name):
             job.notes.append(
-                f"{name} was rebound meanwhile and is left alone; "
+                f"{name} was not overwritten, because you reassigned it; "
                 f"the job's value is {job.spec.name}.outputs[{name!r}]"
             )
             return False
         try:
-            namespace[name] = job.value(name)
+            namespace[name] = values.load(name)
         except Exception as error:  # noqa: BLE001 - the user's own classes are rebuilt here
             job.notes.append(f"{name} did not come home: {error}")
             return False

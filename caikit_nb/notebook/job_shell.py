@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from IPython.core import async_helpers
+from IPython.core import async_helpers, page
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.error import UsageError
@@ -95,6 +95,10 @@ class JobDisplayHook(DisplayHook):
 class JobShell(InteractiveShell):
     """The shell of a fresh interpreter."""
 
+    def ask_exit(self) -> None:
+        """End the job: `exit` and `quit` call it."""
+        raise SystemExit
+
     def enable_gui(self, gui: str | None = None) -> None:
         """See IPython; ``%matplotlib inline`` calls it, and needs none.
 
@@ -113,6 +117,7 @@ def shell_in_process(port: Port) -> InteractiveShell:
             _move_to_main(shell)
     else:
         shell = make_fresh_shell()
+    shell.call_pdb = False  # nobody could type into it
     _show_in_card(shell, port)
     _use_fresh_loop()
     _refuse_input()
@@ -170,6 +175,8 @@ def _forget_kernel(shell: InteractiveShell) -> None:
     if kernel is None:
         return
     kernel.raw_input = kernel.getpass = _no_input
+    # What IPython shows in its pager (%prun, a name and ?) would go into the kernel's reply.
+    shell.set_hook("show_in_pager", page.as_hook(page.display_page), 0)
 
 
 def _use_fresh_loop() -> None:

@@ -215,8 +215,13 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _param(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
-    if not equals or not name.isidentifier() or keyword.iskeyword(name):
+    if not equals or not name.isidentifier():
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE: use e.g. -p lr=0.1")
+    if keyword.iskeyword(name):
+        raise argparse.ArgumentTypeError(
+            f"{name} is a keyword of Python, and no variable can have that name: "
+            f"use e.g. -p {name}_={value}"
+        )
     try:
         return name, ast.literal_eval(value)
     except (ValueError, SyntaxError, MemoryError, RecursionError):

@@ -66,6 +66,12 @@ class CaikitJobs(Configurable):
         help="Seconds a cancelled job has before it is killed: it gets SIGINT at once and SIGTERM "
         "at half time.",
     ).tag(config=True)
+    exit_grace = AnyTrait(
+        "10s",
+        help="How long a job's process has, once the job's code has ended, for what a program does "
+        "at its end: threads and processes are waited for, handlers of atexit run, files are "
+        "written. Then it is ended: 90s, 1h30m, a number of seconds; 'forever' for no limit.",
+    ).tag(config=True)
     allow_unsafe_fork = Bool(
         False, help="Let -m fork fork also where that can hang the job or the kernel."
     ).tag(config=True)
@@ -144,12 +150,12 @@ class CaikitJobs(Configurable):
                 raise TraitError(f"CaikitJobs.backend_config: {error}") from None
         return proposal["value"]
 
-    @validate("retention_duration")
-    def _check_retention(self, proposal: Any) -> Any:
+    @validate("retention_duration", "exit_grace")
+    def _check_duration(self, proposal: Any) -> Any:
         try:
             parse_duration(proposal["value"])
         except ValueError as error:
-            raise TraitError(f"CaikitJobs.retention_duration: {error}") from None
+            raise TraitError(f"CaikitJobs.{proposal['trait'].name}: {error}") from None
         return proposal["value"]
 
     @validate("memory_limit", "min_free_memory", "max_result_bytes", "max_replay_bytes")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import asyncio
 import contextlib
 import inspect
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,7 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 
 from caikit_nb.execution import call as calls
+from caikit_nb.execution.awaiting import awaited
 from caikit_nb.execution.call import Call, FormattedError, Port
 from caikit_nb.execution.destroyable_thread import ThreadDestroyedException
 from caikit_nb.jobs import bar_libraries
@@ -90,30 +90,5 @@ def _evaluate(tree: Any, name: str, mode: str, namespace: dict[str, Any]) -> obj
     code = compile(tree, name, mode, flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     value = eval(code, namespace)  # noqa: S307 - the user's own cell
     if code.co_flags & inspect.CO_COROUTINE:
-        return _awaited(value)
+        return awaited(value)
     return value
-
-
-def _awaited(value: Any) -> object:
-    with _outside_of_loop():
-        return asyncio.run(value)
-
-
-@contextlib.contextmanager
-def _outside_of_loop() -> Iterator[None]:
-    """An inline job has the kernel's loop stand still around it, and the task of the cell."""
-    outer = asyncio._get_running_loop()
-    if outer is None:
-        yield
-        return
-    task = asyncio.current_task(outer)
-    if task is not None:  # from Python 3.14 on the thread could enter no other one
-        asyncio._leave_task(outer, task)
-    asyncio._set_running_loop(None)
-    try:
-        yield
-    finally:
-        asyncio._set_running_loop(outer)
-        asyncio.set_event_loop(outer)
-        if task is not None:
-            asyncio._enter_task(outer, task)

@@ -10,7 +10,7 @@ from tests.notebook.gate import Gate
 from tests.notebook.kernel import Kernel
 
 SETTINGS = (
-    "max_workers", "start_method", "retention_duration", "cancel_grace_s",
+    "max_workers", "start_method", "retention_duration", "cancel_grace_s", "exit_grace",
     "allow_unsafe_fork", "nested_loop", "preload",
 )  # fmt: skip
 
@@ -80,7 +80,8 @@ def test_the_retention_of_the_settings_holds(settings: Kernel) -> None:
 @pytest.mark.parametrize(
     "setting",
     ["max_workers = 0", "max_workers = 'many'", "start_method = 'frok'",
-     "retention_duration = '1x'", "retention_duration = ''", "cancel_grace_s = -1"],
+     "retention_duration = '1x'", "retention_duration = ''", "cancel_grace_s = -1",
+     "exit_grace = 'soon'"],
 )  # fmt: skip
 def test_a_wrong_value_is_refused_and_the_old_one_stays(settings: Kernel, setting: str) -> None:
     name = setting.split()[0]

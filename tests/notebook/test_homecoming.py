@@ -99,8 +99,9 @@ def test_the_card_says_that_a_variable_was_left_alone(kernel: Kernel, gate: Gate
     kernel.do("model = 'mine'")
     gate.open()
     card = kernel.card("homing")
-    assert "homing.outputs[&#x27;model&#x27;]" in card.wait_for("model was rebound meanwhile")
-    kernel.read_until(lambda: "model was rebound meanwhile" in card.saved["text/plain"])
+    said = "model was not overwritten, because you reassigned it"
+    assert "homing.outputs[&#x27;model&#x27;]" in card.wait_for(said)
+    kernel.read_until(lambda: said in card.saved["text/plain"])
 
 
 def test_the_card_says_that_variables_have_come_home(kernel: Kernel) -> None:

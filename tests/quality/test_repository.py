@@ -14,7 +14,7 @@ REGISTRY_HOSTS = (
     "deb.debian" + ".org",
     "security.debian" + ".org",
 )
-LONGEST_FILE = 300
+LONGEST_FILE = 500
 LONGEST_FUNCTION = 40
 
 

@@ -1,0 +1,27 @@
+"""Files that the notebook's variables hold open, and a forked job has, too."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import stat
+from collections.abc import Iterable
+
+
+def flush(values: Iterable[object]) -> None:
+    """Write what stands in buffers of files on disk.
+
+    Before a fork, or the copy would hold it, too, and write it a second time; and at a job's end,
+    as nobody else would write what the job has put there.
+    """
+    for value in values:
+        # By its type: to ask an object may run the user's code.
+        if issubclass(type(value), (io.TextIOWrapper, io.BufferedIOBase)):
+            with contextlib.suppress(Exception):
+                _flush(value)
+
+
+def _flush(file: io.IOBase) -> None:
+    if not file.closed and file.writable() and stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.flush()
