@@ -77,6 +77,26 @@ class ReplayError(JobError):
         return f"job {self.job_name!r} can't be replayed: {self.why}"
 
 
+class JobNotHereError(JobError, RuntimeError):
+    """The job was started by the process that this one is a copy of, and had not ended then.
+
+    Its end is never heard of here. Raised by whatever would wait for it or end it.
+
+    Attributes:
+        job_name: The job.
+    """
+
+    def __init__(self, job_name: str) -> None:
+        super().__init__(job_name)
+        self.job_name = job_name
+
+    def __str__(self) -> str:
+        return (
+            f"job {self.job_name!r} runs beside this one, and its end is not heard of in a forked "
+            f"copy: ask for its result in the notebook, and submit this job when it is there"
+        )
+
+
 class JobResultExpired(JobError):
     """The job's result is gone: its retention ended, or it was purged.
 

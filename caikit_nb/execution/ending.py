@@ -220,9 +220,11 @@ def _other_kinds() -> Iterator[type]:
 
 def _layer(file: Any) -> int:
     """Outer ones write to inner ones when they are closed: text, archives, buffers, raw files."""
-    layers = (io.TextIOBase, _BUFFERS, io.RawIOBase)
-    found = [at for at, kinds in enumerate(layers) if issubclass(type(file), kinds)]
-    return 2 * found[0] if found else 1
+    if issubclass(type(file), io.TextIOBase):
+        return 0
+    if issubclass(type(file), _BUFFERS):
+        return 2
+    return 3 if issubclass(type(file), io.RawIOBase) else 1
 
 
 def _is_to_be_closed(file: Any) -> bool:

@@ -13,6 +13,7 @@ import select
 import sys
 import threading
 import time
+import types
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ from caikit_nb.execution.loaded_libraries import loaded_libraries
 from caikit_nb.execution.process_state import standing_threads
 
 # Threads that belong to the kernel, the shell or us, and survive a fork by not being needed.
-_KNOWN_THREADS = ("ipykernel", "IPython", "zmq", "tqdm", "caikit_nb", "ipyparallel")
+_KNOWN_THREADS = ("ipykernel", "IPython.core", "zmq", "tqdm", "caikit_nb", "execnet")
 JOB_THREAD = "caikit_nb job "  # how the threads of jobs are named
 _PROBE_S = 0.125
 _MOST_PROBES = 80
@@ -70,12 +71,36 @@ def _foreign_threads() -> str | None:
     unknown = [thread for thread in threading.enumerate() if not _is_known(thread)]
     foreign = [thread for thread in unknown if not _comes_to_rest(thread)]
     if not foreign:
-        return None
+        return _threads_of_others()
     names = sorted(thread.name for thread in foreign)
     jobs = [name.removeprefix(JOB_THREAD) for name in names if name.startswith(JOB_THREAD)]
     if jobs:
         return f"the job {jobs[0]} runs in a thread of this kernel"
     return f"other threads are running ({', '.join(names[:3])})"
+
+
+def _threads_of_others() -> str | None:
+    """Threads that run Python code, and that the module threading has not started."""
+    frames = sys._current_frames()
+    threads = threading.enumerate()
+    others = frames.keys() - {thread.ident for thread in threads}
+    modules = [_first_module(frames[ident]) for ident in others]
+    unknown = sorted(name for name in modules if not _is_of_known(name))
+    beginning = sum(thread.ident is None for thread in threads)  # they don't say yet who they are
+    if len(unknown) <= beginning:
+        return None
+    return f"other threads are running (of {unknown[0]}, and not started by threading)"
+
+
+def _first_module(frame: types.FrameType) -> str:
+    """The module of the function that a thread began with."""
+    while frame.f_back is not None:
+        frame = frame.f_back
+    return str(frame.f_globals.get("__name__"))
+
+
+def _is_of_known(module_name: str) -> bool:
+    return any(f"{module_name}.".startswith(f"{known}.") for known in _KNOWN_THREADS)
 
 
 def _is_known(thread: threading.Thread) -> bool:
@@ -85,7 +110,7 @@ def _is_known(thread: threading.Thread) -> bool:
         return False
     target = getattr(thread, "_target", None)
     owners = (type(thread).__module__, getattr(target, "__module__", None) or "")
-    return any(owner.partition(".")[0] in _KNOWN_THREADS for owner in owners)
+    return any(_is_of_known(owner) for owner in owners)
 
 
 def _comes_to_rest(thread: threading.Thread) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import inspect
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -109,6 +110,11 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
         """
         if not callable(function):
             raise TypeError(f"a job needs a function to call, not {type(function).__name__}")
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError(
+                f"{function.__name__} is a generator function, and a call of it runs nothing yet: "
+                "submit a function that goes through what it yields"
+            )
         if self._initializer is not None:
             args = (self._initializer, self._initargs, function, *args)
             function = _initialized

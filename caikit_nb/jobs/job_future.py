@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import os
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
-from caikit_nb.errors import JobResultExpired, ReplayError, UnpicklableError
+from caikit_nb.errors import JobNotHereError, JobResultExpired, ReplayError, UnpicklableError
 from caikit_nb.jobs.displays import Displays
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_base import JobFutureBase, JobInfo
@@ -16,6 +17,16 @@ from caikit_nb.jobs.lazy_future import LazyFuture
 from caikit_nb.jobs.outputs import Outputs
 from caikit_nb.jobs.progress import Bar, Metrics
 from caikit_nb.jobs.states import JobStatus
+
+_process = object()  # another one in each copy of this process
+
+
+def _become_another() -> None:
+    global _process
+    _process = object()
+
+
+os.register_at_fork(after_in_child=_become_another)
 
 
 class JobFuture(LazyFuture, JobFutureBase):
@@ -27,7 +38,7 @@ class JobFuture(LazyFuture, JobFutureBase):
 
     def __init__(self, job: Job) -> None:
         super().__init__()
-        self._job = job
+        self._job, self._process = job, _process
         job.on_start.append(self._on_start)
         job.on_decided.append(self._on_decided)
 
@@ -81,6 +92,7 @@ class JobFuture(LazyFuture, JobFutureBase):
         Returns:
             True once it has ended, False if the time was over first.
         """
+        self._check_process()
         waiting = _nested_wait
         if waiting is not None and waiting(self, timeout):
             timeout = 0
@@ -119,7 +131,18 @@ class JobFuture(LazyFuture, JobFutureBase):
         self._wait_for_outcome(timeout)
         return self._load_outcome()[1]
 
+    def add_done_callback(self, fn: Callable[[Any], object]) -> None:
+        """See ``concurrent.futures.Future``; `await` and asyncio rest on it."""
+        self._check_process()
+        super().add_done_callback(fn)
+
+    def _check_process(self) -> None:
+        """In a forked copy nobody hears of the end of what runs in the parent."""
+        if self._process is not _process and not self._job.ended.is_set():
+            raise JobNotHereError(self.name)
+
     def _wait_for_outcome(self, timeout: float | None) -> None:
+        self._check_process()
         waiting = _nested_wait
         if waiting is not None and waiting(self, timeout):
             timeout = 0
@@ -162,6 +185,7 @@ class JobFuture(LazyFuture, JobFutureBase):
         Returns:
             True if that cancelled it, or it was cancelled before; False if it had ended.
         """
+        self._check_process()
         return self._job.cancel() or self.cancelled()
 
     def interrupt(self) -> bool:
@@ -170,6 +194,7 @@ class JobFuture(LazyFuture, JobFutureBase):
         Returns:
             Whether it was running.
         """
+        self._check_process()
         return self._job.interrupt()
 
     @property

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from caikit_nb.backends.base import BackendBase, Task
+from caikit_nb.errors import BackendError
 from caikit_nb.execution.call import Call, Runner
 from caikit_nb.execution.child import Surroundings
 from caikit_nb.execution.limits import Grace
@@ -247,9 +248,11 @@ class Submission:
         )
 
 
-def _directory() -> str | None:
-    """The working directory; None if it was deleted."""
+def _directory() -> str:
     try:
         return str(Path.cwd())
     except FileNotFoundError:
-        return None
+        raise BackendError(
+            "a fresh interpreter needs a working directory, and this one was deleted: "
+            "change to another (%cd, os.chdir)"
+        ) from None

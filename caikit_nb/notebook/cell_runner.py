@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib
 import linecache
+import re
 import sys
 import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from IPython import version_info
+from IPython.core import async_helpers
 from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 from traitlets import TraitError
 
@@ -24,6 +27,10 @@ from caikit_nb.notebook import open_files
 from caikit_nb.notebook.capture import Capture
 from caikit_nb.notebook.job_shell import cell_values, rendered, shell_in_process
 from caikit_nb.notebook.thread_cell import run_cell_in_thread, run_function_in_thread
+
+# In a notebook each cell runs on a loop. In a job only those do that need it, as else what starts
+# a loop of its own may do so, such as `asyncio.run`.
+_ON_LOOP = re.compile(r"\b(create_task|ensure_future|get_running_loop|current_task)\b")
 
 
 def run_cell(call: Call, port: Port) -> Mapping[str, object]:
@@ -113,9 +120,20 @@ def _run(shell: InteractiveShell, source: str) -> tuple[ExecutionResult, list[st
     hook: Any = shell.displayhook
     hook.source = source
     shell._showtraceback = keep_traceback  # type: ignore[method-assign]
+    if _ON_LOOP.search(source):
+        shell.should_run_async = lambda *_, **__: True  # type: ignore[method-assign]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="To exit: use")
-        return shell.run_cell(source, store_history=False), lines
+        result = shell.run_cell(source, store_history=False)
+        _finish_tasks()
+        return result, lines
+
+
+def _finish_tasks() -> None:
+    """A notebook's loop goes on after a cell, and does what the cell has left to it; so must we."""
+    loop: Any = async_helpers._asyncio_event_loop
+    while loop is not None and (tasks := asyncio.all_tasks(loop)):
+        loop.run_until_complete(asyncio.wait(tasks))
 
 
 def _is_clean_exit(error: BaseException) -> bool:

@@ -13,11 +13,12 @@ from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from caikit_nb.execution.outcome import Values
+from caikit_nb.execution.outcome import PlainValues, Values
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.states import JobStatus
 
 _ABSENT: Any = object()
+_Values = Values | PlainValues
 
 
 class Binding:
@@ -53,7 +54,7 @@ class Homecoming:
     ) -> None:
         self._shell, self._run_when_idle = shell, run_when_idle
         self._lock = threading.Lock()
-        self._waiting: list[tuple[Job, Values, dict[str, Binding]]] = []
+        self._waiting: list[tuple[Job, _Values, dict[str, Binding]]] = []
         self._depth = getattr(shell.display_trap, "_nested_level", 0)
         shell.events.register("pre_run_cell", self._before_cell)
         shell.events.register("post_run_cell", self._after_cell)
@@ -104,7 +105,7 @@ class Homecoming:
                 job.notes.append(f"{', '.join(home)} {verb} in the namespace")
             job.changed()
 
-    def _assign_one(self, job: Job, values: Values, name: str, binding: Binding) -> bool:
+    def _assign_one(self, job: Job, values: _Values, name: str, binding: Binding) -> bool:
         """Assign one variable; says whether it did, and notes why not."""
         namespace = self._shell.user_ns
         if not binding.still(namespace, name):

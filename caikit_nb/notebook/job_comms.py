@@ -77,7 +77,8 @@ def _send(comm_id: str, kind: str, data: Any, buffers: Any, target: Any) -> None
                 "kind": kind,
                 "comm_id": comm_id,
                 "data": data or {},
-                "buffers": list(buffers or ()),
+                # Whatever has a buffer is one, such as an array; what is sent is its bytes.
+                "buffers": [memoryview(each).tobytes() for each in buffers or ()],
                 "target": target,
             }
         )

@@ -7,6 +7,7 @@ import io
 import os
 import stat
 from collections.abc import Iterable
+from typing import Any
 
 
 def flush(values: Iterable[object]) -> None:
@@ -22,6 +23,6 @@ def flush(values: Iterable[object]) -> None:
                 _flush(value)
 
 
-def _flush(file: io.IOBase) -> None:
+def _flush(file: Any) -> None:
     if not file.closed and file.writable() and stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.flush()

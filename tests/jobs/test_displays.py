@@ -35,8 +35,9 @@ def test_an_update_takes_the_place_of_its_display() -> None:
     assert texts(displays) == ["c", "b"]
 
 
-def test_an_update_of_nothing_shows_nothing() -> None:
-    assert texts(taken(display("a", display_id="1", update=True))) == []
+def test_an_update_of_what_an_earlier_cell_has_shown_is_shown_here() -> None:
+    updates = [display(text, display_id="1", update=True) for text in "ab"]
+    assert texts(taken(*updates)) == ["b"]
 
 
 def test_clearing_at_once_empties_it() -> None:

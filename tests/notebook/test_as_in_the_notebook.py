@@ -1,0 +1,220 @@
+"""What people run in a job does there what it does in a cell, or in a program."""
+
+import pytest
+
+from tests.notebook.gate import Gate
+from tests.notebook.kernel import Kernel
+
+PROCESSES = ("fork", "forkserver", "spawn")
+every_method = pytest.mark.parametrize("method", PROCESSES)
+
+
+def run(kernel: Kernel, method: str, cell: str, options: str = "") -> str:
+    """Run a cell as a job to its good end; what it has printed."""
+    kernel.do(f"%%caikit_job ran -m {method} {options}\n{cell}")
+    assert kernel.value("[ran.wait(60), ran.status.name, str(ran.exception())]", 70) == [
+        *(True, "COMPLETED", "None")
+    ]
+    return str(kernel.value("ran.logs()"))
+
+
+@every_method
+@pytest.mark.parametrize(
+    "use",
+    [
+        "from joblib import Parallel, delayed\n"
+        "Parallel(n_jobs=2)(delayed(abs)(-n) for n in (1, 2))",
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "pool = ThreadPoolExecutor(2)\nlist(pool.map(abs, [-1, -2]))",
+        "import asyncio\n[await asyncio.to_thread(abs, n) for n in (-1, -2)]",
+        "import multiprocessing\npool = multiprocessing.Pool(2)\npool.map(positive, [-1, -2])",
+        "import math, multiprocessing as mp\n"
+        "with mp.get_context('forkserver').Pool(1) as pool:\n"
+        "    found = pool.map(math.floor, [1.5, 2.5])\nfound",
+    ],
+    ids=["joblib", "executor", "to_thread", "pool", "forkserver"],
+)
+def test_pools_work_and_hold_nothing_up(kernel: Kernel, method: str, use: str) -> None:
+    kernel.do("def positive(number):\n    return abs(number)")
+    run(kernel, method, use)
+    assert kernel.value("ran.result()") == [1, 2]
+
+
+@every_method
+def test_files_that_the_cell_leaves_open_are_whole(kernel: Kernel, method: str) -> None:
+    cell = "import gzip\ntext = open('t', 'w')\ntext.write('a')\npacked = gzip.open('p', 'wt')\n"
+    run(kernel, method, cell + "packed.write('b');")
+    kernel.do("import gzip")
+    assert kernel.value("[open('t').read(), gzip.open('p', 'rt').read()]") == ["a", "b"]
+
+
+def test_a_file_of_the_notebook_has_what_both_have_written_once(kernel: Kernel) -> None:
+    kernel.do("file = open('shared.txt', 'w')\nfile.write('header,')")
+    run(kernel, "fork", "file.write('row,');")
+    kernel.do("file.write('footer')\nfile.close()")
+    written = kernel.value("open('shared.txt').read()")
+    assert sorted(written.split(",")) == ["footer", "header", "row"]
+
+
+@every_method
+def test_exit_handlers_and_temporary_directories(kernel: Kernel, method: str) -> None:
+    kernel.do("import os, tempfile\nscratch = tempfile.TemporaryDirectory()")
+    where = run(
+        kernel,
+        method,
+        "import atexit, pathlib, tempfile\natexit.register(pathlib.Path('ended').touch)\n"
+        "own = tempfile.TemporaryDirectory()\nprint(own.name)",
+    )
+    assert kernel.value("os.path.exists('ended')")
+    assert not kernel.value(f"os.path.exists({where.strip()!r})")
+    assert kernel.value("os.path.isdir(scratch.name)")
+    kernel.do("os.remove('ended')\nscratch.cleanup()")
+
+
+def test_what_does_not_end_is_ended_after_a_while_and_the_card_says_so(kernel: Kernel) -> None:
+    kernel.do("%config CaikitJobs.exit_grace = '0.2s'")
+    try:
+        kernel.do(
+            "%%caikit_job lasting -m fork\nimport threading\n"
+            "threading.Thread(target=threading.Event().wait, name='listener').start()\n'done'"
+        )
+        assert kernel.value("lasting.result(60)", 70) == "done"
+        said = "0.2 s after its code, it still waited for the thread listener"
+        assert said in kernel.card("lasting").wait_for("listener")
+    finally:
+        kernel.do("%config CaikitJobs.exit_grace = '10s'")
+
+
+@every_method
+def test_the_time_limit_is_the_codes(kernel: Kernel, method: str) -> None:
+    """What comes after it has a limit of its own, and hides no error."""
+    kernel.do(
+        f"%%caikit_job broken -m {method} --timeout 1m --retries 1\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "pool = ThreadPoolExecutor(1)\npool.submit(abs, 1).result()\n"
+        "raise ValueError('the real reason')"
+    )
+    assert kernel.value("repr(broken.exception(60))", 70) == "ValueError('the real reason')"
+
+
+@every_method
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "task = asyncio.create_task(work())",
+        "task = asyncio.ensure_future(work())",
+        "task = asyncio.create_task(work())\nawait asyncio.sleep(0)",
+    ],
+)
+def test_tasks_are_done_that_the_cell_does_not_await(
+    kernel: Kernel, method: str, cell: str
+) -> None:
+    kernel.do("import asyncio\nasync def work():\n    await asyncio.sleep(0)\n    print('worked')")
+    assert run(kernel, method, cell) == "worked\n"
+
+
+@every_method
+def test_classes_are_found_by_name(kernel: Kernel, method: str) -> None:
+    kernel.do("class Mine: pass\nthings = [Mine()]")
+    run(kernel, method, "import pickle\ntype(pickle.loads(pickle.dumps(things))[0]).__name__")
+    assert kernel.value("ran.result()") == "Mine"
+
+
+@every_method
+def test_wrapped_functions_cross(kernel: Kernel, method: str) -> None:
+    kernel.do(
+        "import functools\n"
+        "@functools.lru_cache(maxsize=7)\n"
+        "def fib(n): return n if n < 2 else fib(n - 1) + fib(n - 2)\n"
+        "@functools.singledispatch\ndef kind(value): return 'any'\n"
+        "@kind.register\ndef _(value: int): return 'int'\n"
+        "class Lazy:\n    @functools.cached_property\n    def one(self): return 1\n"
+        "def uses(n): return fib(n)"
+    )
+    cell = "[fib(30), uses(10), fib.cache_parameters()['maxsize'], kind(1), kind('a'), Lazy().one]"
+    run(kernel, method, cell)
+    assert kernel.value("ran.result()") == [832040, 55, 7, "int", "any", 1]
+
+
+@every_method
+def test_future_imports_of_earlier_cells_hold(kernel: Kernel, method: str) -> None:
+    kernel.do("from __future__ import annotations")
+    try:
+        run(kernel, method, "def function(x: NotThereYet): return x\nfunction(1)")
+    finally:
+        flag = "__import__('__future__').annotations.compiler_flag"
+        kernel.do(f"get_ipython().compile.flags &= ~{flag}")
+
+
+@every_method
+def test_exit_and_help_and_the_debugger(kernel: Kernel, method: str) -> None:
+    assert run(kernel, method, "print('before')\nexit()") == "before\n"
+    kernel.do("import json")
+    run(kernel, method, "json.dumps?")
+    assert "Serialize" in kernel.value("str([d.data for d in ran.displays]) + ran.logs()")
+    kernel.do("%pdb on")
+    try:
+        kernel.do(f"%%caikit_job divides -m {method}\n1 / 0")
+        assert "ZeroDivisionError" in kernel.value("repr(divides.exception(60))", 70)
+    finally:
+        kernel.do("%pdb off")
+
+
+def test_a_display_of_an_earlier_cell_is_updated_on_the_card(kernel: Kernel) -> None:
+    kernel.do("handle = display('start', display_id=True)")
+    run(kernel, "fork", "handle.update('second step')")
+    assert "second step" in kernel.value("str([shown.data for shown in ran.displays])")
+
+
+@every_method
+def test_functions_that_are_async_are_run(kernel: Kernel, method: str) -> None:
+    kernel.do("async def increased(number): return number + 1")
+    kernel.do(f"awaited = caikit_nb.options(start_method='{method}').submit(increased, 1)")
+    assert kernel.value("awaited.result(60)", 70) == 2
+
+
+def test_a_generator_function_is_refused(kernel: Kernel) -> None:
+    kernel.do("def numbers():\n    yield 1")
+    assert "is a generator function" in kernel.run("caikit_nb.submit(numbers)").error
+
+
+def test_a_keyword_is_no_name_of_a_parameter(kernel: Kernel) -> None:
+    said = kernel.run("%%caikit_job never -p lambda=0.1\n1").text
+    assert "lambda is a keyword of Python" in said
+
+
+def test_the_future_of_a_running_job_says_in_a_copy_that_it_hears_nothing(
+    kernel: Kernel, gate: Gate
+) -> None:
+    kernel.do(f"%%caikit_job first -m fork\n{gate.wait}\n41")
+    kernel.do("%%caikit_job second -m fork\nfirst.result() + 1")
+    assert "JobNotHereError" in kernel.value("repr(second.exception(60))", 70)
+    gate.open()
+    assert kernel.value("first.result(60)", 70) == 41
+    run(kernel, "fork", "first.result() + 1")
+    assert kernel.value("ran.result()") == 42
+
+
+def test_bystanders_are_not_asked_and_nothing_is_pickled_for_a_fork(kernel: Kernel) -> None:
+    kernel.do(
+        "class Unconfigured:\n    @property\n"
+        "    def __class__(self): raise RuntimeError('no settings')\n"
+        "class Counted:\n    pickled = 0\n    def __reduce__(self):\n"
+        "        Counted.pickled += 1\n        return Counted, ()\n"
+        "settings, counted = Unconfigured(), Counted()\n"
+        "class Reader:\n    def read(self): return counted"
+    )
+    run(kernel, "fork", "1")
+    assert kernel.value("Counted.pickled") == 0
+    kernel.do("del settings")
+
+
+def test_threads_that_run_the_users_code_stand_against_a_fork(kernel: Kernel) -> None:
+    kernel.do(
+        "import _thread, threading\nfrom IPython.lib.backgroundjobs import BackgroundJobManager\n"
+        "over = threading.Event()\n_thread.start_new_thread(over.wait, ())"
+    )
+    kernel.do("%%caikit_job beside -m auto\n1")
+    kernel.do("over.set()")
+    assert kernel.value("beside.result(60)", 70) == 1
+    assert kernel.value("beside.start_method") == "forkserver"
