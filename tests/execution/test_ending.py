@@ -143,6 +143,7 @@ def test_an_error_beside_an_open_executor_is_told(method: str) -> None:
         process.process.get_or_throw()
 
 
+@pytest.mark.own_process  # joblib keeps its executor
 @pytest.mark.parametrize("use", [use_threads, use_processes, use_joblib])
 def test_a_forked_copy_has_executors_of_its_own_and_leaves_the_parents_be(
     use: Callable[[], list[int]],
