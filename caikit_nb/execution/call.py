@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from caikit_nb.errors import UnpicklableError
+from caikit_nb.execution import interrupts
 from caikit_nb.execution.awaiting import awaited
 from caikit_nb.execution.messages import Message
 from caikit_nb.execution.pickler import dumps
@@ -86,7 +87,8 @@ def seal(call: Call, fd: int) -> SealedCall:
         UnpicklableError: an input can't be pickled; names it and what stops it.
     """
     writer = Writer(fd, shared=True, main_globals=True)
-    entries = tuple(writer.add(name, value) for name, value in call.inputs.items())
+    with interrupts.allowed():  # pickling is the user's code
+        entries = tuple(writer.add(name, value) for name, value in call.inputs.items())
     for entry in entries:
         if entry.error is not None:
             raise UnpicklableError(entry.name, entry.error)

@@ -9,14 +9,15 @@ import threading
 class Latch:
     """Like ``threading.Event`` without a way back, and small: a tenth of its size.
 
-    It holds a real event only while somebody waits.
+    An interrupt of who waits costs the others nothing. `threading.Event` is made of Python code,
+    in which it may come just after a lock was taken: who sets the event would wait for that lock.
     """
 
-    __slots__ = ("_event", "_is_set")
+    __slots__ = ("_bells", "_is_set")
 
     def __init__(self) -> None:
         self._is_set = False
-        self._event: threading.Event | None = None
+        self._bells: tuple[threading.Lock, ...] = ()  # one for each that waits, held till it rings
 
     def is_set(self) -> bool:
         """Whether it has happened."""
@@ -26,17 +27,25 @@ class Latch:
         """Let it happen; whoever waits goes on."""
         with _lock:
             self._is_set = True
-            event, self._event = self._event, None
-        if event is not None:
-            event.set()
+            bells, self._bells = self._bells, ()
+        for bell in bells:
+            bell.release()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it has happened; False if `timeout` seconds were over first."""
+        bell = threading.Lock()
+        bell.acquire()
         with _lock:
             if self._is_set:
                 return True
-            event = self._event = self._event or threading.Event()
-        return event.wait(timeout)
+            self._bells = (*self._bells, bell)
+        try:
+            longest_s = -1 if timeout is None else min(max(0.0, timeout), threading.TIMEOUT_MAX)
+            bell.acquire(timeout=longest_s)
+        finally:
+            with _lock:
+                self._bells = tuple(each for each in self._bells if each is not bell)
+        return self._is_set
 
 
 _lock = threading.Lock()

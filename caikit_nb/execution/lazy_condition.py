@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
+import _thread
 import threading
 
 
-class LazyCondition:
+class LazyCondition(_thread.RLock):  # type: ignore[misc]
     """Like ``threading.Condition`` in what futures do with it, and small: a tenth of its size.
 
-    It holds a real one only once somebody has had to wait.
+    It is a lock itself, and holds a real condition only once somebody has had to wait: so it is
+    taken and given back by C code alone, in whose midst no interrupt can come.
     """
 
-    __slots__ = ("_condition", "_lock")
+    __slots__ = ("_condition",)
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
         self._condition: threading.Condition | None = None
-
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        """Take the lock."""
-        return self._lock.acquire(blocking, timeout)
-
-    def release(self) -> None:
-        """Give the lock back."""
-        self._lock.release()
-
-    def __enter__(self) -> bool:
-        return self._lock.__enter__()
-
-    def __exit__(self, *error: object) -> None:
-        self._lock.release()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is notified; False if `timeout` seconds were over first."""
         if self._condition is None:  # whoever calls holds the lock
-            self._condition = threading.Condition(self._lock)
+            self._condition = threading.Condition(self)
         return self._condition.wait(timeout)
 
     def notify_all(self) -> None:

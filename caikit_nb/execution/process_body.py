@@ -23,6 +23,7 @@ from caikit_nb.execution.destroyable import Destroyable
 from caikit_nb.execution.exception_pickler import unpack
 from caikit_nb.execution.exit_fd import READY, close_with, open_exit_fd
 from caikit_nb.execution.guardian import guardian
+from caikit_nb.execution.latch import Latch
 from caikit_nb.execution.limits import Grace
 from caikit_nb.execution.messages import Message, encode
 from caikit_nb.execution.outcome import Died, Outcome, Raised, Returned
@@ -75,7 +76,7 @@ class ProcessBody(Destroyable):
         self._destroyed = self._canceled = self._completed = False
         self._refused: RuntimeError | None = None
         self._outcome: Outcome | None = None
-        self._settled = threading.Event()
+        self._settled = Latch()
         self._state_lock, self._answer_lock = threading.Lock(), threading.RLock()
         self._channel: Channel | None = None
         self._reader: ProcessReader | None = None

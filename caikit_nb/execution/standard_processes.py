@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import Iterator
 from multiprocessing import (
@@ -32,6 +33,7 @@ _HELPERS = (
     "from multiprocessing.resource_tracker import",
     "from multiprocessing.forkserver import",
 )
+_LONGEST_PLACE, _SHORT_PLACE = 70, "/tmp"
 _spawning = threading.Lock()
 os.register_at_fork(after_in_child=_spawning._at_fork_reinit)  # type: ignore[attr-defined]
 
@@ -56,8 +58,21 @@ def held_sigint() -> Iterator[None]:
 
 def ensure_fork_server() -> None:
     """Start multiprocessing's fork server if it doesn't run; returns before it is ready."""
+    _keep_sockets_short()
     with held_sigint(), _in_sessions_of_their_own():
         forkserver.ensure_running()
+
+
+def _keep_sockets_short() -> None:
+    """Multiprocessing's sockets lie in the directory of temporary files, and paths have a limit."""
+    chosen = tempfile.gettempdir()
+    if len(chosen) <= _LONGEST_PLACE or not os.access(_SHORT_PLACE, os.W_OK | os.X_OK):
+        return
+    tempfile.tempdir = _SHORT_PLACE
+    try:
+        util.get_temp_dir()  # it is made now, private and to be removed, and asked for later
+    finally:
+        tempfile.tempdir = chosen
 
 
 @contextlib.contextmanager

@@ -19,13 +19,16 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from caikit_nb.errors import ForkRefusedError
 from caikit_nb.execution.forks import NewInFork
+from caikit_nb.execution.interrupts import held
 
 logger = logging.getLogger(__name__)
 
 Callback = Callable[[], object]
 
 _FEW_TIMERS = 256
+_LONGEST_STEP_S = 30.0
 _LONGEST_WAIT_S = 3600.0  # the system's own limit is a few weeks, and a retention may be longer
 
 
@@ -47,7 +50,9 @@ class Stillness(NewInFork):
     """Lets one thread make the others stand between two steps of work."""
 
     def _reset(self) -> None:
-        self._changed = threading.Condition(threading.Lock())
+        # It is taken itself, and not by the condition's Python code: see `Latch`.
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._working = 0
         self._wanted: set[object] = set()
 
@@ -55,32 +60,33 @@ class Stillness(NewInFork):
     def working(self) -> Iterator[None]:
         """A step of work in a background thread; waits while somebody wants stillness."""
         self._know_fork()
-        with self._changed:
+        with self._lock:
             while self._wanted:
                 self._changed.wait()
             self._working += 1
         try:
             yield
         finally:
-            with self._changed:
+            with self._lock:
                 self._working -= 1
                 self._changed.notify_all()
 
     @contextlib.contextmanager
     def wanted(self) -> Iterator[None]:
-        """Inside, every thread that works in steps stands still."""
+        """Inside, every thread that works in steps stands still, and no interrupt comes."""
         self._know_fork()
         wish = object()
-        try:  # an interrupt may come at any moment, and a wish that stayed would stop all threads
-            with self._changed:
-                self._wanted.add(wish)
-                while self._working:
-                    self._changed.wait()
-            yield
-        finally:
-            self._wanted.discard(wish)
-            with self._changed:
-                self._changed.notify_all()
+        with held():  # a wish that stayed would stop all threads
+            try:
+                with self._lock:
+                    self._wanted.add(wish)
+                    if not self._changed.wait_for(lambda: not self._working, _LONGEST_STEP_S):
+                        raise ForkRefusedError("a thread of caikit_nb doesn't come to rest")
+                yield
+            finally:
+                with self._lock:
+                    self._wanted.discard(wish)
+                    self._changed.notify_all()
 
 
 stillness = Stillness()

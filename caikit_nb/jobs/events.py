@@ -67,7 +67,9 @@ class Events(NewInFork):
 
     def _reset(self) -> None:
         self._subscriptions: list[Subscription] = []
-        self._news = threading.Condition(threading.Lock())
+        # It is taken itself, and not by the condition's Python code: see `Latch`.
+        self._lock = threading.Lock()
+        self._news = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
         self._wakes_at = -math.inf  # it is awake
 
@@ -84,7 +86,7 @@ class Events(NewInFork):
         """
         self._know_fork()
         subscription = Subscription(listener, min_interval_s, as_one)
-        with self._news:
+        with self._lock:
             self._subscriptions.append(subscription)
             if self._thread is None:
                 self._thread = threading.Thread(
@@ -96,7 +98,7 @@ class Events(NewInFork):
     def unsubscribe(self, subscription: Subscription) -> None:
         """Stop calling it."""
         self._know_fork()
-        with self._news:
+        with self._lock:
             subscription.active = False
             with contextlib.suppress(ValueError):  # the parent's, in a forked child
                 self._subscriptions.remove(subscription)
@@ -104,14 +106,14 @@ class Events(NewInFork):
     def publish(self, source: Any) -> None:
         """Say that `source` (hashable) has changed."""
         self._know_fork()
-        with self._news:
+        with self._lock:
             dues = [subscription.mark(source) for subscription in self._subscriptions]
             self._wake(min(dues, default=math.inf))
 
     def remind(self, subscription: Subscription) -> None:
         """Call one listener with None in its time, though nothing changed."""
         self._know_fork()
-        with self._news:
+        with self._lock:
             subscription.changed[None] = None
             self._wake(subscription.due_at(None))
 
@@ -126,7 +128,7 @@ class Events(NewInFork):
 
     def _run(self) -> None:
         while True:
-            with self._news:
+            with self._lock:
                 wait_s = self._next_wait_s()
                 if wait_s is None or wait_s > 0:
                     self._wakes_at = math.inf if wait_s is None else time.monotonic() + wait_s

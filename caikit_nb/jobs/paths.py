@@ -28,8 +28,11 @@ def sessions_directory() -> Path:
         PermissionError: the directory belongs to someone else, or others may write to it.
     """
     configured = os.environ.get("CAIKIT_NB_DIR")
-    path = Path(configured) if configured else _default_directory()
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Absolute, as it holds also when the kernel goes elsewhere.
+    path = Path(configured).absolute() if configured else _default_directory()
+    for each in (*reversed(path.parents), path):  # `parents=True` makes parents for everybody
+        if not each.exists():
+            each.mkdir(mode=0o700, exist_ok=True)
     status = path.stat()
     if status.st_uid != os.getuid() or status.st_mode & 0o022:
         raise PermissionError(f"{path} must belong to you alone; set CAIKIT_NB_DIR elsewhere")
