@@ -69,7 +69,7 @@ def to_pandas(experiment: Experiment) -> Any:
         {
             "job": job.job_id,
             "status": job.status,
-            **job.hyperparameters,
+            **{_own("hyperparameter", n): value for n, value in job.hyperparameters.items()},
             **{_apart(name, job): value for name, value in job.results.items()},
             "started": job.started_at,
             "ended": job.ended_at,
@@ -81,6 +81,14 @@ def to_pandas(experiment: Experiment) -> Any:
     return frame.set_index("job") if records else frame
 
 
+_RECORD = ("job", "status", "started", "ended", "reason")
+
+
+def _own(kind: str, name: str) -> str:
+    """A column's name; one that the record of a job has itself is told apart."""
+    return f"{kind}.{name}" if name in _RECORD else name
+
+
 def _apart(name: str, job: Job) -> str:
     """A result's column; one that a hyperparameter has, too, is told apart."""
-    return f"result.{name}" if name in job.hyperparameters else name
+    return f"result.{name}" if name in job.hyperparameters else _own("result", name)

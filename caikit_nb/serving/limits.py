@@ -22,6 +22,7 @@ class ServerLimits:
         loading_timeout_ms: How long ModelMesh waits for a load.
         default_model_bytes: What a model is thought to hold while nothing better is known.
         max_concurrency: How many requests one model works on at once.
+        max_waiting: How many more may wait for it; further ones are refused.
         max_message_bytes: The largest request (contracts M25).
 
     Raises:
@@ -33,11 +34,13 @@ class ServerLimits:
     loading_timeout_ms: int = 121_000
     default_model_bytes: int = 18 * _MIB
     max_concurrency: int = len(os.sched_getaffinity(0))
+    max_waiting: int = 256
     max_message_bytes: int = 16 * _MIB
 
     def __post_init__(self) -> None:
         _check("max_loading", self.max_loading, 1, _MOST_U32)
         _check("max_concurrency", self.max_concurrency, 1, _MOST_U32)
+        _check("max_waiting", self.max_waiting, 0, _MOST_U32)
         _check("loading_timeout_ms", self.loading_timeout_ms, 100, _MOST_U32)
         _check("default_model_bytes", self.default_model_bytes, 1, _MOST_U64)
         _check("max_message_bytes", self.max_message_bytes, 1024, 2**31 - 1)
@@ -48,11 +51,6 @@ class ServerLimits:
         """The least that ModelMesh takes for a capacity, with this default size of models."""
         default = self.default_model_bytes
         return max(2 * default, min(512 * _MIB, 10 * default))
-
-    @property
-    def most_waiting(self) -> int:
-        """How many requests may wait for one model."""
-        return max(16, 8 * self.max_concurrency)
 
 
 def _check(name: str, value: object, least: int, most: int) -> None:

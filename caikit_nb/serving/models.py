@@ -106,14 +106,15 @@ class EstimatorModel:
             by_name = f", or one for each of {', '.join(self._columns)}" if self._columns else ""
             raise InvalidRequestError(f"one tensor is needed{by_name}; {len(tensors)} were sent")
         (rows,) = tensors.values()
-        rows = as_text(rows)
         if self._width is None:
-            return rows
+            return as_text(rows)
         if rows.ndim != 2 or rows.shape[1] != self._width:
             raise InvalidRequestError(
                 f"the tensor must have the shape [rows, {self._width}], not {list(rows.shape)}"
             )
-        return self._frame(dict(zip(self._columns, rows.T, strict=True))) if self._columns else rows
+        if self._columns:
+            return self._frame(dict(zip(self._columns, rows.T, strict=True)))
+        return as_text(rows)
 
     def _frame(self, columns: Mapping[str, Any]) -> Any:
         """A table with names, as the estimator was fitted with."""
@@ -181,12 +182,19 @@ def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
 
 def _named(result: Any) -> dict[str, Any]:
     if isinstance(result, Mapping):
-        return {str(name): np.asarray(value) for name, value in result.items()}
+        return {str(name): _array(str(name), value) for name, value in result.items()}
     if isinstance(result, tuple):
-        return {f"{OUTPUT}_{n}": np.asarray(value) for n, value in enumerate(result)}
+        return {f"{OUTPUT}_{n}": _array(f"{OUTPUT}_{n}", each) for n, each in enumerate(result)}
     if result is None:
         raise PredictionError("the function returned None, and not an array")
-    return {OUTPUT: np.asarray(result)}
+    return {OUTPUT: _array(OUTPUT, result)}
+
+
+def _array(name: str, value: Any) -> Any:
+    try:
+        return np.asarray(value)
+    except ValueError as error:  # rows of several lengths; the fault is the function's
+        raise PredictionError(f"the function's {name!r} is no array: {error}") from error
 
 
 def check_names(what: str, given: Iterable[str], known: Sequence[str]) -> None:

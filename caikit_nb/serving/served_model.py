@@ -40,7 +40,7 @@ class ServedModel:
     def __init__(self, model_id: str, model: Model, size_bytes: int, limits: ServerLimits) -> None:
         self.id, self.model, self.size_bytes = model_id, model, size_bytes
         self.statistics = Statistics()
-        self._most_waiting = limits.most_waiting
+        self._most_waiting = limits.max_waiting
         self._lock = Lock()
         self._free, self._inside = limits.max_concurrency, 0
         self._line: deque[Future[None]] = deque()
@@ -82,7 +82,9 @@ class ServedModel:
                 raise ModelMissingError(f"model {self.id!r} isn't loaded here")
             if not self._free and len(self._line) >= self._most_waiting:
                 count = len(self._line)
-                raise ModelBusyError(f"{count} requests wait for model {self.id!r}: try later")
+                raise ModelBusyError(
+                    f"{count} requests wait for model {self.id!r}, and no more may (max_waiting)"
+                )
             self._inside += 1
             if self._free:
                 self._free -= 1

@@ -284,6 +284,17 @@ def test_the_best_job_is_that_of_the_objective(db):
         experiment.best("score", "most")
 
 
+def test_the_tables_own_columns_stay_what_they_are(db):
+    experiment = db.add_experiment(ManualSearch("record"))
+    named = {"job": "etl", "status": "married"}
+    job = experiment.add_job(named, status="DONE", results={"reason": "early stop", "ended": 7})
+    row = experiment.to_pandas().loc[job.job_id]
+    assert (row["status"], row["hyperparameter.status"], row["hyperparameter.job"]) == (
+        *("DONE", "married", "etl"),
+    )
+    assert (row["result.reason"], row["result.ended"]) == ("early stop", 7)
+
+
 def test_the_table_has_hyperparameters_and_results(db):
     experiment = db.add_experiment(ManualSearch("table"))
     assert experiment.to_pandas().empty

@@ -49,6 +49,20 @@ def fail(x):
     raise RuntimeError("no luck")
 
 
+def ragged(x):
+    return [[1, 2], [3]]
+
+
+class Joined:
+    """Was fitted with a table of text."""
+
+    feature_names_in_ = np.array(["a", "b"], object)
+    n_features_in_ = 2
+
+    def predict(self, frame):
+        return (frame["a"].str.len() + frame["b"].str.len()).to_numpy()
+
+
 @pytest.fixture(scope="module")
 def server(root):
     from caikit_nb.serving.model_server import ModelServer
@@ -58,7 +72,7 @@ def server(root):
     if HAS_ONNX:
         models.append(("scale", "scale.onnx", "auto"))
     settings = ServerSettings(root=root, trusted=(root,), models=tuple(models))
-    objects = {"echo": echo, "both": both, "fail": fail}
+    objects = {"echo": echo, "both": both, "fail": fail, "ragged": ragged, "joined": Joined()}
     with ModelServer("inference", settings, objects, "0") as running:
         assert running.wait_until_ready(START_S)
         yield running
@@ -145,6 +159,16 @@ def test_labels_of_text_are_bytes(client, estimators) -> None:
     rows = np.eye(3)
     expected = [word.encode() for word in estimators["words"].predict(rows)]
     assert client.infer("words", rows)["predict"].tolist() == expected
+
+
+def test_rows_of_text_are_a_table_for_a_model_with_columns(client) -> None:
+    rows = np.array([[b"xy", b"z"], [b"\xc3\xa4", b""]], object)
+    assert client.infer("joined", rows)["predict"].tolist() == [3, 1]
+
+
+def test_what_is_no_array_is_the_functions_fault(stub) -> None:
+    one = request("ragged", name="x", shape=[1], contents={"fp32_contents": [1]})
+    assert code(stub, one) == "INTERNAL"
 
 
 @needs_onnx

@@ -157,6 +157,7 @@ def test_tls_encrypts_and_plain_clients_are_refused(start_server, connect, certi
     [
         ({"max_loading": 0}, "max_loading"),
         ({"max_concurrency": 0}, "max_concurrency"),
+        ({"max_waiting": -1}, "max_waiting"),
         ({"loading_timeout_ms": 99}, "loading_timeout_ms"),
         ({"default_model_bytes": 0}, "default_model_bytes"),
         ({"capacity_bytes": 10 * 18 * 2**20 - 1}, "capacity_bytes"),
@@ -284,7 +285,7 @@ def test_no_more_requests_are_in_a_model_than_may_be_and_too_many_are_refused(
             count.inside -= 1
         return most + count.most
 
-    limits = ServerLimits(max_concurrency=2)
+    limits = ServerLimits(max_concurrency=2, max_waiting=16)
     client = connect(start_server({"count": count}, limits=limits))
     with ThreadPoolExecutor(40) as threads:
         codes = list(threads.map(lambda _: code(lambda: client.infer("count", [1.0])), range(200)))
