@@ -41,6 +41,28 @@ def test_a_umask_does_not_open_them() -> None:
     assert mode(session / MARKER_FILE) == 0o600
 
 
+def test_parents_that_are_made_are_private_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAIKIT_NB_DIR", str(tmp_path / "a" / "b"))
+    before = os.umask(0)
+    try:
+        paths.make_session_directory()
+    finally:
+        os.umask(before)
+    assert [mode(tmp_path / part) for part in ("a", "a/b")] == [0o700] * 2
+
+
+def test_a_relative_place_is_that_of_the_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAIKIT_NB_DIR", "relative")
+    monkeypatch.chdir(tmp_path)
+    session = paths.make_session_directory()
+    monkeypatch.chdir("/")
+    assert (session / MARKER_FILE).is_file()
+
+
 def test_two_sessions_of_one_process_are_apart() -> None:
     assert paths.make_session_directory() != paths.make_session_directory()
 
