@@ -192,12 +192,22 @@ def _log_handlers() -> list[logging.Handler]:
 
 def _finalize() -> None:
     """Drop what the code has held, so that objects finish what they have begun."""
+    if _has_daemons():
+        _let_go.clear()  # they go on to the very end, and would miss what they use
     while _let_go:
         with _told():
             _let_go.pop()()
     for name in ("last_type", "last_value", "last_traceback", "last_exc"):
         vars(sys).pop(name, None)
     gc.collect()
+
+
+def _has_daemons() -> bool:
+    """Whether threads of the code's own run on that a program's end doesn't wait for."""
+    return any(
+        thread.daemon and not thread.name.startswith("caikit_nb")
+        for thread in threading.enumerate()
+    )
 
 
 def _close_files() -> None:

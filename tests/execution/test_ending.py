@@ -28,6 +28,7 @@ from caikit_nb.execution import call as calls
 from caikit_nb.execution.call import Call
 from caikit_nb.execution.child import Surroundings
 from caikit_nb.execution.destroyable_process import DestroyableProcess
+from caikit_nb.execution.ending import when_code_has_ended
 from caikit_nb.execution.messages import Message
 from caikit_nb.execution.outcome import Outcome
 from tests.waiting import until
@@ -293,6 +294,26 @@ def test_its_threads_are_waited_for(method: str, tmp_path: Path) -> None:
     process = ended(method, start_thread, file, at_the_end=file.with_suffix(".ending").touch)
     assert process.process.get_or_throw() == "returned"
     assert file.with_suffix(".after").read_text() == "written"
+
+
+def watch(word: str) -> list[str]:
+    names = {"word": word}
+    kept.append(names)
+
+    def look() -> None:
+        while True:
+            assert names["word"]
+
+    threading.Thread(target=look, daemon=True).start()
+    when_code_has_ended(names.clear)
+    return [word]
+
+
+@every_method
+def test_daemon_threads_miss_nothing_up_to_the_end(method: str) -> None:
+    process = ended(method, watch, "a word")
+    assert process.process.get_or_throw() == ["a word"]
+    assert process.output == b""
 
 
 def wait_for_ever() -> None:
