@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import multiprocessing
 import os
+import resource
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -40,6 +42,7 @@ class LocalBackend(BackendBase):
     def start(self) -> None:
         """Say that it is started (contracts B7)."""
         self._started = True
+        _raise_limit_of_descriptors()
 
     def stop(self) -> None:
         """Say that it is stopped (contracts B7)."""
@@ -245,6 +248,18 @@ class _RunningFresh:
 
 
 register_backend_type(LocalBackend)
+
+_DESCRIPTORS = 65_536
+
+
+def _raise_limit_of_descriptors() -> None:
+    """Each job that waits holds some, and the usual limit is a low one that one may raise."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
 
 # Starting an interpreter takes a while, and neither the kernel nor the watcher may wait for it.
 _launcher = SerialThread("caikit_nb launcher")
