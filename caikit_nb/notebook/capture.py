@@ -6,7 +6,7 @@ import contextlib
 import re
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -15,6 +15,9 @@ from caikit_nb.execution.pickler import dumps, make_known
 from caikit_nb.jobs.start_method import Choice
 from caikit_nb.notebook.cell_names import find_names
 
+_MAKES_CLASSES = re.compile(
+    r"\bclass\b|\btype\(|%run|namedtuple|make_dataclass|create_model|Enum\("
+)
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)+")
 
 
@@ -91,6 +94,7 @@ class TrackedClasses:
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
         self._known: set[int] = set()
+        self._cells_seen = 0
 
     def track(self) -> None:
         """Make each class of ``__main__`` known that was not seen before."""
@@ -98,12 +102,33 @@ class TrackedClasses:
             # By its type: an object may say of itself that it is a class, or run code to say it.
             if issubclass(type(value), type) and _module_of(value) == "__main__":
                 self._track(value)
+        if self._may_be_elsewhere():  # in a registry, or only in an instance
+            for kind in _all_classes():
+                if _module_of(kind) == "__main__":
+                    self._track(kind)
+
+    def _may_be_elsewhere(self) -> bool:
+        """Whether a cell that was run since may have made a class: to look at all takes 10 ms."""
+        cells: list[str] = self._shell.history_manager.input_hist_raw  # type: ignore[union-attr]
+        new = cells[self._cells_seen if self._cells_seen <= len(cells) else 0 :]
+        self._cells_seen = len(cells)
+        return any(_MAKES_CLASSES.search(cell) for cell in new)
 
     def _track(self, kind: type) -> None:
         if id(kind) not in self._known:
             self._known.add(id(kind))
             with contextlib.suppress(Exception):  # the user's own metaclass
                 make_known(kind)
+
+
+def _all_classes() -> Iterator[type]:
+    found, seen = [object], set[int]()
+    while found:
+        kind: Any = found.pop()
+        if id(kind) not in seen:
+            seen.add(id(kind))
+            yield kind
+            found += type.__subclasses__(kind)
 
 
 def _module_of(kind: Any) -> object:

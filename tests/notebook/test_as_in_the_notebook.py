@@ -209,6 +209,15 @@ def test_bystanders_are_not_asked_and_nothing_is_pickled_for_a_fork(kernel: Kern
     kernel.do("del settings")
 
 
+def test_instances_of_a_class_without_a_name_come_back_as_such(kernel: Kernel) -> None:
+    kernel.do(
+        "registry = {}\ndef register(kind): registry[kind.__name__] = kind\n"
+        "@register\nclass Point: pass"
+    )
+    run(kernel, "fork", "registry['Point']()")
+    assert kernel.value("type(ran.result()) is registry['Point']")
+
+
 def test_threads_that_run_the_users_code_stand_against_a_fork(kernel: Kernel) -> None:
     kernel.do(
         "import _thread, threading\nfrom IPython.lib.backgroundjobs import BackgroundJobManager\n"
