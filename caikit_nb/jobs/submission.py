@@ -62,6 +62,7 @@ class SessionHooks:
 
     function_runner: Runner = inside.run_function
     function_options: Callable[[], Mapping[str, Any]] = dict
+    fresh_options: Callable[[], Mapping[str, Any]] = dict
     before_fork: Callable[[], None] = lambda: None
     closed_fds: Callable[[], tuple[int, ...]] = lambda: ()
     on_message: Callable[[Job, Message], object] | None = None
@@ -213,7 +214,9 @@ class Submission:
 
     def _own(self, attempt: int, choice: Choice) -> Mapping[str, Any]:
         spec = self.spec
+        is_fresh = choice.method not in ("fork", "thread")
         return {
+            **(self._hooks.fresh_options() if is_fresh else {}),
             "job": CurrentJob(
                 spec.id,
                 spec.name,

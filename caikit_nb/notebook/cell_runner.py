@@ -23,7 +23,7 @@ from caikit_nb.execution.ending import when_code_has_ended
 from caikit_nb.jobs import bar_libraries, kept_inputs
 from caikit_nb.jobs.inside import entered
 from caikit_nb.jobs.start_method import Choice
-from caikit_nb.notebook import open_files
+from caikit_nb.notebook import open_files, process_settings
 from caikit_nb.notebook.capture import Capture
 from caikit_nb.notebook.job_shell import cell_values, rendered, shell_in_process
 from caikit_nb.notebook.thread_cell import run_cell_in_thread, run_function_in_thread
@@ -68,6 +68,7 @@ def _prepared(call: Call, port: Port) -> InteractiveShell:
     when_code_has_ended(lambda: _let_go(shell, inherited))
     bar_libraries.install()
     _know_sources(shell, call.options.get("seen_sources"))
+    process_settings.take_over(shell, call.options.get("settings", {}))
     for name in call.options.get("imports", ()):
         with contextlib.suppress(ImportError):
             importlib.import_module(name)

@@ -18,7 +18,7 @@ from caikit_nb.backends.local_backend import warm_up
 from caikit_nb.execution.exit_fd import open_fds
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.submission import SessionHooks
-from caikit_nb.notebook import cell_runner, open_files
+from caikit_nb.notebook import cell_runner, open_files, process_settings
 from caikit_nb.notebook.capture import TrackedClasses
 from caikit_nb.notebook.cards import Cards
 from caikit_nb.notebook.experiment_views import ExperimentViews
@@ -55,6 +55,7 @@ class Extension:
         hooks = SessionHooks(
             function_runner=cell_runner.run_function,
             function_options=lambda: {"seen_sources": cell_runner.seen_sources(shell)},
+            fresh_options=lambda: {"settings": process_settings.collect(shell)},
             before_fork=functools.partial(_before_fork, shell, TrackedClasses(shell)),
             closed_fds=lambda: _kernel_sockets(shell),
         )

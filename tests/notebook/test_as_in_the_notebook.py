@@ -1,5 +1,7 @@
 """What people run in a job does there what it does in a cell, or in a program."""
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.notebook.gate import Gate
@@ -220,10 +222,55 @@ def test_instances_of_a_class_without_a_name_come_back_as_such(kernel: Kernel) -
 
 def test_threads_that_run_the_users_code_stand_against_a_fork(kernel: Kernel) -> None:
     kernel.do(
-        "import _thread, threading\nfrom IPython.lib.backgroundjobs import BackgroundJobManager\n"
-        "over = threading.Event()\n_thread.start_new_thread(over.wait, ())"
+        "import _thread, threading\nbegun, over = threading.Event(), threading.Event()\n"
+        "def work():\n    begun.set()\n    over.wait()\n"
+        "_thread.start_new_thread(work, ())\nbegun.wait()"
     )
     kernel.do("%%caikit_job beside -m auto\n1")
     kernel.do("over.set()")
     assert kernel.value("beside.result(60)", 70) == 1
     assert kernel.value("beside.start_method") == "forkserver"
+
+
+SETTINGS = """
+import logging, sys, warnings
+import numpy as np, pandas as pd
+from IPython.core.magic import register_line_magic
+@register_line_magic
+def hello(line): print('hello', line)
+get_ipython().alias_manager.define_alias('greet', 'echo greetings %s')
+mine = logging.getLogger('mine')
+mine.setLevel(logging.INFO)
+mine.addHandler(logging.StreamHandler())
+mine.handlers[0].setFormatter(logging.Formatter('%(levelname)s of mine: %(message)s'))
+sys.setrecursionlimit(12345)
+warnings.filterwarnings('ignore', message='known')
+np.set_printoptions(precision=2)
+pd.set_option('display.max_rows', 7)
+get_ipython().ast_node_interactivity = 'all'
+"""
+USE = """%hello you
+%greet you
+mine.info('an info record')
+import warnings, sys
+warnings.warn('known and harmless')
+print(sys.getrecursionlimit(), np.array([1.23456]), pd.get_option('display.max_rows'))
+1
+2"""
+
+
+@every_method
+def test_what_is_set_for_the_process_holds(
+    start_kernel: Callable[..., Kernel], method: str
+) -> None:
+    kernel = start_kernel()
+    kernel.do("%load_ext caikit_nb")
+    kernel.do(SETTINGS)
+    said = run(kernel, method, USE)
+    assert said.splitlines() == [
+        "hello you",
+        "greetings you",
+        "INFO of mine: an info record",
+        "12345 [1.23] 7",
+    ]
+    assert kernel.value("[shown.data['text/plain'] for shown in ran.displays]") == ["1", "2"]

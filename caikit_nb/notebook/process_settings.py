@@ -1,0 +1,219 @@
+"""What a notebook has set for its process, for a fresh interpreter, which has none of it.
+
+Loggers, filters of warnings, options of libraries, the recursion limit, the shell's magics and
+aliases: a forked job has them anyway.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import pickle
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from caikit_nb.execution.pickler import dumps
+from caikit_nb.jobs.import_hooks import when_imported
+
+Settings = Mapping[str, bytes]
+
+_OF_OTHERS = ("IPKernelApp", "traitlets", "tornado", "caikit_nb")  # loggers that aren't the user's
+_NO_DIFFERENCE = ("backend", "backend_fallback", "interactive")  # of matplotlib, in a job
+
+
+def collect(shell: InteractiveShell) -> Settings:
+    """What is set here, by kinds, each pickled; a kind that can't be is left out."""
+    found: dict[str, bytes] = {}
+    for name, (read, _) in _KINDS.items():
+        with contextlib.suppress(Exception):  # another version of a library, the user's own code
+            value = read(shell)
+            if value:
+                found[name] = dumps(value)
+    return found
+
+
+def take_over(shell: InteractiveShell, settings: Settings) -> None:
+    """Set here what `collect` has found; for a library once it is imported."""
+    for name, pickled in settings.items():
+        with contextlib.suppress(Exception):
+            _KINDS[name][1](shell, pickle.loads(pickled))  # noqa: S301 - from this user's kernel
+
+
+def _recursion_limit(_shell: InteractiveShell) -> int:
+    return sys.getrecursionlimit()
+
+
+def _filters(_shell: InteractiveShell) -> list[Any]:
+    return list(warnings.filters)
+
+
+def _set_filters(_shell: InteractiveShell, filters: list[Any]) -> None:
+    warnings.resetwarnings()
+    warnings.filters[:] = filters  # type: ignore[index]
+
+
+def _shell_options(shell: InteractiveShell) -> dict[str, Any]:
+    return {"ast_node_interactivity": shell.ast_node_interactivity}
+
+
+def _set_shell_options(shell: InteractiveShell, options: dict[str, Any]) -> None:
+    for name, value in options.items():
+        setattr(shell, name, value)
+
+
+def _magics(shell: InteractiveShell) -> list[tuple[str, str, Callable[..., Any]]]:
+    """Those that are functions of the notebook."""
+    return [
+        (kind, name, function)
+        for kind, by_name in shell.magics_manager.magics.items()
+        for name, function in by_name.items()
+        if getattr(function, "__module__", None) == "__main__"
+    ]
+
+
+def _set_magics(shell: InteractiveShell, magics: list[tuple[str, str, Callable[..., Any]]]) -> None:
+    for kind, name, function in magics:
+        shell.register_magic_function(function, kind, name)  # type: ignore[arg-type]
+
+
+def _aliases(shell: InteractiveShell) -> list[tuple[str, str]]:
+    manager: Any = shell.alias_manager
+    standard = dict(manager.default_aliases)
+    return [(name, command) for name, command in manager.aliases if standard.get(name) != command]
+
+
+def _set_aliases(shell: InteractiveShell, aliases: list[tuple[str, str]]) -> None:
+    for name, command in aliases:
+        shell.alias_manager.define_alias(name, command)  # type: ignore[union-attr]
+
+
+def _loggers(_shell: InteractiveShell) -> list[dict[str, Any]]:
+    named = logging.Logger.manager.loggerDict
+    all_loggers = [logging.root, *(each for each in named.values() if _is_the_users(each))]
+    told = [
+        {
+            "name": each.name,
+            "level": each.level,
+            "propagate": each.propagate,
+            "disabled": each.disabled,
+            "handlers": [told for handler in each.handlers for told in _handler(handler)],
+        }
+        for each in all_loggers
+        if isinstance(each, logging.Logger)
+    ]
+    return [each for each in told if each["level"] or each["handlers"] or not each["propagate"]]
+
+
+def _is_the_users(logger: Any) -> bool:
+    return isinstance(logger, logging.Logger) and logger.name.partition(".")[0] not in _OF_OTHERS
+
+
+def _handler(handler: logging.Handler) -> Iterator[dict[str, Any]]:
+    told: dict[str, Any] = {"level": handler.level, "formatter": None, "filters": []}
+    with contextlib.suppress(Exception):
+        told["formatter"] = dumps(handler.formatter)
+    if type(handler) is logging.FileHandler:
+        yield {**told, "file": (handler.baseFilename, handler.encoding, handler.delay)}
+    elif type(handler) is logging.StreamHandler:
+        stream = getattr(handler.stream, "name", "")
+        if str(stream).strip("<>") in ("stdout", "stderr"):
+            yield {**told, "stream": str(stream).strip("<>")}
+
+
+def _set_loggers(_shell: InteractiveShell, loggers: list[dict[str, Any]]) -> None:
+    for told in loggers:
+        logger = logging.getLogger(None if told["name"] == "root" else told["name"])
+        logger.setLevel(told["level"])
+        logger.propagate, logger.disabled = told["propagate"], told["disabled"]
+        for each in told["handlers"]:
+            logger.addHandler(_made_handler(each))
+
+
+def _made_handler(told: dict[str, Any]) -> logging.Handler:
+    handler: logging.Handler
+    if "file" in told:
+        name, encoding, delay = told["file"]
+        handler = logging.FileHandler(name, "a", encoding, delay)
+    else:
+        handler = logging.StreamHandler(getattr(sys, told["stream"]))
+    handler.setLevel(told["level"])
+    if told["formatter"] is not None:
+        handler.setFormatter(pickle.loads(told["formatter"]))  # noqa: S301
+    return handler
+
+
+def _numpy(_shell: InteractiveShell) -> dict[str, Any] | None:
+    numpy: Any = sys.modules.get("numpy")
+    return None if numpy is None else {"print": numpy.get_printoptions(), "errors": numpy.geterr()}
+
+
+def _set_numpy(numpy: Any, options: dict[str, Any]) -> None:
+    numpy.set_printoptions(**{k: v for k, v in options["print"].items() if k != "override_repr"})
+    numpy.seterr(**options["errors"])
+
+
+def _pandas(_shell: InteractiveShell) -> dict[str, Any] | None:
+    pandas: Any = sys.modules.get("pandas")
+    if pandas is None:
+        return None
+    from pandas._config import config
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        values = {name: pandas.get_option(name) for name in config._registered_options}
+    known: Any = config._registered_options
+    return {name: value for name, value in values.items() if value != known[name].defval}
+
+
+def _set_pandas(pandas: Any, options: dict[str, Any]) -> None:
+    for name, value in options.items():
+        with contextlib.suppress(Exception):
+            pandas.set_option(name, value)
+
+
+def _matplotlib(_shell: InteractiveShell) -> dict[str, Any] | None:
+    matplotlib: Any = sys.modules.get("matplotlib")
+    if matplotlib is None:
+        return None
+    standard = matplotlib.rcParamsDefault
+    return {
+        name: value
+        for name, value in matplotlib.rcParams.items()
+        if name not in _NO_DIFFERENCE and standard.get(name) != value
+    }
+
+
+def _set_matplotlib(matplotlib: Any, options: dict[str, Any]) -> None:
+    matplotlib.rcParams.update(options)
+
+
+def _once_imported(
+    module_name: str, set_options: Callable[[Any, dict[str, Any]], None]
+) -> Callable[[InteractiveShell, Any], None]:
+    def take(_shell: InteractiveShell, options: dict[str, Any]) -> None:
+        when_imported(module_name, functools.partial(_apply, set_options, options))
+
+    return take
+
+
+def _apply(set_options: Callable[[Any, dict[str, Any]], None], options: Any, module: Any) -> None:
+    set_options(module, options)
+
+
+_KINDS: dict[str, tuple[Callable[[InteractiveShell], Any], Callable[[InteractiveShell, Any], None]]]
+_KINDS = {
+    "recursion limit": (_recursion_limit, lambda _, limit: sys.setrecursionlimit(limit)),
+    "filters of warnings": (_filters, _set_filters),
+    "options of the shell": (_shell_options, _set_shell_options),
+    "magics": (_magics, _set_magics),
+    "aliases": (_aliases, _set_aliases),
+    "loggers": (_loggers, _set_loggers),
+    "options of numpy": (_numpy, _once_imported("numpy", _set_numpy)),
+    "options of pandas": (_pandas, _once_imported("pandas", _set_pandas)),
+    "rcParams": (_matplotlib, _once_imported("matplotlib", _set_matplotlib)),
+}
