@@ -159,7 +159,8 @@ _STATES: dict[str, Callable[[object], str | None]] = {
     "tensorflow": lambda _: "tensorflow is loaded, and it doesn't survive a fork",
 }
 
-_pool_seen: set[str] = set()  # a pool that has run stays for the life of the process
+_pool_seen: set[str] = set()  # a pool that has run stays until it is ended
+_SOFTLY = 1  # omp_pause_soft: what was set stays
 
 
 def openmp_pool_runs() -> bool:
@@ -177,6 +178,18 @@ def openmp_pool_runs() -> bool:
         if not works:
             return True
     return False
+
+
+def end_openmp_pools() -> None:
+    """Have OpenMP end the threads that wait for work; the next parallel region makes new ones.
+
+    A copy that is forked then makes its own, also where its code says itself on how many threads
+    it runs. Older libraries can't: there a copy has to keep to one thread.
+    """
+    for path in loaded_libraries("libgomp"):
+        pause = getattr(ctypes.CDLL(path), "omp_pause_resource_all", None)
+        if pause is not None and pause(_SOFTLY) == 0:
+            _pool_seen.discard(path)
 
 
 def _parallel_region_works_in_child(path: str) -> bool | None:

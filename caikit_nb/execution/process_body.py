@@ -22,6 +22,7 @@ from caikit_nb.execution.child import Start, Surroundings, main
 from caikit_nb.execution.destroyable import Destroyable
 from caikit_nb.execution.exception_pickler import unpack
 from caikit_nb.execution.exit_fd import READY, close_with, open_exit_fd
+from caikit_nb.execution.fork_rule import end_openmp_pools
 from caikit_nb.execution.guardian import guardian
 from caikit_nb.execution.latch import Latch
 from caikit_nb.execution.limits import Grace
@@ -122,6 +123,8 @@ class ProcessBody(Destroyable):
             multiprocessing_method=multiprocessing.get_start_method(allow_none=True),
         )
         self._args = (Start(self._call, channel.child, surroundings),)
+        if self._surroundings.single_openmp_thread:
+            end_openmp_pools()
         still = stillness.wanted() if self.start_method == "fork" else contextlib.nullcontext()
         with held_sigint(), still:
             super().start()  # type: ignore[misc]

@@ -22,6 +22,7 @@ from caikit_nb.execution.watcher import watcher
 from tests.waiting import until
 
 BOOSTING = """
+import threading
 import numpy
 from sklearn.ensemble import HistGradientBoostingClassifier
 from caikit_nb.execution.destroyable_process import DestroyableProcess
@@ -31,6 +32,9 @@ from caikit_nb.execution.fork_rule import why_not_fork
 def fit():
     x = numpy.random.rand(300, 3)
     HistGradientBoostingClassifier(max_iter=3).fit(x, x[:, 0] > 0.5)
+    for thread in threading.enumerate():
+        if thread.name.endswith("(worker)"):  # of a pool that is closed, on a busy machine
+            thread.join(30)
     return "fitted"
 
 def fitted_in_child(single):
