@@ -12,7 +12,7 @@ from typing import Any
 from caikit_nb.backends.backend_types import register_backend_type
 from caikit_nb.backends.base import BackendBase, Running, Task, TaskListener
 from caikit_nb.backends.local_thread import JobThread, RunningThread
-from caikit_nb.execution import lost_exceptions
+from caikit_nb.execution import interrupts, lost_exceptions
 from caikit_nb.execution.thread_streams import real_stream
 from caikit_nb.execution.watcher import watcher
 
@@ -99,7 +99,7 @@ class _RunningInline(RunningThread):
             self._open_routes()
             self._thread = thread
         # An interrupt of the kernel may also come just before or after the task's own code.
-        with contextlib.suppress(KeyboardInterrupt):
+        with contextlib.suppress(KeyboardInterrupt), interrupts.allowed():
             thread.run()
         self.set()
         while not self._heard.is_set():

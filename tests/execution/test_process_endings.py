@@ -17,7 +17,7 @@ from caikit_nb.execution.limits import Grace
 from caikit_nb.execution.outcome import Died, Outcome, Raised, Returned
 from caikit_nb.execution.process_reader import Silent
 from tests.fifo import Fifo
-from tests.waiting import is_gone_within
+from tests.waiting import is_gone_within, until
 
 METHODS = ["fork", "spawn", "forkserver"]
 SLEEPER = [sys.executable, "-S", "-c", "import signal; signal.pause()"]
@@ -96,6 +96,7 @@ def test_returning_ends_what_it_started(method: str, start: Any, tmp_path: Path)
     pid = int(told.hear())
     process.join()
     assert is_gone_within(pid, 0.5)
+    until(lambda: listener.outcome is not None)  # who joins may be told first
     assert isinstance(listener.outcome, Returned)
     assert listener.outcome.usage.leftover_processes == 1
 

@@ -176,7 +176,10 @@ def test_a_blocking_callback_does_not_stop_other_jobs(executor: JobExecutor, hel
     held.say()
     assert first.wait(20)
     assert run(executor, "spawn", int).result(20) == 0
+    over = threading.Event()
+    first.add_done_callback(lambda _: over.set())
     release.set()
+    assert over.wait(20)
 
 
 def test_a_callback_that_exits_does_not_stop_later_ones(executor: JobExecutor, held: Fifo) -> None:

@@ -13,6 +13,7 @@ README = Path(__file__).parents[2] / "README.md"
 TYPED = {
     "%config CaikitJobs": "",
     "%config CaikitJobs.max_workers = 4": "",
+    "%config CaikitJobs.exit_grace": "",
     "%caikit_jobs show NAME": "%caikit_jobs show train",
     'train.outputs["model"]': "",
     "job.logs()": "",
