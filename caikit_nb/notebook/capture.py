@@ -6,6 +6,7 @@ import contextlib
 import re
 import sys
 import types
+import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -93,7 +94,8 @@ class TrackedClasses:
 
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
-        self._known: set[int] = set()
+        # By its number, which another class may have later; the user's metaclass isn't asked.
+        self._known: dict[int, weakref.ref[type]] = {}
         self._cells_seen = 0
 
     def track(self) -> None:
@@ -115,8 +117,9 @@ class TrackedClasses:
         return any(_MAKES_CLASSES.search(cell) for cell in new)
 
     def _track(self, kind: type) -> None:
-        if id(kind) not in self._known:
-            self._known.add(id(kind))
+        known = self._known.get(id(kind))
+        if known is None or known() is not kind:
+            self._known[id(kind)] = weakref.ref(kind)
             with contextlib.suppress(Exception):  # the user's own metaclass
                 make_known(kind)
 

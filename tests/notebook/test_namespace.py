@@ -149,6 +149,20 @@ def test_a_class_that_was_defined_anew_counts_as_it_is_now(kernel: Kernel, metho
         ]  # fmt: skip
 
 
+def test_a_class_in_the_place_of_one_that_is_gone_counts_as_another(kernel: Kernel) -> None:
+    """It has the number of that one."""
+    kernel.do("import gc\nnumbers = []")
+    for version in range(20):
+        kernel.do(f"class InItsPlace:\n    version = {version}\nnumbers.append(id(InItsPlace))")
+        kernel.do("%%caikit_job placed -m fork --wait\nInItsPlace()")
+        assert kernel.value("[type(placed.result()) is InItsPlace, placed.result().version]") == [
+            *(True, version)
+        ]
+        kernel.do("%caikit_jobs purge placed\ndel InItsPlace, placed\ngc.collect()")
+        if kernel.value("len(set(numbers)) < len(numbers)"):
+            break
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_a_class_defined_in_the_job_comes_back_usable(kernel: Kernel, method: str) -> None:
     kernel.do(
