@@ -106,8 +106,7 @@ class Displays(Sequence[Display]):
             len(json.dumps(message["data"])),
             self._next,
         )
-        is_here = any(item.display_id == shown.display_id for item in self._items)
-        if message.get("update") and is_here:
+        if message.get("update") and shown.display_id in [i.display_id for i in self._items]:
             self._items = tuple(_updated(item, shown) for item in self._items)
         else:
             self._next += 1

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from caikit_nb.backends.base import BackendBase, Task
+from caikit_nb.backends.base import BackendBase
 from caikit_nb.backends.started import StartedBackends
 from caikit_nb.execution import interrupts, memory
 from caikit_nb.execution.call import Runner, function_inputs
@@ -149,19 +149,6 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
             job.on_message = self._hooks.on_message
         submission.keep_inputs(job.directory)
         tasks = submission.tasks()
-        with interrupts.held():
-            return self._start(work, options, backend, job, tasks, before_start, before_first_start)
-
-    def _start(
-        self,
-        work: Work,
-        options: JobOptions,
-        backend: BackendBase,
-        job: Job,
-        tasks: Callable[[int], Task],
-        before_start: Callable[[Job], None],
-        before_first_start: Callable[[Job], None],
-    ) -> JobFuture:
         future = JobFuture(job)
         job.replay = _Replay(self, job, work.runner, work.options, _alone(options), before_start)
 
@@ -171,7 +158,8 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
             self.registry.add(future)
 
         follows = [future._job for future in options.after]
-        self._workshop.start(job, tasks, backend=backend, before_start=admit, after=follows)
+        with interrupts.held():
+            self._workshop.start(job, tasks, backend=backend, before_start=admit, after=follows)
         return future
 
     def adopt(self, future: JobFuture) -> None:

@@ -7,13 +7,12 @@ aliases: a forked job has them anyway.
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
 import pickle
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -104,17 +103,16 @@ def _loggers(_shell: InteractiveShell) -> list[dict[str, Any]]:
             "handlers": [told for handler in each.handlers for told in _handler(handler)],
         }
         for each in all_loggers
-        if isinstance(each, logging.Logger)
     ]
     return [each for each in told if each["level"] or each["handlers"] or not each["propagate"]]
 
 
-def _is_the_users(logger: Any) -> bool:
+def _is_the_users(logger: Any) -> TypeGuard[logging.Logger]:
     return isinstance(logger, logging.Logger) and logger.name.partition(".")[0] not in _OF_OTHERS
 
 
 def _handler(handler: logging.Handler) -> Iterator[dict[str, Any]]:
-    told: dict[str, Any] = {"level": handler.level, "formatter": None, "filters": []}
+    told: dict[str, Any] = {"level": handler.level, "formatter": None}
     with contextlib.suppress(Exception):
         told["formatter"] = dumps(handler.formatter)
     if type(handler) is logging.FileHandler:
@@ -196,13 +194,9 @@ def _once_imported(
     module_name: str, set_options: Callable[[Any, dict[str, Any]], None]
 ) -> Callable[[InteractiveShell, Any], None]:
     def take(_shell: InteractiveShell, options: dict[str, Any]) -> None:
-        when_imported(module_name, functools.partial(_apply, set_options, options))
+        when_imported(module_name, lambda module: set_options(module, options))
 
     return take
-
-
-def _apply(set_options: Callable[[Any, dict[str, Any]], None], options: Any, module: Any) -> None:
-    set_options(module, options)
 
 
 _KINDS: dict[str, tuple[Callable[[InteractiveShell], Any], Callable[[InteractiveShell, Any], None]]]
