@@ -16,13 +16,14 @@ import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from caikit_nb.errors import UnpicklableError
 from caikit_nb.execution.group_reader import GroupReader
 from caikit_nb.execution.libc import libc
 from caikit_nb.execution.unpicklable import explain_unpicklable
-from caikit_nb.execution.value_pickler import ValuePickler
+from caikit_nb.execution.value_pickler import RunsUserCodeError, ValuePickler
 
 _ALIGNMENT = 64  # the largest alignment that NumPy kernels ask for
 _COPIED_BYTES = 1 << 20  # a map takes whole pages, so small files are read instead
@@ -87,6 +88,8 @@ class Writer:
             says so. None for as large as it will.
         main_globals: Whether functions of ``__main__`` find their globals in the reader's
             ``__main__``. Else they carry a copy.
+        run_user_code: Whether values may be pickled by code of the user's own. Else such a value
+            gives an entry that says so.
     """
 
     def __init__(
@@ -96,8 +99,13 @@ class Writer:
         shared: bool = False,
         main_globals: bool = False,
         limit_bytes: int | None = None,
+        run_user_code: bool = True,
     ) -> None:
-        self._fd, self._shared, self._main_globals = fd, shared, main_globals
+        self._fd, self._shared = fd, shared
+        self._run_user_code = run_user_code
+        self._new_pickler = partial(
+            ValuePickler, main_globals=main_globals, run_user_code=run_user_code
+        )
         self._file = _File(fd, limit_bytes)
         self._group = 0
         self._pickler: ValuePickler | None = None
@@ -108,17 +116,21 @@ class Writer:
         start = self._file.end
         self._buffers.clear()
         if self._pickler is None or not self._shared:
-            self._pickler = ValuePickler(
-                self._file, buffer_callback=self._buffers.append, main_globals=self._main_globals
-            )
+            self._pickler = self._new_pickler(self._file, buffer_callback=self._buffers.append)
         try:
             self._pickler.dump(value)
             spans = [(start, self._file.end - start)]
             spans += [self._add_buffer(buffer) for buffer in self._buffers]
         except _FileFull as full:
             return self._left_out(name, value, start, f"{name!r} is too large: {full}")
+        except RunsUserCodeError as error:
+            text = f"{name!r} would be pickled by your own {error}, which is not run for it"
+            return self._left_out(name, value, start, text)
         except Exception as error:  # noqa: BLE001 - pickling runs the user's own code
-            return self._left_out(name, value, start, explain_unpicklable(name, value, error))
+            # To find the part that stands in the way pickles all parts anew.
+            budget_s = 1.0 if self._run_user_code else 0.0
+            text = explain_unpicklable(name, value, error, budget_s=budget_s)
+            return self._left_out(name, value, start, text)
         return Entry(name, tuple(spans), _type_name(value), None, self._group)
 
     def _left_out(self, name: str, value: object, start: int, why: str) -> Entry:

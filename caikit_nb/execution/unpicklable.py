@@ -132,7 +132,7 @@ class _Sink(io.RawIOBase):
         self.write(b"")
 
     def write(self, data: object, /) -> int:
-        if time.monotonic() > self._deadline:
+        if time.monotonic() >= self._deadline:
             raise _OutOfTime
         return memoryview(data).nbytes  # type: ignore[arg-type]
 

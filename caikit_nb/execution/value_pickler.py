@@ -12,6 +12,11 @@ from types import FunctionType
 from typing import Any
 
 from caikit_nb.execution.pickler import Pickler, by_value
+from caikit_nb.execution.user_code import pickling_code_of
+
+
+class RunsUserCodeError(Exception):
+    """An object is pickled by code of the user's own, which wasn't run; its text names that."""
 
 
 class ValuePickler(Pickler):
@@ -22,6 +27,8 @@ class ValuePickler(Pickler):
         buffer_callback: Takes the large buffers; None to have them in the pickle.
         main_globals: Whether functions of ``__main__`` find their globals in the reader's
             ``__main__``. Else they carry a copy.
+        run_user_code: Whether an object's own `__getstate__` and its like may run, where they
+            are the user's. Else such an object raises RunsUserCodeError.
     """
 
     def __init__(
@@ -30,9 +37,17 @@ class ValuePickler(Pickler):
         *,
         buffer_callback: Callable[[Any], object] | None = None,
         main_globals: bool = False,
+        run_user_code: bool = True,
     ) -> None:
         super().__init__(file, protocol=5, buffer_callback=buffer_callback)
         self._main = sys.modules["__main__"].__dict__ if main_globals else None
+        self._run_user_code = run_user_code
+
+    def reducer_override(self, obj: Any) -> Any:
+        """See `Pickler.reducer_override`."""
+        if not self._run_user_code and (code := pickling_code_of(obj)):
+            raise RunsUserCodeError(code)
+        return super().reducer_override(obj)
 
     def reduce_function(self, function: FunctionType, reduced: tuple[Any, ...]) -> tuple[Any, ...]:
         """See `Pickler.reduce_function`."""

@@ -1,8 +1,9 @@
 """A job's inputs, kept so that it can be replayed.
 
-The job itself pickles them before it begins, so a forked job costs the kernel nothing for it. Few
-bytes it sends to the kernel, where they stay with the job's record; more it writes into a file in
-its directory.
+The job itself pickles them before it begins, so a forked job costs the kernel nothing for it. The
+user's code hasn't asked for that, and none of it is run: what has a `__getstate__` of the user's
+own isn't kept. Few bytes the job sends to the kernel, where they stay with the job's record; more
+it writes into a file in its directory.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ def keep(keeping: Keeping | None, inputs: Callable[[], Mapping[str, Any]], port:
 
 
 def _pickle(inputs: Mapping[str, Any], fd: int, limit_bytes: int) -> None:
-    writer = Writer(fd, shared=True, main_globals=True, limit_bytes=limit_bytes)
+    writer = Writer(
+        fd, shared=True, main_globals=True, limit_bytes=limit_bytes, run_user_code=False
+    )
     entries = [writer.add(_ALL, dict(inputs))]
     if entries[0].error is not None:  # so that what stands in the way can be named
         entries = [writer.add(name, value) for name, value in inputs.items()]

@@ -30,6 +30,7 @@ class Capture:
         source: The cell.
         names: The variables that the user named; None to find them from the source.
         given: Names that the job binds itself (its hyperparameters).
+        try_out: Whether values that only a magic mentions are pickled to see that they can be.
     """
 
     def __init__(
@@ -38,8 +39,11 @@ class Capture:
         source: str,
         names: tuple[str, ...] | None,
         given: tuple[str, ...],
+        *,
+        try_out: bool = True,
     ) -> None:
         self._shell, self._source, self._names, self._given = shell, source, names, given
+        self._try_out = try_out
         self.notes: list[str] = []
 
     def inputs(self, choice: Choice) -> Mapping[str, Any]:
@@ -54,7 +58,7 @@ class Capture:
             return {name: namespace[name] for name in {*self._names, *modules}}
         wanted = {name: namespace[name] for name in sorted(found.reads) if name not in self._given}
         for name in sorted(found.mentions - set(self._given)):
-            if _can_be_pickled(namespace[name]):
+            if not self._try_out or _can_be_pickled(namespace[name]):
                 wanted[name] = namespace[name]
             else:
                 self.notes.append(f"{name} is mentioned in a magic and can't be shipped")

@@ -95,7 +95,8 @@ def _inputs(call: Call, shell: InteractiveShell) -> Mapping[str, Any]:
     options = call.options
     if call.inputs or "source" not in options:
         return call.inputs
-    capture = Capture(shell, options["source"], options["names_in"], tuple(options["params"]))
+    given = tuple(options["params"])
+    capture = Capture(shell, options["source"], options["names_in"], given, try_out=False)
     return capture.inputs(Choice("forkserver", ""))
 
 

@@ -233,7 +233,7 @@ def test_a_search_that_runs_out_of_time_names_where_it_was(
     """The innermost part that was found is better than nothing."""
     ticks = itertools.count()
     monkeypatch.setattr(unpicklable, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
-    line = explain_unpicklable("x", [[[[[[LOCK]]]]]], TypeError("no"), budget_s=2)
+    line = explain_unpicklable("x", [[[[[[LOCK]]]]]], TypeError("no"), budget_s=3)
     assert line == f"'x' can't be pickled: its element x[0][0] holds what stops it ({NO_LOCK})"
 
 

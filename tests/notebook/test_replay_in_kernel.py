@@ -37,3 +37,18 @@ def test_a_replay_shows_its_card(kernel: Kernel) -> None:
     name = kernel.value("list(caikit_nb.jobs)[-1]")
     kernel.read_until(lambda: kernel.has_card(name))
     assert "it replays shown" in kernel.card(name).wait_for("completed")
+
+
+def test_a_forked_job_begins_without_the_pickling_code_of_what_it_reads(kernel: Kernel) -> None:
+    kernel.do(
+        "class Costly:\n"
+        "    def __getstate__(self):\n"
+        "        print('pickled')\n"
+        "        return {}\n"
+        "thing = Costly()"
+    )
+    kernel.do("%%caikit_job spared -m fork\nprint('begun')\n_ = str(thing)")
+    assert kernel.value("spared.wait(30)")
+    assert kernel.value("spared.logs()") == "begun\n"
+    error = kernel.run("spared.replay()").traceback
+    assert "'thing' would be pickled by your own Costly.__getstate__" in error
