@@ -7,9 +7,12 @@ Private pages do: those that the job has allocated or changed since.
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
+import os
 import resource
 import sys
+import threading
 import time
 from collections.abc import Callable
 
@@ -20,7 +23,10 @@ from caikit_nb.execution.watcher import Timer, watcher
 SAMPLE_EVERY_S = 1.0
 _CENSUS_S = 0.2  # how long it is true
 _SHARE = 50  # reading takes a large process 50 ms, so wait at least 50 times as long as it took
-_STACKS_BYTES = 64 * 2**20  # RLIMIT_DATA counts the stacks of threads, too
+# RLIMIT_DATA counts the whole stacks of threads, of which they use next to nothing.
+_STACK_BYTES = 8 * 2**20
+_ENDED_STACKS_BYTES = 64 * 2**20  # what the C library keeps of threads that have ended
+_THREADS_OF_A_CORE = 4  # of pools that libraries start by themselves, as BLAS does at its import
 
 _sampler = SerialThread("caikit_nb memory")
 
@@ -86,25 +92,78 @@ def go_first() -> None:
         file.write(b"1000")
 
 
+class _OwnLimit:
+    """The memory that this process may allocate; what goes beyond is refused.
+
+    Each thread's stack is let in on top, as the limit is for memory that is used.
+
+    Args:
+        limit_bytes: How much more than it has now.
+    """
+
+    def __init__(self, limit_bytes: int) -> None:
+        with open("/proc/self/status", "rb") as file:
+            line = next(line for line in file if line.startswith(b"VmData:"))
+        has_bytes = 1024 * int(line.split()[1])
+        pools = _THREADS_OF_A_CORE * (os.cpu_count() or 1)
+        self._without_threads = has_bytes + limit_bytes + _ENDED_STACKS_BYTES
+        self._without_threads += pools * _stack_bytes()
+        self._is_lifted = False
+        self._set(self._without_threads)
+        self._hear_of_threads()
+
+    def lift(self) -> None:
+        """Let everything in again."""
+        self._is_lifted = True
+        self._set(sys.maxsize)
+
+    def _hear_of_threads(self) -> None:
+        start = threading.Thread.start
+
+        @functools.wraps(start)
+        def start_with_stack(thread: threading.Thread) -> None:
+            if not self._is_lifted:
+                threads = 1 + len(os.listdir("/proc/self/task"))
+                self._set(self._without_threads + threads * _stack_bytes())
+            start(thread)
+
+        threading.Thread.start = start_with_stack  # type: ignore[method-assign]
+
+    def _set(self, soft: int) -> None:
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        if hard != resource.RLIM_INFINITY:
+            soft = min(soft, hard)
+        elif soft == sys.maxsize:
+            soft = hard
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def _stack_bytes() -> int:
+    """Of a thread that is started now."""
+    chosen = threading.stack_size()
+    if chosen:
+        return chosen
+    soft, _ = resource.getrlimit(resource.RLIMIT_STACK)
+    return _STACK_BYTES if soft == resource.RLIM_INFINITY else soft
+
+
+_own_limit: _OwnLimit | None = None
+
+
 def limit_own_memory(limit_bytes: int) -> None:
     """Let this process allocate `limit_bytes` more than it has, and no more.
 
-    What goes beyond is refused, which Python raises as MemoryError.
+    What goes beyond is refused, which Python raises as MemoryError. The stacks of threads don't
+    count: of what they use of those, `MemoryWatch` hears.
     """
-    with open("/proc/self/status", "rb") as file:
-        line = next(line for line in file if line.startswith(b"VmData:"))
-    now_bytes = 1024 * int(line.split()[1])
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    soft = now_bytes + limit_bytes + _STACKS_BYTES
-    if hard != resource.RLIM_INFINITY:
-        soft = min(soft, hard)
-    resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+    global _own_limit
+    _own_limit = _OwnLimit(limit_bytes)
 
 
 def lift_own_limit() -> None:
     """Take `limit_own_memory` back, so that an error about it can be told."""
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
+    if _own_limit is not None:
+        _own_limit.lift()
 
 
 class _Census:

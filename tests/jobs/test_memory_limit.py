@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,34 @@ def test_running_out_of_the_limit_in_small_steps_is_told(
     error = run(executor, method, hoard, memory_limit="100MiB").exception(60)
     assert isinstance(error, JobOutOfMemoryError)
     assert "past its" in str(error)
+
+
+def meet(threads: int) -> int:
+    """All of them at once; none does anything."""
+    all_here = threading.Barrier(threads + 1)
+    started = [threading.Thread(target=all_here.wait) for _ in range(threads)]
+    for thread in started:
+        thread.start()
+    all_here.wait()
+    for thread in started:
+        thread.join()
+    return threads
+
+
+@every_process
+def test_idle_threads_use_no_memory(executor: JobExecutor, method: str) -> None:
+    assert run(executor, method, meet, 100, memory_limit="100MiB").result(30) == 100
+
+
+def allocate_among_threads(size_bytes: int) -> int:
+    meet(100)
+    return allocate(size_bytes)
+
+
+@every_process
+def test_threads_that_are_gone_raise_no_limit(executor: JobExecutor, method: str) -> None:
+    future = run(executor, method, allocate_among_threads, 1000 * 2**20, memory_limit="100MiB")
+    assert isinstance(future.exception(30), JobOutOfMemoryError)
 
 
 def test_a_memory_error_without_a_limit_is_the_jobs_own(executor: JobExecutor) -> None:
