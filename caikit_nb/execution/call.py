@@ -80,13 +80,18 @@ class SealedCall:
         return {e.name: e.size_bytes for e in self.entries if e.type_name != "module"}
 
 
-def seal(call: Call, fd: int) -> SealedCall:
+def seal(call: Call, fd: int, *, same_files: bool = True) -> SealedCall:
     """Write a call's inputs into the memory file `fd`.
+
+    Args:
+        call: The call.
+        fd: The file.
+        same_files: Whether the process that opens it has our files; one elsewhere may not.
 
     Raises:
         UnpicklableError: an input can't be pickled; names it and what stops it.
     """
-    writer = Writer(fd, shared=True, main_globals=True)
+    writer = Writer(fd, shared=True, main_globals=True, same_files=same_files)
     with interrupts.allowed():  # pickling is the user's code
         entries = tuple(writer.add(name, value) for name, value in call.inputs.items())
     for entry in entries:

@@ -90,6 +90,8 @@ class Writer:
             ``__main__``. Else they carry a copy.
         run_user_code: Whether values may be pickled by code of the user's own. Else such a value
             gives an entry that says so.
+        same_files: Whether the reader has our files, and gets arrays that are mapped from one as
+            maps. Else it gets copies.
     """
 
     def __init__(
@@ -100,11 +102,15 @@ class Writer:
         main_globals: bool = False,
         limit_bytes: int | None = None,
         run_user_code: bool = True,
+        same_files: bool = False,
     ) -> None:
         self._fd, self._shared = fd, shared
         self._run_user_code = run_user_code
         self._new_pickler = partial(
-            ValuePickler, main_globals=main_globals, run_user_code=run_user_code
+            ValuePickler,
+            main_globals=main_globals,
+            run_user_code=run_user_code,
+            same_files=same_files,
         )
         self._file = _File(fd, limit_bytes)
         self._group = 0

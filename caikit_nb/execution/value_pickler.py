@@ -11,6 +11,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
+from caikit_nb.execution import mapped_arrays
 from caikit_nb.execution.pickler import Pickler, by_value
 from caikit_nb.execution.user_code import pickling_code_of
 
@@ -29,6 +30,8 @@ class ValuePickler(Pickler):
             ``__main__``. Else they carry a copy.
         run_user_code: Whether an object's own `__getstate__` and its like may run, where they
             are the user's. Else such an object raises RunsUserCodeError.
+        same_files: Whether the reader has our files, so that arrays that are mapped from one go
+            as maps. Else they go as copies.
     """
 
     def __init__(
@@ -38,15 +41,20 @@ class ValuePickler(Pickler):
         buffer_callback: Callable[[Any], object] | None = None,
         main_globals: bool = False,
         run_user_code: bool = True,
+        same_files: bool = False,
     ) -> None:
         super().__init__(file, protocol=5, buffer_callback=buffer_callback)
         self._main = sys.modules["__main__"].__dict__ if main_globals else None
-        self._run_user_code = run_user_code
+        self._run_user_code, self._same_files = run_user_code, same_files
 
     def reducer_override(self, obj: Any) -> Any:
         """See `Pickler.reducer_override`."""
         if not self._run_user_code and (code := pickling_code_of(obj)):
             raise RunsUserCodeError(code)
+        if self._same_files:
+            reduced = mapped_arrays.reduced(obj)
+            if reduced is not NotImplemented:
+                return reduced
         return super().reducer_override(obj)
 
     def reduce_function(self, function: FunctionType, reduced: tuple[Any, ...]) -> tuple[Any, ...]:
