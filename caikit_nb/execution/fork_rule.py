@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from caikit_nb.execution.fork_warning import unwarned
@@ -47,7 +47,7 @@ class Refusal:
 
 def why_not_fork() -> Refusal | None:
     """The first reason against forking this process now, or None."""
-    reason = _platform() or _thread() or _foreign_threads() or _libraries()
+    reason = _platform() or _thread() or _foreign_threads() or _libraries() or _drivers()
     if reason is not None:
         return Refusal(reason)
     if openmp_pool_runs():
@@ -71,7 +71,7 @@ def _foreign_threads() -> str | None:
     unknown = [thread for thread in threading.enumerate() if not _is_known(thread)]
     foreign = [thread for thread in unknown if not _comes_to_rest(thread)]
     if not foreign:
-        return _threads_of_others()
+        return _threads_of_others() or _notebook_code_elsewhere()
     names = sorted(thread.name for thread in foreign)
     jobs = [name.removeprefix(JOB_THREAD) for name in names if name.startswith(JOB_THREAD)]
     if jobs:
@@ -90,6 +90,23 @@ def _threads_of_others() -> str | None:
     if len(unknown) <= beginning:
         return None
     return f"other threads are running (of {unknown[0]}, and not started by threading)"
+
+
+def _notebook_code_elsewhere() -> str | None:
+    """Code of the notebook in a thread of the kernel's own: a cell in a subshell, a callback."""
+    here = threading.get_ident()
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    for ident, frame in sys._current_frames().items():
+        if ident != here and "__main__" in _modules(frame):
+            return f"code of the notebook runs in another thread ({names.get(ident, ident)})"
+    return None
+
+
+def _modules(frame: types.FrameType | None) -> Iterator[str]:
+    """Of the functions that a thread is in."""
+    while frame is not None:
+        yield str(frame.f_globals.get("__name__"))
+        frame = frame.f_back
 
 
 def _first_module(frame: types.FrameType) -> str:
@@ -158,6 +175,20 @@ _STATES: dict[str, Callable[[object], str | None]] = {
     "polars": lambda _: "polars is loaded, and its thread pool doesn't survive a fork",
     "tensorflow": lambda _: "tensorflow is loaded, and it doesn't survive a fork",
 }
+
+# A driver that has been asked for its devices doesn't survive a fork, also where the library that
+# asked doesn't count itself as initialised, as torch.cuda.is_available doesn't.
+_DRIVERS = ("/dev/nvidia", "/dev/kfd", "/dev/dxg")
+
+
+def _drivers() -> str | None:
+    for fd in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # the one that listed them
+            path = os.readlink(f"/proc/self/fd/{fd}")
+            if path.startswith(_DRIVERS):
+                return f"the driver of a GPU is in use ({path})"
+    return None
+
 
 _pool_seen: set[str] = set()  # a pool that has run stays until it is ended
 _SOFTLY = 1  # omp_pause_soft: what was set stays

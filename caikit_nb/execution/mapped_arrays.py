@@ -6,6 +6,7 @@ memory.
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from typing import Any
@@ -34,7 +35,7 @@ def reduced(obj: Any) -> Any:
     return _mapped, (place, layout, type(obj) is numpy.memmap, obj.flags.writeable)
 
 
-def _whole(array: Any, memmap: type) -> Any:
+def _whole(array: Any, memmap: Any) -> Any:
     """The array that the file was mapped as, of which this one is a part or a view; None if none.
 
     A view of a `memmap` has its attributes, also where an operation has made it a copy.
@@ -65,8 +66,7 @@ def _mapped(
     is_memmap: bool,
     is_writeable: bool,
 ) -> Any:
-    import numpy
-
+    numpy: Any = importlib.import_module("numpy")
     file_name, mode, offset_bytes, length_bytes = place
     dtype, shape, strides, first = layout
     whole = numpy.memmap(file_name, "u1", mode, offset_bytes, (length_bytes,))

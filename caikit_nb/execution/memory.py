@@ -127,7 +127,7 @@ class _OwnLimit:
                 self._set(self._without_threads + threads * _stack_bytes())
             start(thread)
 
-        threading.Thread.start = start_with_stack  # type: ignore[method-assign]
+        threading.Thread.start = start_with_stack  # type: ignore[assignment, method-assign]
 
     def _set(self, soft: int) -> None:
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)

@@ -135,6 +135,18 @@ def test_torch_is_refused_once_cuda_is_initialised(monkeypatch: pytest.MonkeyPat
     assert refusal() == "CUDA is initialised in torch"
 
 
+def test_a_driver_that_is_open_stands_against_a_fork(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    device = tmp_path / "nvidiactl"
+    device.touch()
+    monkeypatch.setattr(fork_rule, "_DRIVERS", (str(tmp_path / "nvidia"),))
+    assert refusal() == ""
+    with device.open():
+        assert refusal() == f"the driver of a GPU is in use ({device})"
+    assert refusal() == ""
+
+
 def test_a_refusal_is_a_value() -> None:
     assert Refusal("x") == Refusal("x", only_openmp=False)
 

@@ -117,7 +117,7 @@ OWN = [
 ]  # fmt: skip
 HARMLESS = [
     1, "text", [1], {"a": 1}, Plain(), Colour.RED, Data(), Point(1, 2), numpy.ones(3),
-    pandas.DataFrame({"a": [1]}), datetime.datetime(2026, 1, 1), pathlib.Path("a"),
+    pandas.DataFrame({"a": [1]}), datetime.date(2026, 1, 1), pathlib.Path("a"),
     decimal.Decimal(1), collections.OrderedDict(a=1), collections.Counter("a"),
     functools.partial(int, "1"), Plain, len,
 ]  # fmt: skip

@@ -1,6 +1,13 @@
 """A subshell of a kernel: cells that run in a thread of their own beside the main shell."""
 
+import importlib.util
+
+import pytest
+
 from tests.notebook.kernel import WAIT_S, Kernel
+
+HAS_SUBSHELLS = importlib.util.find_spec("ipykernel.subshell_manager") is not None
+needs_subshells = pytest.mark.skipif(not HAS_SUBSHELLS, reason="this ipykernel has no subshells")
 
 
 class Subshell:
@@ -25,19 +32,7 @@ class Subshell:
 
     def run(self, code: str) -> str:
         """Run a cell there to its end; returns what it printed."""
-        client = self._kernel.client
-        content = {
-            "code": code,
-            "silent": False,
-            "store_history": True,
-            "user_expressions": {},
-            "allow_stdin": False,
-            "stop_on_error": True,
-        }
-        message = client.session.msg("execute_request", content)
-        message["header"]["subshell_id"] = self._id
-        client.shell_channel.send(message)
-        own = message["header"]["msg_id"]
+        own = self.begin(code)
 
         def published() -> list[tuple[str, dict[str, str]]]:
             return [
@@ -51,3 +46,20 @@ class Subshell:
             what="a cell of the subshell to end",
         )
         return "".join(content["text"] for kind, content in published() if kind == "stream")
+
+    def begin(self, code: str) -> str:
+        """Begin a cell there; returns the id of its message."""
+        client = self._kernel.client
+        content = {
+            "code": code,
+            "silent": False,
+            "store_history": True,
+            "user_expressions": {},
+            "allow_stdin": False,
+            "stop_on_error": True,
+        }
+        message = client.session.msg("execute_request", content)
+        message["header"]["subshell_id"] = self._id
+        client.shell_channel.send(message)
+        own: str = message["header"]["msg_id"]
+        return own

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 import pytest
 
 from tests.notebook.gate import Gate
 from tests.notebook.kernel import Kernel
-from tests.notebook.subshell import Subshell
+from tests.notebook.subshell import Subshell, needs_subshells
 from tests.notebook.test_card import card_of
 
 CLICK = {"method": "custom", "content": {"event": "click"}}
-HAS_SUBSHELLS = importlib.util.find_spec("ipykernel.subshell_manager") is not None
-needs_subshells = pytest.mark.skipif(not HAS_SUBSHELLS, reason="this ipykernel has no subshells")
 
 ENDLESS = "import time\nwhile True: time.sleep(0.01)"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.notebook.kernel import Kernel
-from tests.notebook.subshell import Subshell
+from tests.notebook.subshell import Subshell, needs_subshells
 
 IN_BLAS = """
 import threading
@@ -60,6 +60,26 @@ def test_jobs_fork_again_once_the_thread_has_ended(kernel: Kernel) -> None:
     kernel.do("stop_blas.set(); blas.join()")
     kernel.do("%%caikit_job forked\nfloat((matrix @ matrix)[0, 0])")
     assert kernel.value("[forked.result(20), forked.start_method]") == [1500.0, "fork"]
+
+
+@needs_subshells
+def test_no_fork_while_a_cell_runs_in_a_subshell(kernel: Kernel) -> None:
+    kernel.do(
+        "import threading\n"
+        "lock, entered, leave, left = (threading.Lock(), *(threading.Event() for _ in '123'))\n"
+        "def hold():\n"
+        "    with lock:\n"
+        "        entered.set()\n"
+        "        leave.wait()"
+    )
+    Subshell(kernel).begin("hold()\nleft.set()")
+    kernel.do("entered.wait(30)")
+    kernel.do("%%caikit_job beside\n6 * 7")
+    assert kernel.value("[beside.result(30), beside.start_method]") == [42, "forkserver"]
+    assert "code of the notebook runs in another thread" in kernel.value("beside._job.spec.reason")
+    kernel.do("leave.set(); left.wait(30)")
+    kernel.do("%%caikit_job alone\nwith lock: pass")
+    assert kernel.value("[alone.wait(30), alone.start_method]") == [True, "fork"]
 
 
 DATA = """
@@ -203,8 +223,8 @@ def test_a_job_from_another_thread_of_the_kernel_does_not_fork(kernel: Kernel) -
     assert NOT_MAIN_THREAD in unescape(kernel.card(name).wait_for("completed"))
 
 
+@needs_subshells
 def test_a_job_from_a_subshell_does_not_fork(kernel: Kernel) -> None:
-    pytest.importorskip("ipykernel.subshell_manager")
     subshell = Subshell(kernel)
     subshell.run("%%caikit_job aside\n'from aside'")
     assert kernel.value("[aside.result(20), aside.start_method]") == ["from aside", "forkserver"]
@@ -213,8 +233,8 @@ def test_a_job_from_a_subshell_does_not_fork(kernel: Kernel) -> None:
     assert "fork isn't safe here: this is not the kernel's main thread" in refused
 
 
+@needs_subshells
 def test_a_job_submitted_while_a_subshell_exists_still_forks(kernel: Kernel) -> None:
-    pytest.importorskip("ipykernel.subshell_manager")
     Subshell(kernel).run("aside = 1")
     kernel.do("%%caikit_job beside\n'fine'")
     assert kernel.value("[beside.result(20), beside.start_method]") == ["fine", "fork"]
