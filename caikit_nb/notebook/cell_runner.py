@@ -63,7 +63,7 @@ def run_function(call: Call, port: Port) -> Mapping[str, object]:
 
 
 def _prepared(call: Call, port: Port) -> InteractiveShell:
-    shell = shell_in_process(port)
+    shell = shell_in_process(port, in_notebook=call.options.get("in_notebook", False))
     inherited = dict(shell.user_ns)
     when_code_has_ended(lambda: _let_go(shell, inherited))
     bar_libraries.install()

@@ -23,7 +23,7 @@ from caikit_nb.notebook.capture import TrackedClasses
 from caikit_nb.notebook.cards import Cards
 from caikit_nb.notebook.experiment_views import ExperimentViews
 from caikit_nb.notebook.homecoming import Homecoming
-from caikit_nb.notebook.job_shell import refuse_input_in_threads
+from caikit_nb.notebook.job_shell import NOTEBOOK_SHELL, refuse_input_in_threads
 from caikit_nb.notebook.lab_comm import LabComm
 from caikit_nb.notebook.live_tables import LiveTables
 from caikit_nb.notebook.magics import CaikitMagics
@@ -55,7 +55,10 @@ class Extension:
         hooks = SessionHooks(
             function_runner=cell_runner.run_function,
             function_options=lambda: {"seen_sources": cell_runner.seen_sources(shell)},
-            fresh_options=lambda: {"settings": process_settings.collect(shell)},
+            fresh_options=lambda: {
+                "settings": process_settings.collect(shell),
+                "in_notebook": _is_notebook(shell),
+            },
             before_fork=functools.partial(_before_fork, shell, TrackedClasses(shell)),
             closed_fds=lambda: _kernel_sockets(shell),
         )
@@ -83,11 +86,11 @@ class Extension:
         shell.register_magics(self._magics())
         self._configurables().append(self.settings)
         # Cells write caikit_nb.progress(…) without an import of their own.
-        if "caikit_nb" not in shell.user_ns:
-            shell.push({"caikit_nb": sys.modules["caikit_nb"]}, interactive=False)
+        self._push_package()
         self._show_values()
         loaded = [name for has, name in _PRELOADED_IF_LOADED.items() if has in sys.modules]
-        warm_up(["caikit_nb.notebook.preload", *loaded, *self.settings.preload])
+        first = [NOTEBOOK_SHELL] if _is_notebook(shell) else []
+        warm_up([*first, "caikit_nb.notebook.preload", *loaded, *self.settings.preload])
         atexit.register(self.close)
 
     def _magics(self) -> CaikitMagics:
@@ -111,7 +114,12 @@ class Extension:
         module: Any = sys.modules[jobs_room.__name__]
         module.find_table = self.tables.show
 
+    def _push_package(self) -> None:
+        if "caikit_nb" not in self.shell.user_ns:
+            self.shell.push({"caikit_nb": sys.modules["caikit_nb"]}, interactive=False)
+
     def _end_cell(self, *_: Any) -> None:
+        self._push_package()  # `%reset` takes it away with the user's own
         is_followed = self.lab_comm is not None and self.lab_comm.is_watched
         self.cards.end_cell(is_followed=is_followed)
         self.tables.end_cell(is_followed=is_followed)
@@ -154,7 +162,12 @@ def unload(shell: InteractiveShell) -> None:
     """Take it down."""
     extension = _extensions.pop(id(shell), None)
     if extension is not None:
+        running = [job.name for job in extension.session.registry.values() if not job.done()]
         extension.close()
+        if running:
+            sys.stdout.write(
+                f"caikit_nb is unloaded, and its jobs were ended: {', '.join(running)}\n"
+            )
         extension.tables.freeze("its session has ended")
         lines = ("caikit_job", "caikit_jobs", "caikit_experiment", "caikit_serve")
         for kind, names in (("line", lines), ("cell", ("caikit_job",))):
@@ -169,6 +182,10 @@ def _run_when_idle(shell: InteractiveShell) -> Callable[[Callable[[], None]], No
         return None
     add_callback: Callable[[Callable[[], None]], None] = loop.add_callback
     return add_callback
+
+
+def _is_notebook(shell: InteractiveShell) -> bool:
+    return type(shell).__module__ == NOTEBOOK_SHELL
 
 
 def _before_fork(shell: InteractiveShell, classes: TrackedClasses) -> None:

@@ -7,6 +7,7 @@ import builtins
 import contextlib
 import functools
 import getpass
+import importlib
 import sys
 import threading
 import traceback
@@ -27,6 +28,7 @@ from caikit_nb.execution.places import IN_TEXT
 from caikit_nb.jobs.inside import here
 from caikit_nb.notebook import job_comms
 
+NOTEBOOK_SHELL = "ipykernel.zmqshell"
 # What ipykernel has no event loop for, either.
 _WITHOUT_WINDOWS = (None, "inline", "ipympl", "nbagg", "notebook", "webagg", "widget")
 
@@ -92,8 +94,8 @@ class JobDisplayHook(DisplayHook):
         """Jobs keep no history."""
 
 
-class JobShell(InteractiveShell):
-    """The shell of a fresh interpreter."""
+class _Fresh:
+    """What a fresh interpreter's shell has of its own."""
 
     def ask_exit(self) -> None:
         """End the job: `exit` and `quit` call it."""
@@ -109,14 +111,19 @@ class JobShell(InteractiveShell):
             raise UsageError("a background job has no windows: use %matplotlib inline")
 
 
-def shell_in_process(port: Port) -> InteractiveShell:
-    """The shell of a job's own process: the kernel's, if it was forked, else a fresh one."""
+def shell_in_process(port: Port, *, in_notebook: bool) -> InteractiveShell:
+    """The shell of a job's own process: the kernel's, if it was forked, else a fresh one.
+
+    Args:
+        port: To the kernel.
+        in_notebook: See `make_fresh_shell`.
+    """
     if InteractiveShell.initialized():
         shell = InteractiveShell.instance()  # the kernel's, or the fork server's
         if shell.user_module is not sys.modules["__main__"]:
             _move_to_main(shell)
     else:
-        shell = make_fresh_shell()
+        shell = make_fresh_shell(in_notebook=in_notebook)
     shell.call_pdb = False  # nobody could type into it
     _show_in_card(shell, port)
     _use_fresh_loop()
@@ -124,15 +131,24 @@ def shell_in_process(port: Port) -> InteractiveShell:
     return shell
 
 
-def make_fresh_shell() -> InteractiveShell:
-    """A shell on this process's ``__main__``, without history, with all the rich formats."""
+def make_fresh_shell(*, in_notebook: bool) -> InteractiveShell:
+    """A shell on this process's ``__main__``, without history, with all the rich formats.
+
+    Args:
+        in_notebook: Whether it is of a notebook's class, without a kernel. Libraries ask for it
+            and for its module, and then show themselves as they do in the notebook.
+    """
+    base: Any = InteractiveShell
+    if in_notebook:
+        base = importlib.import_module(NOTEBOOK_SHELL).ZMQInteractiveShell
     config = Config()
     config.HistoryManager.enabled = False
     config.HistoryManager.hist_file = ":memory:"
     config.InteractiveShell.banner1 = ""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        shell = JobShell.instance(config=config, user_module=sys.modules["__main__"])
+        kind: Any = type(base.__name__, (_Fresh, base), {"__module__": base.__module__})
+        shell: InteractiveShell = kind.instance(config=config, user_module=sys.modules["__main__"])
     shell.display_formatter.active_types = DisplayFormatter().format_types  # type: ignore[union-attr]
     return shell
 
@@ -170,13 +186,12 @@ def _keep_no_copies(shell: Any) -> None:
 
 
 def _forget_kernel(shell: InteractiveShell) -> None:
-    """In a forked kernel, the ways that would write to the kernel's own sockets."""
-    kernel = getattr(shell, "kernel", None)
-    if kernel is None:
-        return
-    kernel.raw_input = kernel.getpass = _no_input
-    # What IPython shows in its pager (%prun, a name and ?) would go into the kernel's reply.
+    """Close the ways to a kernel's own sockets, and into its replies."""
+    # What IPython shows in its pager (%prun, a name and ?) would go into a reply.
     shell.set_hook("show_in_pager", page.as_hook(page.display_page), 0)
+    kernel = getattr(shell, "kernel", None)
+    if kernel is not None:  # it is a copy
+        kernel.raw_input = kernel.getpass = _no_input
 
 
 def _use_fresh_loop() -> None:

@@ -26,6 +26,7 @@ from caikit_nb.jobs.start_method import START_METHODS
 from caikit_nb.notebook.cell_options import NOT_GIVEN, CellOptions
 
 _TOKEN = re.compile(r"""(?:"[^"]*"|'[^']*'|[^\s"'])+""")
+_COMMENT = re.compile(r"""(\s*(?:(?:"[^"]*"|'[^']*'|[^\s"'])+\s+)*?)\#""")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -76,7 +77,16 @@ def parse_cell_line(
     Raises:
         UsageError: something in it isn't accepted; one line that names it and says what is.
     """
-    return _options(_split(line), namespace, jobs)
+    commented = _COMMENT.match(line)
+    return _options(_split(line if commented is None else commented[1]), namespace, jobs)
+
+
+def whole_line(line: str, cell: str) -> tuple[str, str]:
+    """A cell magic's line with those that it goes on in after a backslash, and the other lines."""
+    while line.rstrip().endswith("\\"):
+        rest, _, cell = cell.partition("\n")
+        line = f"{line.rstrip()[:-1]}\n{rest}"
+    return line, cell
 
 
 def parse_expression_line(

@@ -25,7 +25,11 @@ from caikit_nb.notebook.experiment_views import ExperimentViews
 from caikit_nb.notebook.homecoming import Homecoming
 from caikit_nb.notebook.jobs_command import JobsCommand
 from caikit_nb.notebook.live_tables import LiveTables
-from caikit_nb.notebook.magic_options import parse_cell_line, parse_expression_line
+from caikit_nb.notebook.magic_options import (
+    parse_cell_line,
+    parse_expression_line,
+    whole_line,
+)
 from caikit_nb.notebook.serve_command import ServeCommand
 from caikit_nb.notebook.settings import CaikitJobs
 
@@ -86,8 +90,8 @@ class CaikitMagics(Magics):
             if cell is None:
                 options, source = parse_expression_line(line, namespace, self._executor.registry)
             else:
+                line, source = whole_line(line, cell)
                 options = parse_cell_line(line, namespace, self._executor.registry)
-                source = cell
             future = self._submit_and_bind(options, source, line if cell is not None else None)
         except UsageError as error:
             raise UsageError(_named(str(error), is_cell=cell is not None)) from None
@@ -230,8 +234,8 @@ def _named(text: str, *, is_cell: bool) -> str:
 
 
 def _comment(line: str) -> str:
-    """The magic's own line, so that line numbers in tracebacks are those of the cell."""
-    return f"# %%caikit_job {line}\n"
+    """The magic's own lines, so that line numbers in tracebacks are those of the cell."""
+    return "".join(f"# {part}\n" for part in f"%%caikit_job {line}".split("\n"))
 
 
 def _check_syntax(shell: InteractiveShell, source: str) -> None:

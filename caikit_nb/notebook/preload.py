@@ -9,14 +9,15 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 
 import tqdm.notebook  # noqa: F401 - cells use it more often than not
 
 from caikit_nb.notebook import cell_runner  # noqa: F401 - what a child runs
-from caikit_nb.notebook.job_shell import make_fresh_shell
+from caikit_nb.notebook.job_shell import NOTEBOOK_SHELL, make_fresh_shell
 
 with contextlib.suppress(PermissionError):
     os.setsid()
 signal.signal(signal.SIGINT, signal.SIG_IGN)  # forgets one that came before
 signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-make_fresh_shell()
+make_fresh_shell(in_notebook=NOTEBOOK_SHELL in sys.modules)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeGuard
 
 from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
 from caikit_nb.execution.pickler import dumps
 from caikit_nb.jobs.import_hooks import when_imported
@@ -63,6 +64,16 @@ def _shell_options(shell: InteractiveShell) -> dict[str, Any]:
 def _set_shell_options(shell: InteractiveShell, options: dict[str, Any]) -> None:
     for name, value in options.items():
         setattr(shell, name, value)
+
+
+def _apps(shell: InteractiveShell) -> dict[str, dict[str, Any]]:
+    """How the kernel was started: some libraries ask for it to tell that they are in a notebook."""
+    return {name: dict(each) for name, each in shell.config.items() if name.endswith("App")}
+
+
+def _set_apps(shell: InteractiveShell, apps: dict[str, dict[str, Any]]) -> None:
+    for name, config in apps.items():
+        shell.config.setdefault(name, Config()).update(config)
 
 
 def _magics(shell: InteractiveShell) -> list[tuple[str, str, Callable[..., Any]]]:
@@ -203,6 +214,7 @@ _KINDS: dict[str, tuple[Callable[[InteractiveShell], Any], Callable[[Interactive
 _KINDS = {
     "recursion limit": (_recursion_limit, lambda _, limit: sys.setrecursionlimit(limit)),
     "filters of warnings": (_filters, _set_filters),
+    "apps": (_apps, _set_apps),
     "options of the shell": (_shell_options, _set_shell_options),
     "magics": (_magics, _set_magics),
     "aliases": (_aliases, _set_aliases),

@@ -274,3 +274,18 @@ def test_what_is_set_for_the_process_holds(
         "12345 [1.23] 7",
     ]
     assert kernel.value("[shown.data['text/plain'] for shown in ran.displays]") == ["1", "2"]
+
+
+ASKS = """
+shell = get_ipython()
+class_of = type(shell).__name__, type(shell).__module__
+import tqdm.auto
+print(class_of, "IPKernelApp" in shell.config, tqdm.auto.tqdm.__module__)
+"""
+
+
+@every_method
+def test_a_library_that_asks_is_told_that_it_is_in_a_notebook(kernel: Kernel, method: str) -> None:
+    here = kernel.do(ASKS).text
+    assert here.startswith("('ZMQInteractiveShell', 'ipykernel.zmqshell') True")
+    assert run(kernel, method, ASKS) == here

@@ -1,5 +1,8 @@
 """``%%caikit_job``: what it starts, under every start method."""
 
+import re
+from collections.abc import Callable
+
 import pytest
 
 from tests.notebook.gate import Gate
@@ -239,3 +242,24 @@ def test_a_job_can_submit_jobs_of_its_own(kernel: Kernel) -> None:
         "%%caikit_job outer --wait\nimport caikit_nb\ncaikit_nb.submit(sum, [1, 2]).result(20)"
     )
     assert kernel.value("outer.result()") == 3
+
+
+def test_the_line_may_go_on_and_may_end_with_a_comment(kernel: Kernel) -> None:
+    kernel.do(
+        "%%caikit_job long -m fork \\\n"
+        "  -p colour=#fff -p 'text=a # b' \\\n"
+        "  -o went_on  # it's a comment, # and so on\n"
+        "went_on = [colour, text]\n"
+        "1 / 0"
+    )
+    error = kernel.run("long.result(30)").traceback
+    assert kernel.value("long._job.spec.params") == {"colour": "#fff", "text": "a # b"}
+    assert "5 1 / 0" in re.sub("\x1b[^m]*m", "", error)  # as the cell's lines are numbered
+
+
+def test_a_reset_of_the_namespace_leaves_the_package(start_kernel: Callable[..., Kernel]) -> None:
+    kernel = start_kernel()
+    kernel.do("%load_ext caikit_nb")
+    kernel.do("%reset -f")
+    kernel.do("%%caikit_job reset -m fork\ncaikit_nb.progress(0.5)\n6 * 7")
+    assert kernel.value("reset.result(30)") == 42

@@ -115,7 +115,8 @@ def test_unloading_the_extension_ends_the_jobs_and_the_kernel_works(
         kernel.until(f"'all' in {method}.logs()")
         for pid in kernel.value(f"{method}.logs()").split()[:-1]:
             watched.add(int(pid), method)
-    kernel.do("%unload_ext caikit_nb")
+    said = kernel.do("%unload_ext caikit_nb").text
+    assert said == f"caikit_nb is unloaded, and its jobs were ended: {', '.join(PROCESSES)}\n"
     assert watched.living_after(GONE_S) == []
     kernel.do("%load_ext caikit_nb\nagain = %caikit_job 6 * 7")
     assert kernel.value("again.result(20)") == 42
