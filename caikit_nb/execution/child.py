@@ -19,6 +19,7 @@ import time
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NoReturn
 
 from caikit_nb.errors import JobOutOfMemoryError
 from caikit_nb.execution import channel, guard, memory, streams
@@ -232,7 +233,7 @@ def _take_over_environment(environment: dict[str, str]) -> None:
 def _run(start: Start, port: ChildPort) -> Message:
     """Run the call; the report names where its values or its error lie."""
     writer = Writer(start.end.results.fd, shared=True)
-    pid = os.getpid()
+    pid, ways_home = os.getpid(), _ways_home(start.end)
     try:
         try:
             with _interruptible():
@@ -240,6 +241,8 @@ def _run(start: Start, port: ChildPort) -> Message:
                 values = call.runner(call, port)
         finally:
             _end_a_copy(pid)
+            if _ways_home(start.end) != ways_home:
+                _end_cut_off()
         return {"values": [_entry(writer, name, value) for name, value in values.items()]}
     except FormattedError as formatted:
         error = _explained(formatted.error, start.surroundings)
@@ -253,6 +256,27 @@ def _end_a_copy(pid: int) -> None:
     if os.getpid() != pid:
         streams.flush()
         os._exit(0 if sys.exc_info()[0] is None else 1)
+
+
+def _ways_home(end: ChildEnd) -> list[tuple[int, int] | None]:
+    """What lies behind the descriptors that the outcome is sent by; None for one that is closed."""
+    found: list[tuple[int, int] | None] = []
+    for fd in (end.messages.fd, end.results.fd):
+        try:
+            status = os.fstat(fd)
+            found.append((status.st_dev, status.st_ino))
+        except OSError:
+            found.append(None)
+    return found
+
+
+def _end_cut_off() -> NoReturn:
+    """Nothing can be told any more, and another file of that number must not be written to."""
+    text = "the code has closed descriptors that it had not opened (os.closerange?): no result"
+    with contextlib.suppress(OSError):
+        streams.flush()
+        os.write(2, f"caikit_nb: {text} can be sent\n".encode())
+    os._exit(1)
 
 
 @contextlib.contextmanager

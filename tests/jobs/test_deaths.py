@@ -110,3 +110,21 @@ def test_sys_exit_completes_a_job_only_where_it_means_success(
     assert future.status is JobStatus.ERRORED
     (error,) = future.get_info().errors or []
     assert str(error) == str(code)
+
+
+def close_all(path: str) -> None:
+    """As daemons do; a file that is opened afterwards gets the number of one that was ours."""
+    os.closerange(3, 4096)
+    for number in range(64):
+        open(f"{path}{number}", "wb", 0)  # noqa: SIM115 - left to the job's end
+
+
+@every_method
+def test_code_that_closes_what_it_has_not_opened_is_told_so(
+    executor: JobExecutor, method: str, tmp_path: Path
+) -> None:
+    future = submit(executor, method, close_all, str(tmp_path / "own"))
+    assert "exited with code 1 before it gave a result" in death_of(future)
+    assert "closed descriptors that it had not opened" in future.logs()
+    assert "Traceback" not in future.logs()
+    assert {path.stat().st_size for path in tmp_path.glob("own*")} == {0}
