@@ -149,6 +149,7 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
             job.on_message = self._hooks.on_message
         submission.keep_inputs(job.directory)
         tasks = submission.tasks()
+        job.notes.extend(submission.notes)
         future = JobFuture(job)
         job.replay = _Replay(self, job, work.runner, work.options, _alone(options), before_start)
 

@@ -56,13 +56,26 @@ class Work:
     outs: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """What a fresh interpreter gets of the session.
+
+    Attributes:
+        options: Plain data for the runner.
+        notes: What it can't get, for people.
+    """
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class SessionHooks:
     """What a session adds to every job."""
 
     function_runner: Runner = inside.run_function
     function_options: Callable[[], Mapping[str, Any]] = dict
-    fresh_options: Callable[[], Mapping[str, Any]] = dict
+    fresh: Callable[[], Fresh] = Fresh
     before_fork: Callable[[], None] = lambda: None
     closed_fds: Callable[[], tuple[int, ...]] = lambda: ()
     on_message: Callable[[Job, Message], object] | None = None
@@ -149,6 +162,7 @@ class Submission:
             allow_unsafe_fork=policy.allow_unsafe_fork,
         )
         self.keeping: Keeping | None = None
+        self.notes: tuple[str, ...] = ()
         self._trial = options.trial
         self._engine_options = _engine_options(options, backend)
         self.spec = self._make_spec(options, next_name, identity or _identity(options))
@@ -188,19 +202,27 @@ class Submission:
             self.keeping = Keeping(str(directory), parse_size(self._policy.max_replay_bytes))
 
     def tasks(self) -> Callable[[int], Task]:
-        """Makes the task of an attempt, of inputs that are looked up now."""
+        """Makes the task of an attempt, of inputs and settings that are looked up now."""
         if self._choice.method in ("fork", "thread"):
             inside.load_ahead()
+        fresh = Fresh()
         if self._choice.method == "fork":
             self._hooks.before_fork()
+        elif self._choice.method != "thread":
+            fresh = self._hooks.fresh()
+        self.notes = fresh.notes
         inputs = self._work.inputs(self._choice)
-        return lambda attempt: self._task(attempt, self._choice, inputs)
+        return lambda attempt: self._task(attempt, self._choice, inputs, fresh)
 
-    def _task(self, attempt: int, choice: Choice, inputs: Mapping[str, Any]) -> Task:
+    def _task(self, attempt: int, choice: Choice, inputs: Mapping[str, Any], fresh: Fresh) -> Task:
         kill_after_s = self._policy.cancel_grace_s
         return Task(
             self.spec.name,
-            Call(self._work.runner, inputs, {**self._work.options, **self._own(attempt, choice)}),
+            Call(
+                self._work.runner,
+                inputs,
+                {**self._work.options, **fresh.options, **self._own(attempt, choice)},
+            ),
             choice.method,
             self._surroundings(choice),
             Grace(kill_after_s / 2, kill_after_s),
@@ -210,13 +232,11 @@ class Submission:
 
     def _fresh_task(self, attempt: int) -> Task:
         choice = Choice("forkserver", "")
-        return self._task(attempt, choice, self._work.inputs(choice))
+        return self._task(attempt, choice, self._work.inputs(choice), self._hooks.fresh())
 
     def _own(self, attempt: int, choice: Choice) -> Mapping[str, Any]:
         spec = self.spec
-        is_fresh = choice.method not in ("fork", "thread")
         return {
-            **(self._hooks.fresh_options() if is_fresh else {}),
             "job": CurrentJob(
                 spec.id,
                 spec.name,

@@ -17,7 +17,7 @@ from caikit_nb import jobs as jobs_room
 from caikit_nb.backends.local_backend import warm_up
 from caikit_nb.execution.exit_fd import open_fds
 from caikit_nb.jobs.job_future import JobFuture
-from caikit_nb.jobs.submission import SessionHooks
+from caikit_nb.jobs.submission import Fresh, SessionHooks
 from caikit_nb.notebook import cell_runner, open_files, process_settings
 from caikit_nb.notebook.capture import TrackedClasses
 from caikit_nb.notebook.cards import Cards
@@ -55,10 +55,7 @@ class Extension:
         hooks = SessionHooks(
             function_runner=cell_runner.run_function,
             function_options=lambda: {"seen_sources": cell_runner.seen_sources(shell)},
-            fresh_options=lambda: {
-                "settings": process_settings.collect(shell),
-                "in_notebook": _is_notebook(shell),
-            },
+            fresh=functools.partial(_fresh, shell),
             before_fork=functools.partial(_before_fork, shell, TrackedClasses(shell)),
             closed_fds=lambda: _kernel_sockets(shell),
         )
@@ -186,6 +183,12 @@ def _run_when_idle(shell: InteractiveShell) -> Callable[[Callable[[], None]], No
 
 def _is_notebook(shell: InteractiveShell) -> bool:
     return type(shell).__module__ == NOTEBOOK_SHELL
+
+
+def _fresh(shell: InteractiveShell) -> Fresh:
+    settings, left = process_settings.collect(shell)
+    notes = (f"not in its fresh interpreter: {', '.join(left)}",) if left else ()
+    return Fresh({"settings": settings, "in_notebook": _is_notebook(shell)}, notes)
 
 
 def _before_fork(shell: InteractiveShell, classes: TrackedClasses) -> None:

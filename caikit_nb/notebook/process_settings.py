@@ -26,15 +26,18 @@ _OF_OTHERS = ("IPKernelApp", "traitlets", "tornado", "caikit_nb")  # loggers tha
 _NO_DIFFERENCE = ("backend", "backend_fallback", "interactive")  # of matplotlib, in a job
 
 
-def collect(shell: InteractiveShell) -> Settings:
-    """What is set here, by kinds, each pickled; a kind that can't be is left out."""
+def collect(shell: InteractiveShell) -> tuple[Settings, list[str]]:
+    """What is set here, by kinds, each pickled; and what can't be, named for people."""
     found: dict[str, bytes] = {}
+    left: list[str] = []
     for name, (read, _) in _KINDS.items():
-        with contextlib.suppress(Exception):  # another version of a library, the user's own code
-            value = read(shell)
+        try:
+            value = read(shell, left)
             if value:
                 found[name] = dumps(value)
-    return found
+        except Exception:  # noqa: BLE001 - another version of a library, the user's own code
+            left.append(f"the {name}")
+    return found, left
 
 
 def take_over(shell: InteractiveShell, settings: Settings) -> None:
@@ -44,11 +47,11 @@ def take_over(shell: InteractiveShell, settings: Settings) -> None:
             _KINDS[name][1](shell, pickle.loads(pickled))  # noqa: S301 - from this user's kernel
 
 
-def _recursion_limit(_shell: InteractiveShell) -> int:
+def _recursion_limit(_shell: InteractiveShell, _left: list[str]) -> int:
     return sys.getrecursionlimit()
 
 
-def _filters(_shell: InteractiveShell) -> list[Any]:
+def _filters(_shell: InteractiveShell, _left: list[str]) -> list[Any]:
     return list(warnings.filters)
 
 
@@ -57,7 +60,7 @@ def _set_filters(_shell: InteractiveShell, filters: list[Any]) -> None:
     warnings.filters[:] = filters  # type: ignore[index]
 
 
-def _shell_options(shell: InteractiveShell) -> dict[str, Any]:
+def _shell_options(shell: InteractiveShell, _left: list[str]) -> dict[str, Any]:
     return {"ast_node_interactivity": shell.ast_node_interactivity}
 
 
@@ -66,7 +69,7 @@ def _set_shell_options(shell: InteractiveShell, options: dict[str, Any]) -> None
         setattr(shell, name, value)
 
 
-def _apps(shell: InteractiveShell) -> dict[str, dict[str, Any]]:
+def _apps(shell: InteractiveShell, _left: list[str]) -> dict[str, dict[str, Any]]:
     """How the kernel was started: some libraries ask for it to tell that they are in a notebook."""
     return {name: dict(each) for name, each in shell.config.items() if name.endswith("App")}
 
@@ -76,22 +79,26 @@ def _set_apps(shell: InteractiveShell, apps: dict[str, dict[str, Any]]) -> None:
         shell.config.setdefault(name, Config()).update(config)
 
 
-def _magics(shell: InteractiveShell) -> list[tuple[str, str, Callable[..., Any]]]:
-    """Those that are functions of the notebook."""
-    return [
-        (kind, name, function)
-        for kind, by_name in shell.magics_manager.magics.items()
-        for name, function in by_name.items()
-        if getattr(function, "__module__", None) == "__main__"
-    ]
+def _magics(shell: InteractiveShell, left: list[str]) -> list[tuple[str, str, bytes]]:
+    """Those that the notebook has defined."""
+    found = []
+    for kind, by_name in shell.magics_manager.magics.items():
+        for name, function in by_name.items():
+            if getattr(function, "__module__", None) == "__main__":
+                try:
+                    found.append((kind, name, dumps(function)))
+                except Exception:  # noqa: BLE001 - of a class of magics, which has the shell
+                    left.append(f"the magic {'%' if kind == 'line' else '%%'}{name}")
+    return found
 
 
-def _set_magics(shell: InteractiveShell, magics: list[tuple[str, str, Callable[..., Any]]]) -> None:
-    for kind, name, function in magics:
-        shell.register_magic_function(function, kind, name)  # type: ignore[arg-type]
+def _set_magics(shell: InteractiveShell, magics: list[tuple[str, str, bytes]]) -> None:
+    for kind, name, pickled in magics:
+        function = pickle.loads(pickled)  # noqa: S301 - from this user's kernel
+        shell.register_magic_function(function, kind, name)
 
 
-def _aliases(shell: InteractiveShell) -> list[tuple[str, str]]:
+def _aliases(shell: InteractiveShell, _left: list[str]) -> list[tuple[str, str]]:
     manager: Any = shell.alias_manager
     standard = dict(manager.default_aliases)
     return [(name, command) for name, command in manager.aliases if standard.get(name) != command]
@@ -102,7 +109,7 @@ def _set_aliases(shell: InteractiveShell, aliases: list[tuple[str, str]]) -> Non
         shell.alias_manager.define_alias(name, command)  # type: ignore[union-attr]
 
 
-def _loggers(_shell: InteractiveShell) -> list[dict[str, Any]]:
+def _loggers(_shell: InteractiveShell, left: list[str]) -> list[dict[str, Any]]:
     named = logging.Logger.manager.loggerDict
     all_loggers = [logging.root, *(each for each in named.values() if _is_the_users(each))]
     told = [
@@ -115,11 +122,23 @@ def _loggers(_shell: InteractiveShell) -> list[dict[str, Any]]:
         }
         for each in all_loggers
     ]
+    left.extend(
+        f"the {type(handler).__name__} of the logger {each.name}"
+        for each in all_loggers
+        if not _is_of_library(each)  # which makes its handlers anew where it is imported
+        for handler in each.handlers
+        if not isinstance(handler, logging.NullHandler) and not any(_handler(handler))
+    )
     return [each for each in told if each["level"] or each["handlers"] or not each["propagate"]]
 
 
 def _is_the_users(logger: Any) -> TypeGuard[logging.Logger]:
     return isinstance(logger, logging.Logger) and logger.name.partition(".")[0] not in _OF_OTHERS
+
+
+def _is_of_library(logger: logging.Logger) -> bool:
+    module = logger.name.partition(".")[0]
+    return module != "__main__" and module in sys.modules
 
 
 def _handler(handler: logging.Handler) -> Iterator[dict[str, Any]]:
@@ -156,7 +175,7 @@ def _made_handler(told: dict[str, Any]) -> logging.Handler:
     return handler
 
 
-def _numpy(_shell: InteractiveShell) -> dict[str, Any] | None:
+def _numpy(_shell: InteractiveShell, _left: list[str]) -> dict[str, Any] | None:
     numpy: Any = sys.modules.get("numpy")
     return None if numpy is None else {"print": numpy.get_printoptions(), "errors": numpy.geterr()}
 
@@ -166,7 +185,7 @@ def _set_numpy(numpy: Any, options: dict[str, Any]) -> None:
     numpy.seterr(**options["errors"])
 
 
-def _pandas(_shell: InteractiveShell) -> dict[str, Any] | None:
+def _pandas(_shell: InteractiveShell, _left: list[str]) -> dict[str, Any] | None:
     pandas: Any = sys.modules.get("pandas")
     if pandas is None:
         return None
@@ -185,7 +204,7 @@ def _set_pandas(pandas: Any, options: dict[str, Any]) -> None:
             pandas.set_option(name, value)
 
 
-def _matplotlib(_shell: InteractiveShell) -> dict[str, Any] | None:
+def _matplotlib(_shell: InteractiveShell, _left: list[str]) -> dict[str, Any] | None:
     matplotlib: Any = sys.modules.get("matplotlib")
     if matplotlib is None:
         return None
@@ -210,7 +229,8 @@ def _once_imported(
     return take
 
 
-_KINDS: dict[str, tuple[Callable[[InteractiveShell], Any], Callable[[InteractiveShell, Any], None]]]
+_Reader = Callable[[InteractiveShell, list[str]], Any]
+_KINDS: dict[str, tuple[_Reader, Callable[[InteractiveShell, Any], None]]]
 _KINDS = {
     "recursion limit": (_recursion_limit, lambda _, limit: sys.setrecursionlimit(limit)),
     "filters of warnings": (_filters, _set_filters),

@@ -289,3 +289,35 @@ def test_a_library_that_asks_is_told_that_it_is_in_a_notebook(kernel: Kernel, me
     here = kernel.do(ASKS).text
     assert here.startswith("('ZMQInteractiveShell', 'ipykernel.zmqshell') True")
     assert run(kernel, method, ASKS) == here
+
+
+IMMOVABLE = """
+import logging, queue
+from IPython.core.magic import Magics, line_magic, magics_class, register_line_magic
+@magics_class
+class Mine(Magics):
+    @line_magic
+    def bound(self, line): print('bound', line)
+get_ipython().register_magics(Mine)
+@register_line_magic
+def free(line): print('free', line)
+class Keeper(logging.Handler):
+    lock_of_its_own = None
+    def emit(self, record): print('kept', record.getMessage())
+logging.getLogger('mine').addHandler(Keeper())
+logging.getLogger('mine').addHandler(logging.NullHandler())
+"""
+
+
+def test_what_can_not_come_along_is_one_line_on_the_card(
+    start_kernel: Callable[..., Kernel],
+) -> None:
+    kernel = start_kernel()
+    kernel.do("%load_ext caikit_nb")
+    kernel.do(IMMOVABLE)
+    assert run(kernel, "fork", "%bound 1\n%free 2").splitlines() == ["bound 1", "free 2"]
+    assert kernel.value("ran._job.notes") == []
+    assert run(kernel, "forkserver", "%free 3") == "free 3\n"
+    line = "not in its fresh interpreter: the magic %bound, the Keeper of the logger mine"
+    assert kernel.value("ran._job.notes") == [line]
+    assert line in kernel.card("ran").wait_for("completed")
