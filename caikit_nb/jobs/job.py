@@ -283,6 +283,12 @@ class Job:
         self.times.end_at(when)
         call_all(self.on_retention, self)
 
+    def drop_values(self) -> None:
+        """Forget what it returned and raised. Takes no lock."""
+        values, self.values, self._rebuilt = self.values, None, {}
+        if values is not None:
+            values.drop()
+
     def expire(self, why: str) -> None:
         """Drop everything that it holds but its record."""
         self.expired = why
