@@ -14,7 +14,7 @@ import pickle
 import sys
 import tempfile
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,6 +87,7 @@ class Writer:
             says so. None for as large as it will.
         main_globals: Whether functions of ``__main__`` find their globals in the reader's
             ``__main__``. Else they carry a copy.
+        reduced: See `ValuePickler`.
     """
 
     def __init__(
@@ -96,8 +97,10 @@ class Writer:
         shared: bool = False,
         main_globals: bool = False,
         limit_bytes: int | None = None,
+        reduced: Callable[[Any], Any] | None = None,
     ) -> None:
         self._fd, self._shared, self._main_globals = fd, shared, main_globals
+        self._reduced = reduced
         self._file = _File(fd, limit_bytes)
         self._group = 0
         self._pickler: ValuePickler | None = None
@@ -109,7 +112,10 @@ class Writer:
         self._buffers.clear()
         if self._pickler is None or not self._shared:
             self._pickler = ValuePickler(
-                self._file, buffer_callback=self._buffers.append, main_globals=self._main_globals
+                self._file,
+                buffer_callback=self._buffers.append,
+                main_globals=self._main_globals,
+                reduced=self._reduced,
             )
         try:
             self._pickler.dump(value)

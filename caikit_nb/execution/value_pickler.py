@@ -22,6 +22,8 @@ class ValuePickler(Pickler):
         buffer_callback: Takes the large buffers; None to have them in the pickle.
         main_globals: Whether functions of ``__main__`` find their globals in the reader's
             ``__main__``. Else they carry a copy.
+        reduced: Says of an object how it is pickled, before all others; NotImplemented for as it
+            is. None if nobody does.
     """
 
     def __init__(
@@ -30,9 +32,16 @@ class ValuePickler(Pickler):
         *,
         buffer_callback: Callable[[Any], object] | None = None,
         main_globals: bool = False,
+        reduced: Callable[[Any], Any] | None = None,
     ) -> None:
         super().__init__(file, protocol=5, buffer_callback=buffer_callback)
+        self._reduced = reduced
         self._main = sys.modules["__main__"].__dict__ if main_globals else None
+
+    def reducer_override(self, obj: Any) -> Any:
+        """See `Pickler.reducer_override`."""
+        reduced = NotImplemented if self._reduced is None else self._reduced(obj)
+        return super().reducer_override(obj) if reduced is NotImplemented else reduced
 
     def reduce_function(self, function: FunctionType, reduced: tuple[Any, ...]) -> tuple[Any, ...]:
         """See `Pickler.reduce_function`."""

@@ -151,9 +151,11 @@ class Job:
         if not self._states.move(JobStatus.CANCELED):
             return False
         self.reason = reason
-        self._end_attempts(at_once=at_once)
-        call_all(told, self)
-        self.changed()
+        try:
+            self._end_attempts(at_once=at_once)
+        finally:  # whatever its backend raises
+            call_all(told, self)
+            self.changed()
         return True
 
     def interrupt(self) -> bool:
