@@ -24,7 +24,7 @@ from caikit_nb.jobs.options import (
     check_resources,
     check_retries,
 )
-from caikit_nb.jobs.submission import SessionHooks, set_session_hooks
+from caikit_nb.jobs.submission import SessionHooks, session_hooks, set_session_hooks
 
 if TYPE_CHECKING:
     from caikit_nb.deploy.servers import Servers
@@ -41,6 +41,8 @@ class Session:
 
     def __init__(self, policy: Policy | None = None, hooks: SessionHooks | None = None) -> None:
         self.policy = policy or DefaultPolicy()
+        # Its jobs are found by name, also in a script.
+        hooks = hooks or dataclasses.replace(session_hooks(), keeps_results=True)
         self.executor = JobExecutor(policy=self.policy, hooks=hooks)
         self.executor.events.subscribe(journal.write, journal.MIN_INTERVAL_S)
 

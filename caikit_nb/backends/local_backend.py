@@ -16,6 +16,7 @@ from caikit_nb.backends.base import BackendBase, Running, Task, TaskListener
 from caikit_nb.backends.local_thread import RunningThread
 from caikit_nb.execution.call import Call, SealedCall, seal
 from caikit_nb.execution.destroyable_process import DestroyableProcess
+from caikit_nb.execution.inheritance import Inheritance
 from caikit_nb.execution.messages import Message
 from caikit_nb.execution.outcome import Died, Outcome, Raised, Usage
 from caikit_nb.execution.serial_thread import SerialThread
@@ -187,7 +188,7 @@ class _RunningFresh:
     def _seal(self, call: Call) -> SealedCall:
         self._inputs = open_memory_file()
         try:
-            return seal(call, self._inputs)
+            return seal(call, self._inputs, Inheritance())
         except BaseException:
             os.close(self._inputs)
             raise
@@ -238,6 +239,7 @@ class _RunningFresh:
             process = self._process
         if inputs is not None:
             os.close(inputs)
+            self.sealed.close()
             watcher.call_soon(lambda: self._listener.on_end(Died(None, True, Usage())))
         elif process is None:
             pass  # it is just starting: see `_launch`

@@ -69,7 +69,7 @@ class RemoteRunning:
 
     def _seal(self, like: Running | None) -> SealedCall:
         if not isinstance(like, RemoteRunning) or like._inputs < 0:
-            return seal(self.task.call, self._inputs, same_files=False)
+            return seal(self.task.call, self._inputs)
         os.close(self._inputs)
         self._inputs = os.dup(like._inputs)
         return like.sealed.with_options(self.task.call.options)

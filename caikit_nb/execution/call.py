@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import pickle
 from collections.abc import Callable, Mapping
@@ -9,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from caikit_nb.errors import UnpicklableError
-from caikit_nb.execution import interrupts
+from caikit_nb.execution import interrupts, mapped_arrays
 from caikit_nb.execution.awaiting import awaited
+from caikit_nb.execution.inheritance import Inheritance
 from caikit_nb.execution.messages import Message
 from caikit_nb.execution.pickler import dumps
 from caikit_nb.execution.transfer import Entry, Store, Writer
@@ -59,12 +61,15 @@ class SealedCall:
     runner: Runner
     options: bytes
     entries: tuple[Entry, ...]
+    inheritance: Inheritance | None = None
 
     def open(self, fd: int) -> Call:
         """The call again, in the process that has the memory file as `fd`."""
         store = Store(fd)
         options = pickle.loads(self.options)  # noqa: S301 - sealed by this user's own kernel
-        inputs = store.load_all(self.entries)
+        inherited = contextlib.nullcontext() if self.inheritance is None else self.inheritance.entered()
+        with inherited:
+            inputs = store.load_all(self.entries)
         for value in inputs.values():
             if isinstance(value, UnpicklableError):
                 raise value
@@ -72,7 +77,13 @@ class SealedCall:
 
     def with_options(self, options: Mapping[str, Any]) -> SealedCall:
         """The same inputs for a call with other options."""
-        return replace(self, options=dumps(dict(options)))
+        inheritance = None if self.inheritance is None else self.inheritance.copy()
+        return replace(self, options=dumps(dict(options)), inheritance=inheritance)
+
+    def close(self) -> None:
+        """Its process has been started, or never will."""
+        if self.inheritance is not None:
+            self.inheritance.close()
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -80,18 +91,39 @@ class SealedCall:
         return {e.name: e.size_bytes for e in self.entries if e.type_name != "module"}
 
 
-def seal(call: Call, fd: int, *, same_files: bool = True) -> SealedCall:
+def seal(call: Call, fd: int, inheritance: Inheritance | None = None) -> SealedCall:
     """Write a call's inputs into the memory file `fd`.
 
     Args:
         call: The call.
         fd: The file.
-        same_files: Whether the process that opens it has our files; one elsewhere may not.
+        inheritance: Takes what a process of multiprocessing can be given, and nobody else. Close
+            the sealed call once that is started. None if the process isn't one of this machine,
+            so that it may not have our files either.
 
     Raises:
         UnpicklableError: an input can't be pickled; names it and what stops it.
     """
-    writer = Writer(fd, shared=True, main_globals=True, same_files=same_files)
+    if inheritance is None:
+        return _sealed(call, Writer(fd, shared=True, main_globals=True))
+    writer = Writer(fd, shared=True, main_globals=True, reduced=_reduced_here(inheritance))
+    try:
+        with inheritance.collecting():
+            return replace(_sealed(call, writer), inheritance=inheritance)
+    except BaseException:
+        inheritance.close()
+        raise
+
+
+def _reduced_here(inheritance: Inheritance) -> Callable[[Any], Any]:
+    def reduced(obj: Any) -> Any:
+        found = mapped_arrays.reduced(obj)
+        return inheritance.reduced(obj) if found is NotImplemented else found
+
+    return reduced
+
+
+def _sealed(call: Call, writer: Writer) -> SealedCall:
     with interrupts.allowed():  # pickling is the user's code
         entries = tuple(writer.add(name, value) for name, value in call.inputs.items())
     for entry in entries:

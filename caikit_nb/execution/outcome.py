@@ -44,6 +44,10 @@ class Values:
             raise value
         return value
 
+    def drop(self) -> None:
+        """Forget them, whoever holds on to us. Takes no lock."""
+        self._store, self._loaded = None, {}
+
     @property
     def size_bytes(self) -> int:
         """Bytes held."""
@@ -60,6 +64,10 @@ class PlainValues:
     def load(self, name: str = RESULT) -> Any:
         """The value of that name; KeyError if there is none."""
         return self.values[name]
+
+    def drop(self) -> None:
+        """Forget them, whoever holds on to us."""
+        self.values.clear()
 
     @property
     def entries(self) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from caikit_nb.execution.exit_fd import READY, close_with, open_exit_fd
 from caikit_nb.execution.fork_rule import end_openmp_pools
 from caikit_nb.execution.guardian import guardian
 from caikit_nb.execution.latch import Latch
+from caikit_nb.execution.inheritance import Inheritance
 from caikit_nb.execution.limits import Grace
 from caikit_nb.execution.messages import Message, encode
 from caikit_nb.execution.outcome import Died, Outcome, Raised, Returned
@@ -108,6 +109,8 @@ class ProcessBody(Destroyable):
             channel.close()  # a child that was made meanwhile ends at its gate
             raise
         finally:
+            if isinstance(self._call, SealedCall):
+                self._call.close()
             del self._call
         if not self._gated:
             channel.open_gate()
@@ -140,7 +143,7 @@ class ProcessBody(Destroyable):
         if isinstance(self._call, Call) and self.start_method != "fork":
             self._inputs_fd = open_memory_file()
             try:
-                self._call = calls.seal(self._call, self._inputs_fd)
+                self._call = calls.seal(self._call, self._inputs_fd, Inheritance())
             except BaseException:
                 os.close(self._inputs_fd)
                 raise

@@ -41,6 +41,12 @@ class SerialThread(NewInFork):
         """Have `work` done; what it raises is logged."""
         self._know_fork()
         self._work.put(work)
+        if self._thread is None:
+            self.start()
+
+    def start(self) -> None:
+        """Have the thread run. From then on `put` takes no lock, and may be called anywhere."""
+        self._know_fork()
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)

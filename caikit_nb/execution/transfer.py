@@ -14,16 +14,16 @@ import pickle
 import sys
 import tempfile
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from caikit_nb.errors import UnpicklableError
 from caikit_nb.execution.group_reader import GroupReader
 from caikit_nb.execution.libc import libc
 from caikit_nb.execution.unpicklable import explain_unpicklable
-from caikit_nb.execution.value_pickler import RunsUserCodeError, ValuePickler
+from caikit_nb.execution.user_code import RunsUserCodeError
+from caikit_nb.execution.value_pickler import ValuePickler
 
 _ALIGNMENT = 64  # the largest alignment that NumPy kernels ask for
 _COPIED_BYTES = 1 << 20  # a map takes whole pages, so small files are read instead
@@ -88,10 +88,9 @@ class Writer:
             says so. None for as large as it will.
         main_globals: Whether functions of ``__main__`` find their globals in the reader's
             ``__main__``. Else they carry a copy.
-        run_user_code: Whether values may be pickled by code of the user's own. Else such a value
-            gives an entry that says so.
-        same_files: Whether the reader has our files, and gets arrays that are mapped from one as
-            maps. Else it gets copies.
+        reduced: See `ValuePickler`.
+        search_s: How long to look for the part of a value that can't be pickled, in seconds. That
+            pickles its parts anew, by whatever code they have.
     """
 
     def __init__(
@@ -101,17 +100,11 @@ class Writer:
         shared: bool = False,
         main_globals: bool = False,
         limit_bytes: int | None = None,
-        run_user_code: bool = True,
-        same_files: bool = False,
+        reduced: Callable[[Any], Any] | None = None,
+        search_s: float = 1.0,
     ) -> None:
-        self._fd, self._shared = fd, shared
-        self._run_user_code = run_user_code
-        self._new_pickler = partial(
-            ValuePickler,
-            main_globals=main_globals,
-            run_user_code=run_user_code,
-            same_files=same_files,
-        )
+        self._fd, self._shared, self._main_globals = fd, shared, main_globals
+        self._reduced, self._search_s = reduced, search_s
         self._file = _File(fd, limit_bytes)
         self._group = 0
         self._pickler: ValuePickler | None = None
@@ -122,7 +115,12 @@ class Writer:
         start = self._file.end
         self._buffers.clear()
         if self._pickler is None or not self._shared:
-            self._pickler = self._new_pickler(self._file, buffer_callback=self._buffers.append)
+            self._pickler = ValuePickler(
+                self._file,
+                buffer_callback=self._buffers.append,
+                main_globals=self._main_globals,
+                reduced=self._reduced,
+            )
         try:
             self._pickler.dump(value)
             spans = [(start, self._file.end - start)]
@@ -133,9 +131,7 @@ class Writer:
             text = f"{name!r} would be pickled by your own {error}, which is not run for it"
             return self._left_out(name, value, start, text)
         except Exception as error:  # noqa: BLE001 - pickling runs the user's own code
-            # To find the part that stands in the way pickles all parts anew.
-            budget_s = 1.0 if self._run_user_code else 0.0
-            text = explain_unpicklable(name, value, error, budget_s=budget_s)
+            text = explain_unpicklable(name, value, error, budget_s=self._search_s)
             return self._left_out(name, value, start, text)
         return Entry(name, tuple(spans), _type_name(value), None, self._group)
 

@@ -29,6 +29,21 @@ _HOOKS_OF_CONTAINERS = ("__iter__", "items")
 _PACKAGES = ("site-packages", "dist-packages")
 
 
+class RunsUserCodeError(Exception):
+    """An object is pickled by code of the user's own, which wasn't run; its text names that."""
+
+
+def refuse(obj: object) -> Any:
+    """As what a `ValuePickler` asks of each object: run none of the user's code.
+
+    Raises:
+        RunsUserCodeError: the object is pickled by such code.
+    """
+    if code := pickling_code_of(obj):
+        raise RunsUserCodeError(code)
+    return NotImplemented
+
+
 def pickling_code_of(obj: object) -> str:
     """The user's own code that pickling this object runs: its name, or "" for none.
 

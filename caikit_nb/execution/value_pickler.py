@@ -11,13 +11,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-from caikit_nb.execution import mapped_arrays
 from caikit_nb.execution.pickler import Pickler, by_value
-from caikit_nb.execution.user_code import pickling_code_of
-
-
-class RunsUserCodeError(Exception):
-    """An object is pickled by code of the user's own, which wasn't run; its text names that."""
 
 
 class ValuePickler(Pickler):
@@ -28,10 +22,8 @@ class ValuePickler(Pickler):
         buffer_callback: Takes the large buffers; None to have them in the pickle.
         main_globals: Whether functions of ``__main__`` find their globals in the reader's
             ``__main__``. Else they carry a copy.
-        run_user_code: Whether an object's own `__getstate__` and its like may run, where they
-            are the user's. Else such an object raises RunsUserCodeError.
-        same_files: Whether the reader has our files, so that arrays that are mapped from one go
-            as maps. Else they go as copies.
+        reduced: Says of an object how it is pickled, before all others; NotImplemented for as it
+            is. None if nobody does.
     """
 
     def __init__(
@@ -40,22 +32,16 @@ class ValuePickler(Pickler):
         *,
         buffer_callback: Callable[[Any], object] | None = None,
         main_globals: bool = False,
-        run_user_code: bool = True,
-        same_files: bool = False,
+        reduced: Callable[[Any], Any] | None = None,
     ) -> None:
         super().__init__(file, protocol=5, buffer_callback=buffer_callback)
+        self._reduced = reduced
         self._main = sys.modules["__main__"].__dict__ if main_globals else None
-        self._run_user_code, self._same_files = run_user_code, same_files
 
     def reducer_override(self, obj: Any) -> Any:
         """See `Pickler.reducer_override`."""
-        if not self._run_user_code and (code := pickling_code_of(obj)):
-            raise RunsUserCodeError(code)
-        if self._same_files:
-            reduced = mapped_arrays.reduced(obj)
-            if reduced is not NotImplemented:
-                return reduced
-        return super().reducer_override(obj)
+        reduced = NotImplemented if self._reduced is None else self._reduced(obj)
+        return super().reducer_override(obj) if reduced is NotImplemented else reduced
 
     def reduce_function(self, function: FunctionType, reduced: tuple[Any, ...]) -> tuple[Any, ...]:
         """See `Pickler.reduce_function`."""

@@ -92,13 +92,15 @@ class Attempt:
     def release(self) -> None:
         """Its turn has come."""
         self.started = time.monotonic()
-        if self.running is not None:
-            self.running.release()
+        running = self.running  # its end may be heard of at any moment
+        if running is not None:
+            running.release()
 
     def end(self, *, at_once: bool = False) -> None:
         """End it and all that it started; returns at once."""
-        if self.running is not None:
-            self.running.end(at_once=at_once)
+        running = self.running
+        if running is not None:
+            running.end(at_once=at_once)
 
     def tell(self, message: Message) -> None:
         """Hand the running job a message, where its backend can."""

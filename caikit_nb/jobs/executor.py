@@ -19,7 +19,7 @@ from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.local_job_base import LocalJobBase
 from caikit_nb.jobs.options import DefaultPolicy, JobOptions, Policy
-from caikit_nb.jobs.retention import Limits
+from caikit_nb.jobs.retention import Limits, drop_with
 from caikit_nb.jobs.sizes import format_size, parse_size
 from caikit_nb.jobs.start_method import check_start_method
 from caikit_nb.jobs.states import JobStatus
@@ -43,7 +43,8 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
         initargs: Its arguments.
 
     A program that ends ends its jobs: leave the ``with`` block, or call `shutdown`, to wait for
-    them.
+    them. In a notebook, results are kept for their retention; in a program only as long as
+    somebody holds their futures.
 
     Raises:
         ValueError: a wrong start method or number of workers, or an unknown backend.
@@ -156,12 +157,18 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
         def admit(job: Job) -> None:
             before_start(job)
             before_first_start(job)
-            self.registry.add(future)
+            self._register(future)
 
         follows = [future._job for future in options.after]
         with interrupts.held():
             self._workshop.start(job, tasks, backend=backend, before_start=admit, after=follows)
         return future
+
+    def _register(self, future: JobFuture) -> None:
+        self.registry.add(future)
+        if not self._hooks.keeps_results:
+            future._job.on_gone.append(lambda _: self.registry.discard(future))
+            drop_with(future, future._job)
 
     def adopt(self, future: JobFuture) -> None:
         """Take in a job that somebody else has started in our `workshop`: it ends with us."""

@@ -151,9 +151,11 @@ class Job:
         if not self._states.move(JobStatus.CANCELED):
             return False
         self.reason = reason
-        self._end_attempts(at_once=at_once)
-        call_all(told, self)
-        self.changed()
+        try:
+            self._end_attempts(at_once=at_once)
+        finally:  # whatever its backend raises
+            call_all(told, self)
+            self.changed()
         return True
 
     def interrupt(self) -> bool:
@@ -282,6 +284,12 @@ class Job:
         """
         self.times.end_at(when)
         call_all(self.on_retention, self)
+
+    def drop_values(self) -> None:
+        """Forget what it returned and raised. Takes no lock."""
+        values, self.values, self._rebuilt = self.values, None, {}
+        if values is not None:
+            values.drop()
 
     def expire(self, why: str) -> None:
         """Drop everything that it holds but its record."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from caikit_nb.errors import ReplayError, UnpicklableError
+from caikit_nb.execution import user_code
 from caikit_nb.execution.call import Port
 from caikit_nb.execution.messages import Message, decode_bytes
 from caikit_nb.execution.transfer import Entry, Store, Writer, open_memory_file
@@ -62,7 +63,12 @@ def keep(keeping: Keeping | None, inputs: Callable[[], Mapping[str, Any]], port:
 
 def _pickle(inputs: Mapping[str, Any], fd: int, limit_bytes: int) -> None:
     writer = Writer(
-        fd, shared=True, main_globals=True, limit_bytes=limit_bytes, run_user_code=False
+        fd,
+        shared=True,
+        main_globals=True,
+        limit_bytes=limit_bytes,
+        reduced=user_code.refuse,
+        search_s=0.0,
     )
     entries = [writer.add(_ALL, dict(inputs))]
     if entries[0].error is not None:  # so that what stands in the way can be named

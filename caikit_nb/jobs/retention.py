@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from caikit_nb.execution.forks import forks
 from caikit_nb.execution.serial_thread import SerialThread
 from caikit_nb.execution.watcher import Timer, watcher
 from caikit_nb.jobs.durations import format_duration
@@ -191,6 +193,23 @@ def expire_if_due(job: Job) -> bool:
         return False
     with _expiring:  # somebody else may be at it
         return True
+
+
+def drop_with(holder: object, job: Job) -> None:
+    """Drop all that a job holds once it has ended and `holder` is gone: its future.
+
+    The job holds its future until its end, so that nobody need wait for the one to drop the other.
+    """
+    _expiries.start()
+    weakref.finalize(holder, _let_go, job, forks.count).atexit = False
+
+
+def _let_go(job: Job, born_after_forks: int) -> None:
+    """Called in any thread between any two steps of it: no lock may be taken here."""
+    if forks.count == born_after_forks:  # the files are the parent's
+        job.drop_values()
+        job.pinned = False
+        _expiries.put(functools.partial(_expire, job, "nobody holds its future any more"))
 
 
 def _expire(job: Job, why: str) -> None:

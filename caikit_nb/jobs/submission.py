@@ -71,7 +71,12 @@ class Fresh:
 
 @dataclass(slots=True)
 class SessionHooks:
-    """What a session adds to every job."""
+    """What a session adds to every job.
+
+    Attributes:
+        keeps_results: Whether results are kept for their retention, though nobody may hold their
+            futures: whoever uses the session finds them by the jobs' names.
+    """
 
     function_runner: Runner = inside.run_function
     function_options: Callable[[], Mapping[str, Any]] = dict
@@ -80,6 +85,7 @@ class SessionHooks:
     closed_fds: Callable[[], tuple[int, ...]] = lambda: ()
     on_message: Callable[[Job, Message], object] | None = None
     show: Callable[[JobFuture], object] = lambda _: None
+    keeps_results: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import numpy
 import pandas
 import pytest
 
+from caikit_nb.execution import mapped_arrays
 from caikit_nb.execution.transfer import Store, Writer, open_memory_file
 
 VIEWS: dict[str, Callable[[Any], Any]] = {
@@ -33,7 +34,8 @@ def mapped(tmp_path: Path) -> Any:
 
 
 def sent(value: Any, *, same_files: bool = True) -> Any:
-    writer = Writer(fd := open_memory_file(), shared=True, same_files=same_files)
+    reduced = mapped_arrays.reduced if same_files else None
+    writer = Writer(fd := open_memory_file(), shared=True, reduced=reduced)
     entry = writer.add("value", value)
     return Store(fd).load(entry)
 
@@ -60,7 +62,7 @@ def test_elsewhere_it_is_a_copy(mapped: Any, view: str) -> None:
 
 def test_only_its_place_is_sent(mapped: Any) -> None:
     large = numpy.memmap(mapped.filename, "u1", "r+", shape=(100_000_000,))
-    entry = Writer(open_memory_file(), same_files=True).add("large", {"frame": large})
+    entry = Writer(open_memory_file(), reduced=mapped_arrays.reduced).add("large", {"frame": large})
     assert entry.size_bytes < 10_000
 
 

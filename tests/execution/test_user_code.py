@@ -17,7 +17,7 @@ import pandas
 import pytest
 
 from caikit_nb.execution.transfer import Store, Writer, open_memory_file
-from caikit_nb.execution.user_code import pickling_code_of
+from caikit_nb.execution.user_code import pickling_code_of, refuse
 
 ran: list[str] = []
 
@@ -127,7 +127,7 @@ HARMLESS = [
 def test_the_code_is_named_and_not_run(value: object) -> None:
     ran.clear()
     name = pickling_code_of(value)
-    writer = Writer(fd := open_memory_file(), run_user_code=False)
+    writer = Writer(fd := open_memory_file(), reduced=refuse, search_s=0.0)
     entry = writer.add("value", {"deep": [value]})
     Store(fd)
     assert not ran
@@ -138,7 +138,7 @@ def test_the_code_is_named_and_not_run(value: object) -> None:
 @pytest.mark.parametrize("value", HARMLESS, ids=lambda value: type(value).__name__)
 def test_what_has_no_such_code_is_written(value: object) -> None:
     assert pickling_code_of(value) == ""
-    writer = Writer(fd := open_memory_file(), run_user_code=False)
+    writer = Writer(fd := open_memory_file(), reduced=refuse, search_s=0.0)
     entry = writer.add("value", {"deep": [value]})
     assert entry.error is None
     (read,) = Store(fd).load(entry)["deep"]
@@ -147,7 +147,7 @@ def test_what_has_no_such_code_is_written(value: object) -> None:
 
 def test_what_can_not_be_pickled_is_not_searched_through() -> None:
     ran.clear()
-    writer = Writer(open_memory_file(), run_user_code=False)
+    writer = Writer(open_memory_file(), reduced=refuse, search_s=0.0)
     entry = writer.add("value", [numpy.ones(3), (i for i in "abc"), WithState()])
     assert entry.error is not None
     assert "'value' can't be pickled" in entry.error

@@ -29,7 +29,7 @@ ROOT = Path(caikit_nb.__file__).parents[1]
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 CHANNELS = ("shell", "iopub", "stdin", "hb", "control")
 START_S = 60
-WAIT_S = 30.0
+WAIT_S = 60.0
 
 
 class _ThisInterpreter(KernelSpecManager):

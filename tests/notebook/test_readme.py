@@ -59,6 +59,7 @@ NOT_TYPED = (
     "caikit_nb.serve(search.best())",
     "if caikit_nb.current_job().should_prune(loss, epoch): raise caikit_nb.errors.JobPruned()",
 )
+TOUR_S = 300
 SAID = re.compile(
     r"^(?:%|(?:if |with )?(?:caikit_nb|train|job|search|run|server|experiment)\.\w.*[(\[])"
 )
@@ -69,19 +70,19 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(2 * TOUR_S)
 def test_every_cell_of_the_tour_runs(start_kernel: Callable[..., Kernel]) -> None:
     kernel = start_kernel()
     # The one with caikit runs where caikit is: tests/compat/real_caikit.
     cells = [cell for cell in blocks("python") if "caikit_nb.compat" not in cell]
     assert len(cells) >= 5
     for cell in cells:
-        kernel.do(cell)
+        kernel.do(cell, TOUR_S)
     for found in ("search.best()", "ExperimentDB().get_experiment('digits').best('accuracy')"):
         assert kernel.value(f"{found}.results['accuracy']") > 0.5
     assert kernel.value("[len(history), history[-1] == train.result()]") == [50, True]
     for said, typed in TYPED.items():
-        kernel.do(typed or said)
+        kernel.do(typed or said, TOUR_S)
     for name in ("one_more", "saved"):
         assert kernel.value(f"caikit_nb.jobs[{name!r}].status.name") == "COMPLETED"
 

@@ -1,0 +1,272 @@
+"""A future always answers: a cancel, the end, a time-out and the rest in every possible order."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from caikit_nb.backends.base import Task
+from caikit_nb.backends.inline_backend import InlineBackend
+from caikit_nb.errors import JobResultExpired, JobTimeoutError
+from caikit_nb.execution import latch, lazy_condition
+from caikit_nb.execution.call import RESULT, Call, run_function
+from caikit_nb.execution.outcome import Died, Outcome, PlainValues, Returned, Usage
+from caikit_nb.execution.watcher import Timer
+from caikit_nb.jobs import (
+    attempt,
+    callbacks,
+    job,
+    job_future,
+    lazy_future,
+    queue,
+    retention,
+    states,
+    time_limit,
+)
+from caikit_nb.jobs.executor import JobExecutor
+from caikit_nb.jobs.job import Job
+from caikit_nb.jobs.job_future import JobFuture
+from caikit_nb.jobs.job_spec import JobSpec
+from caikit_nb.jobs.states import JobStatus
+from tests.jobs.interleaving import Lock, Run, Scene, explore
+
+LINE_BY_LINE = (attempt, callbacks, job, job_future, latch, lazy_future, states, time_limit)
+_FAR_S = 3600.0
+_GONE = Died(None, True, Usage())
+
+
+class Condition(Lock):
+    """A `LazyCondition` over a lock of the model's; what it does is its own code."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run, reentrant=True)
+        self._condition = None
+
+    wait = lazy_condition.LazyCondition.wait
+    notify_all = lazy_condition.LazyCondition.notify_all
+
+
+class Watcher:
+    """Takes timers; who plays the watcher's thread lets them ring."""
+
+    def __init__(self) -> None:
+        self.timers: list[Timer] = []
+
+    def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
+        self.timers.append(Timer(when, callback))
+        return self.timers[-1]
+
+    def call_later(self, delay_s: float, callback: Callable[[], object]) -> Timer:
+        return self.call_at(time.monotonic() + delay_s, callback)
+
+    def ring(self) -> None:
+        """All timers' times have come."""
+        timers, self.timers = self.timers, []
+        for timer in timers:
+            if timer.callback is not None:
+                timer.callback()
+
+
+class Later:
+    """Takes work of a thread of ours; who plays that thread does it."""
+
+    def __init__(self) -> None:
+        self.work: list[Callable[[], object]] = []
+
+    def put(self, work: Callable[[], object]) -> None:
+        self.work.append(work)
+
+    def do(self) -> None:
+        while self.work:
+            self.work.pop(0)()
+
+
+class Attempt:
+    """The attempt of a job, as its backend has it."""
+
+    def __init__(self, run: Run) -> None:
+        self.may_end = Lock(run)
+        self.may_end.acquire()
+        self.was_released = self.was_told = False
+        self.pid = None
+
+    def release(self) -> None:
+        self.was_released = True
+        self._let()
+
+    def end(self, *, at_once: bool = False) -> None:
+        self.was_told = True
+        self._let()
+
+    def interrupt(self) -> None:
+        """Nothing."""
+
+    def _let(self) -> None:
+        if self.may_end.locked():
+            self.may_end.release()
+
+
+class Backend(InlineBackend):
+    """Has one attempt, whose end is told by who plays the watcher."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self.attempt, self.listener = Attempt(run), None
+
+    def submit(self, task: Any, listener: Any, like: Any = None) -> Any:
+        self.listener = listener
+        return self.attempt
+
+
+class Play:
+    """One job and all that may happen to it."""
+
+    def __init__(self, run: Run, place: Path, *, queued: bool, **spec: Any) -> None:
+        self.workers = 0 if queued else 1
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(lazy_future, "LazyCondition", lambda: Condition(run))
+            self.executor = JobExecutor()
+            self.executor.queue._max_workers = lambda: self.workers
+            self.backend, self.watcher = Backend(run), Watcher()
+            self.retention, self.callbacks = Later(), Later()
+            _use(run, self)
+            plain = JobSpec("id", "job", "thread", "", retention_s=0.0, **spec)
+            self.job = Job(plain, place, self.executor.events)
+            self.future = JobFuture(self.job)
+        self.heard: list[JobStatus] = []
+        self.decided: list[JobStatus] = []
+        self.answers: dict[str, Any] = {}
+        self.job.on_decided.append(lambda job: self.decided.append(job.status))
+        task = Task("job", Call(run_function), "thread")
+        workshop = self.executor.workshop
+        workshop.start(self.job, lambda _: task, backend=self.backend)
+        self.executor.adopt(self.future)
+
+    def cancel(self) -> None:
+        self.answers["cancel"] = self.future.cancel()
+
+    def end(self, outcome: Callable[[], Outcome]) -> Callable[[], None]:
+        def play() -> None:
+            self.backend.attempt.may_end.acquire()
+            told = self.backend.attempt
+            assert self.backend.listener is not None
+            ended = outcome() if told.was_released else _GONE
+            self.backend.listener.on_end(ended)
+
+        return play
+
+    def ring_and_end(self) -> None:
+        self.watcher.ring()
+        self.end(returned)()
+
+    def start(self) -> None:
+        self.workers = 1
+        self.executor.queue.start_next()
+
+    def retain(self) -> None:
+        """Its retention is over, as a user's call finds it or as its timer tells."""
+        retention.expire_if_due(self.job)
+        self.watcher.ring()
+        self.retention.do()
+
+    def shut_down(self) -> None:
+        self.executor.shutdown(wait=True, cancel_futures=True)
+
+    def close(self) -> None:
+        self.job.cancel("the session was closed", at_once=True)
+
+    def listen(self) -> None:
+        self.future.add_done_callback(lambda future: self.heard.append(future.status))
+
+    def wait(self) -> None:
+        try:
+            self.answers["wait"] = self.future.result()
+        except (Exception, concurrent.futures.CancelledError) as error:
+            self.answers["wait"] = type(error)
+        assert self.future.done()
+
+    def wait_for_the_end(self) -> None:
+        assert self.future.wait()
+
+    def wait_like_others(self) -> None:
+        done, pending = concurrent.futures.wait([self.future])
+        assert (len(done), len(pending)) == (1, 0)
+
+    def check(self, *actors: str) -> None:
+        self.callbacks.do()
+        status = self.job.status
+        assert status.is_terminal
+        assert self.job.ended.is_set()
+        assert self.decided == [status]
+        assert self.future.done()
+        assert self.future.cancelled() is (status is JobStatus.CANCELED)
+        if "cancel" in self.answers:
+            assert self.answers["cancel"] is (status is JobStatus.CANCELED)
+        assert self.heard == [status] * actors.count("listen")
+        if "wait" in self.answers:
+            assert self.answers["wait"] in _ANSWERS[status]
+        self.retention.do()
+        with contextlib.suppress(JobResultExpired, JobTimeoutError, concurrent.futures.CancelledError):
+            assert self.future.result() == 42
+
+
+_ANSWERS = {
+    JobStatus.COMPLETED: (42, JobResultExpired),
+    JobStatus.CANCELED: (concurrent.futures.CancelledError,),
+    JobStatus.ERRORED: (JobTimeoutError, JobResultExpired),
+}
+
+
+def returned() -> Outcome:
+    return Returned(PlainValues({RESULT: 42}), Usage())
+
+
+_patched = pytest.MonkeyPatch()
+
+
+def _use(run: Run, play: Play) -> None:
+    """Locks, timers and threads that are made once for all are the model's, too."""
+    _patched.undo()
+    _patched.setattr(states, "_lock", Lock(run))
+    _patched.setattr(latch, "_lock", Lock(run))
+    _patched.setattr(retention, "_expiring", Lock(run, reentrant=True))
+    _patched.setattr(retention, "_expiries", play.retention)
+    _patched.setattr(lazy_future, "_callbacks", play.callbacks)
+    for module in (time_limit, retention, queue):
+        _patched.setattr(module, "watcher", play.watcher)
+
+
+@pytest.fixture(autouse=True)
+def undo() -> Any:
+    yield
+    _patched.undo()
+
+
+def play_all(tmp_path: Path, *names: str, queued: bool = False, most: int = 20_000, **spec: Any) -> int:
+    def make(run: Run) -> Scene:
+        play = Play(run, tmp_path, queued=queued, **spec)
+        end = play.ring_and_end if "timeout_s" in spec else play.end(returned)
+        actors = {name: getattr(play, name) for name in names}
+        parts = [play.job, play.future, play.job.attempts[0], play.backend.attempt, play.answers]
+        parts += [play.executor.queue, play.executor.retention, play.decided, play.heard]
+        parts += [play.job.ended, play.job._states, play.watcher, play.retention, play.callbacks]
+        return Scene({"end": end, **actors}, parts, lambda: play.check(*names))
+
+    told = explore(make, LINE_BY_LINE, most)
+    print(f"{names}: {told.runs} runs, {len(told.states)} states")
+    return told.runs
+
+
+@pytest.mark.parametrize("queued", [True, False])
+@pytest.mark.parametrize("other", ["cancel", "listen", "wait", "wait_for_the_end", "retain", "shut_down", "close", "wait_like_others"])
+def test_two(tmp_path: Path, other: str, queued: bool) -> None:
+    if queued and other in ("listen", "wait", "wait_for_the_end", "retain", "wait_like_others"):
+        play_all(tmp_path, "start", other, queued=queued)
+    else:
+        play_all(tmp_path, other, queued=queued)
