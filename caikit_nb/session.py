@@ -13,9 +13,10 @@ from caikit_nb import jobs as jobs_room
 from caikit_nb.execution.guardian import guardian
 from caikit_nb.execution.serial_thread import SerialThread
 from caikit_nb.experiments import running
-from caikit_nb.jobs import journal, paths
+from caikit_nb.jobs import paths
 from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.job_future import JobFuture
+from caikit_nb.jobs.journal import Journal
 from caikit_nb.jobs.options import (
     DefaultPolicy,
     Duration,
@@ -42,7 +43,7 @@ class Session:
     def __init__(self, policy: Policy | None = None, hooks: SessionHooks | None = None) -> None:
         self.policy = policy or DefaultPolicy()
         self.executor = JobExecutor(policy=self.policy, hooks=hooks)
-        self.executor.events.subscribe(journal.write, journal.MIN_INTERVAL_S)
+        Journal(self.executor.events)
 
     @property
     def registry(self) -> Mapping[str, JobFuture]:
