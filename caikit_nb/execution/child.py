@@ -81,10 +81,14 @@ class ChildPort:
     """Writes messages to the parent; thread-safe, and silent in processes forked off the child."""
 
     def __init__(self, end: ChildEnd) -> None:
-        self._fd, self._inbox = end.messages.fd, end.gate.fd
-        self._text, self._mark = None if end.stdout is None else end.stdout.fd, end.mark
+        self._fd, self._mark = end.line.fd, end.mark
+        self._text: int | None = None
         self._pid = os.getpid()
         self._lock = threading.Lock()
+
+    def place_in(self, text: int | None) -> None:
+        """Where stdout goes: messages that belong at a place in its text leave a mark there."""
+        self._text = text
 
     def send(self, message: Message) -> None:
         """Send a message; what was printed before it goes first."""
@@ -97,7 +101,7 @@ class ChildPort:
                 {"kind": "note", "text": f"a {message.get('kind')} is left out: {error}"}
             )
         streams.flush()
-        with contextlib.suppress(BrokenPipeError), self._lock:
+        with contextlib.suppress(ConnectionError), self._lock:
             _write(self._fd, frame)
             if message.get(IN_TEXT) and self._text is not None:
                 _write(self._text, place(self._mark))
@@ -110,7 +114,7 @@ class ChildPort:
         """
         try:
             _write(self._fd, encode({"kind": "hello", "pid": self._pid}))
-        except BrokenPipeError:
+        except ConnectionError:
             os._exit(0)
 
     def listen(self, take: Callable[[Message], None]) -> None:
@@ -122,7 +126,7 @@ class ChildPort:
     def _listen(self, take: Callable[[Message], None]) -> None:
         decoder = Decoder()
         with contextlib.suppress(OSError, ValueError):
-            while data := os.read(self._inbox, 1 << 16):
+            while data := os.read(self._fd, 1 << 16):
                 for message in decoder.feed(data):
                     take(message)
 
@@ -138,24 +142,28 @@ def main(start: Start) -> None:
     with _signals_held():
         _become_a_job(start.surroundings)
         channel.close_parent_fds()
-        streams.redirect(start.end)
         port = ChildPort(start.end)
         port.greet()
-        _wait_for_gate(start.end.gate.fd)
+        given = channel.wait_for_gate(start.end.line.fd)
+        if given is None:
+            os._exit(0)
+        streams.redirect(given, start.end.mark)
+        port.place_in(given.stdout)
         _take_over(start.surroundings)
         ending = Ending(start.surroundings.is_forked)
         grace_s = start.surroundings.exit_grace_s
         # From here on the outcome stands, whatever else happens to this process.
-        port.send({"kind": "outcome", **_run(start, port), "grace_s": grace_s})
-        ending.run(grace_s, lambda what: _give_up(port, grace_s, what))
-        port.send({"kind": "done", **_usage()})
+        port.send({"kind": "outcome", **_run(start, given.results, port), "grace_s": grace_s})
+        ending.run(grace_s, lambda what: _give_up(port, start.surroundings, what))
+        port.send({"kind": "done", **_usage(), **_end_leftovers(start.surroundings)})
         streams.flush()
 
 
-def _give_up(port: ChildPort, grace_s: float, what: str) -> None:
-    text = f"its process was ended: {grace_s:g} s after its code, it still waited for {what}"
+def _give_up(port: ChildPort, surroundings: Surroundings, what: str) -> None:
+    after = f"{surroundings.exit_grace_s:g} s after its code"
+    text = f"its process was ended: {after}, it still waited for {what}"
     port.send({"kind": "note", "text": text})
-    port.send({"kind": "done", **_usage()})
+    port.send({"kind": "done", **_usage(), **_end_leftovers(surroundings)})
     os._exit(0)
 
 
@@ -192,12 +200,6 @@ def _adopt_orphans() -> None:
     libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _wait_for_gate(fd: int) -> None:
-    opened = os.read(fd, 1)
-    if not opened:
-        os._exit(0)
-
-
 def _take_over(surroundings: Surroundings) -> None:
     # multiprocessing makes a child's own start method its default.
     multiprocessing.set_start_method(surroundings.multiprocessing_method, force=True)
@@ -229,9 +231,9 @@ def _take_over_environment(environment: dict[str, str]) -> None:
         time.tzset()
 
 
-def _run(start: Start, port: ChildPort) -> Message:
+def _run(start: Start, results: int, port: ChildPort) -> Message:
     """Run the call; the report names where its values or its error lie."""
-    writer = Writer(start.end.results.fd, shared=True)
+    writer = Writer(results, shared=True)
     pid = os.getpid()
     try:
         try:
@@ -305,7 +307,13 @@ def _usage() -> Message:
     own = resource.getrusage(resource.RUSAGE_SELF)
     waited_for = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = own.ru_utime + own.ru_stime + waited_for.ru_utime + waited_for.ru_stime
-    return {"cpu_time_s": cpu, "has_children": _has_children()}
+    return {"cpu_time_s": cpu}
+
+
+def _end_leftovers(surroundings: Surroundings) -> Message:
+    """End what the job has started, while its orphans are still ours."""
+    ended = guard.kill_own() if surroundings.mark and _has_children() else ()
+    return {"leftover_processes": len(ended), "has_children": _has_children()}
 
 
 def _has_children() -> bool:
