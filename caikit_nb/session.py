@@ -13,9 +13,10 @@ from caikit_nb import jobs as jobs_room
 from caikit_nb.execution.guardian import guardian
 from caikit_nb.execution.serial_thread import SerialThread
 from caikit_nb.experiments import running
-from caikit_nb.jobs import journal, paths
+from caikit_nb.jobs import paths
 from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.job_future import JobFuture
+from caikit_nb.jobs.journal import Journal
 from caikit_nb.jobs.options import (
     DefaultPolicy,
     Duration,
@@ -44,7 +45,7 @@ class Session:
         # Its jobs are found by name, also in a script.
         hooks = hooks or dataclasses.replace(session_hooks(), keeps_results=True)
         self.executor = JobExecutor(policy=self.policy, hooks=hooks)
-        self.executor.events.subscribe(journal.write, journal.MIN_INTERVAL_S)
+        Journal(self.executor.events)
 
     @property
     def registry(self) -> Mapping[str, JobFuture]:

@@ -19,6 +19,7 @@ from caikit_nb.execution.destroyable_process import DestroyableProcess
 from caikit_nb.execution.inheritance import Inheritance
 from caikit_nb.execution.messages import Message
 from caikit_nb.execution.outcome import Died, Outcome, Raised, Usage
+from caikit_nb.execution.process_reader import Silent
 from caikit_nb.execution.serial_thread import SerialThread
 from caikit_nb.execution.standard_processes import ensure_fork_server
 from caikit_nb.execution.transfer import open_memory_file
@@ -90,7 +91,8 @@ class _RunningFork:
     """
 
     def __init__(self, task: Task, listener: TaskListener) -> None:
-        self._grace, self._listener = task.grace, listener
+        self._grace = task.grace
+        self._listener: TaskListener = listener
         self._make_fresh = task.fresh
         self._lock = threading.Lock()
         self._released = self._ended = False
@@ -112,7 +114,15 @@ class _RunningFork:
         if fresh is not None:
             fresh.release()
         elif process is not None:
+            self._open_gate(process)
+
+    def _open_gate(self, process: Any) -> None:
+        try:
             process.open_gate()
+        except OSError as error:  # it has been ended, for a reason that is better than that
+            failure, listener = Raised(error, Usage()), self._listener
+            self._listener = Silent()
+            watcher.call_soon(lambda: listener.on_end(failure))
 
     def tell(self, message: Message) -> None:
         process = self._fresh or self._process

@@ -13,6 +13,7 @@ from typing import Any
 
 from caikit_nb.backends.station import Station
 from caikit_nb.execution import guard
+from caikit_nb.execution.guardian import guardian
 
 _LONG_POLL_S = 5.0
 _LOOK_EVERY_S = 0.05
@@ -78,9 +79,9 @@ def _start_orphaned_guard() -> None:
 
     It would then leave what a job had started in other sessions.
     """
-    me = os.getpid()
-    first = guard.first_mark_of(me)
-    arguments = [str(number) for number in (me, first, first + guard.MARKS_PER_KERNEL - 1)]
+    first = guardian.first_mark
+    last = first + guard.MARKS_PER_KERNEL - 1
+    arguments = [str(number) for number in (os.getpid(), first, last)]
     command = [sys.executable, "-I", "-S", guard.__file__, *arguments]
     subprocess.run(
         ["sh", "-c", '"$@" </dev/null >/dev/null 2>&1 &', "sh", *command],

@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -82,10 +82,14 @@ class ChildPort:
     """Writes messages to the parent; thread-safe, and silent in processes forked off the child."""
 
     def __init__(self, end: ChildEnd) -> None:
-        self._fd, self._inbox = end.messages.fd, end.gate.fd
-        self._text, self._mark = None if end.stdout is None else end.stdout.fd, end.mark
+        self._fd, self._mark = end.line.fd, end.mark
+        self._text: int | None = None
         self._pid = os.getpid()
         self._lock = threading.Lock()
+
+    def place_in(self, text: int | None) -> None:
+        """Where stdout goes: messages that belong at a place in its text leave a mark there."""
+        self._text = text
 
     def send(self, message: Message) -> None:
         """Send a message; what was printed before it goes first."""
@@ -98,7 +102,7 @@ class ChildPort:
                 {"kind": "note", "text": f"a {message.get('kind')} is left out: {error}"}
             )
         streams.flush()
-        with contextlib.suppress(BrokenPipeError), self._lock:
+        with contextlib.suppress(ConnectionError), self._lock:
             _write(self._fd, frame)
             if message.get(IN_TEXT) and self._text is not None:
                 _write(self._text, place(self._mark))
@@ -111,7 +115,7 @@ class ChildPort:
         """
         try:
             _write(self._fd, encode({"kind": "hello", "pid": self._pid}))
-        except BrokenPipeError:
+        except ConnectionError:
             os._exit(0)
 
     def listen(self, take: Callable[[Message], None]) -> None:
@@ -123,7 +127,7 @@ class ChildPort:
     def _listen(self, take: Callable[[Message], None]) -> None:
         decoder = Decoder()
         with contextlib.suppress(OSError, ValueError):
-            while data := os.read(self._inbox, 1 << 16):
+            while data := os.read(self._fd, 1 << 16):
                 for message in decoder.feed(data):
                     take(message)
 
@@ -139,24 +143,28 @@ def main(start: Start) -> None:
     with _signals_held():
         _become_a_job(start.surroundings)
         channel.close_parent_fds()
-        streams.redirect(start.end)
         port = ChildPort(start.end)
         port.greet()
-        _wait_for_gate(start.end.gate.fd)
+        given = channel.wait_for_gate(start.end.line.fd)
+        if given is None:
+            os._exit(0)
+        streams.redirect(given, start.end.mark)
+        port.place_in(given.stdout)
         _take_over(start.surroundings)
         ending = Ending(start.surroundings.is_forked)
         grace_s = start.surroundings.exit_grace_s
         # From here on the outcome stands, whatever else happens to this process.
-        port.send({"kind": "outcome", **_run(start, port), "grace_s": grace_s})
-        ending.run(grace_s, lambda what: _give_up(port, grace_s, what))
-        port.send({"kind": "done", **_usage()})
+        port.send({"kind": "outcome", **_run(start, given.results, port), "grace_s": grace_s})
+        ending.run(grace_s, lambda what: _give_up(port, start.surroundings, what))
+        port.send({"kind": "done", **_usage(), **_end_leftovers(start.surroundings)})
         streams.flush()
 
 
-def _give_up(port: ChildPort, grace_s: float, what: str) -> None:
-    text = f"its process was ended: {grace_s:g} s after its code, it still waited for {what}"
+def _give_up(port: ChildPort, surroundings: Surroundings, what: str) -> None:
+    after = f"{surroundings.exit_grace_s:g} s after its code"
+    text = f"its process was ended: {after}, it still waited for {what}"
     port.send({"kind": "note", "text": text})
-    port.send({"kind": "done", **_usage()})
+    port.send({"kind": "done", **_usage(), **_end_leftovers(surroundings)})
     os._exit(0)
 
 
@@ -193,12 +201,6 @@ def _adopt_orphans() -> None:
     libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _wait_for_gate(fd: int) -> None:
-    opened = os.read(fd, 1)
-    if not opened:
-        os._exit(0)
-
-
 def _take_over(surroundings: Surroundings) -> None:
     # multiprocessing makes a child's own start method its default.
     multiprocessing.set_start_method(surroundings.multiprocessing_method, force=True)
@@ -230,10 +232,11 @@ def _take_over_environment(environment: dict[str, str]) -> None:
         time.tzset()
 
 
-def _run(start: Start, port: ChildPort) -> Message:
+def _run(start: Start, results: int, port: ChildPort) -> Message:
     """Run the call; the report names where its values or its error lie."""
-    writer = Writer(start.end.results.fd, shared=True)
-    pid, ways_home = os.getpid(), _ways_home(start.end)
+    writer = Writer(results, shared=True)
+    ways_home = (start.end.line.fd, results)
+    pid, behind = os.getpid(), _behind(ways_home)
     try:
         try:
             with _interruptible():
@@ -241,7 +244,7 @@ def _run(start: Start, port: ChildPort) -> Message:
                 values = call.runner(call, port)
         finally:
             _end_a_copy(pid)
-            if _ways_home(start.end) != ways_home:
+            if _behind(ways_home) != behind:
                 _end_cut_off()
         return {"values": [_entry(writer, name, value) for name, value in values.items()]}
     except FormattedError as formatted:
@@ -258,10 +261,10 @@ def _end_a_copy(pid: int) -> None:
         os._exit(0 if sys.exc_info()[0] is None else 1)
 
 
-def _ways_home(end: ChildEnd) -> list[tuple[int, int] | None]:
-    """What lies behind the descriptors that the outcome is sent by; None for one that is closed."""
+def _behind(fds: Iterable[int]) -> list[tuple[int, int] | None]:
+    """What lies behind descriptors; None behind one that is closed."""
     found: list[tuple[int, int] | None] = []
-    for fd in (end.messages.fd, end.results.fd):
+    for fd in fds:
         try:
             status = os.fstat(fd)
             found.append((status.st_dev, status.st_ino))
@@ -329,7 +332,13 @@ def _usage() -> Message:
     own = resource.getrusage(resource.RUSAGE_SELF)
     waited_for = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = own.ru_utime + own.ru_stime + waited_for.ru_utime + waited_for.ru_stime
-    return {"cpu_time_s": cpu, "has_children": _has_children()}
+    return {"cpu_time_s": cpu}
+
+
+def _end_leftovers(surroundings: Surroundings) -> Message:
+    """End what the job has started, while its orphans are still ours."""
+    ended = guard.kill_own() if surroundings.mark and _has_children() else ()
+    return {"leftover_processes": len(ended), "has_children": _has_children()}
 
 
 def _has_children() -> bool:

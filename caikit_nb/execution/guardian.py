@@ -30,12 +30,20 @@ class Guardian(NewInFork):
     """One per process that starts jobs; use the module's `guardian`. A parent's isn't a child's."""
 
     def _reset(self) -> None:
-        # Of a forked child's parent. To free it closes a descriptor, which may be another by now.
+        # Of a forked child's parent. To free it would warn that it runs.
         self._parents_guard = getattr(self, "_guard", None)
         self._lock = threading.Lock()
         self._guard: subprocess.Popen[bytes] | None = None
+        self._line = -1
         self._directories: list[str] = []
-        self._marks: Iterator[int] = itertools.count(guard.first_mark_of(os.getpid()))
+        self._first_mark = guard.new_marks()
+        self._marks: Iterator[int] = itertools.count(self._first_mark)
+
+    @property
+    def first_mark(self) -> int:
+        """The first of this process's `guard.MARKS_PER_KERNEL` marks."""
+        self._know_fork()
+        return self._first_mark
 
     def next_mark(self) -> int:
         """A mark for a new job; 0 where marks don't exist."""
@@ -68,28 +76,32 @@ class Guardian(NewInFork):
                 self._tell(directory)
 
     def _start(self) -> None:
-        first = guard.first_mark_of(os.getpid())
-        last = first + guard.MARKS_PER_KERNEL - 1
+        first, last = self._first_mark, self._first_mark + guard.MARKS_PER_KERNEL - 1
         arguments = [str(number) for number in (os.getpid(), first, last)]
-        if self._guard is not None and self._guard.stdin is not None:
-            with contextlib.suppress(OSError):
-                self._guard.stdin.close()
         read, write = os.pipe()
-        with open(read, "rb", 0):
-            line = open(write, "wb", 0)  # noqa: SIM115 - it stays
+        try:
             # They lie there before it lives: this process may end at any moment.
-            line.write(b"".join(_line(directory) for directory in self._directories))
+            os.write(write, b"".join(_entry(directory) for directory in self._directories))
             self._guard = subprocess.Popen(
                 [sys.executable, "-I", "-S", guard.__file__, *arguments],
                 stdin=read,
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,
             )
-            self._guard.stdin = line
+        except BaseException:
+            os.close(write)
+            raise
+        finally:
+            os.close(read)
+        # No other process may have it: its end tells the guard that this one has gone by `exec`.
+        before, self._line = self._line, write
+        if before >= 0:
+            os.close(before)
         # A guard that a job has started must outlive that job's sweep, to end the job's own jobs.
         with contextlib.suppress(OSError, ValueError):
             _, hard = resource.getrlimit(resource.RLIMIT_RTTIME)
-            resource.prlimit(self._guard.pid, resource.RLIMIT_RTTIME, (hard, hard))
+            limits = (guard.GUARD_MARK, hard)
+            resource.prlimit(self._guard.pid, resource.RLIMIT_RTTIME, limits)
         watcher.call_soon(functools.partial(self._watch, self._guard.pid, time.monotonic()))
 
     def _watch(self, pid: int, started: float) -> None:
@@ -105,16 +117,21 @@ class Guardian(NewInFork):
             self.ensure_running()
 
     def _tell(self, directory: str) -> None:
-        assert self._guard is not None  # noqa: S101
-        assert self._guard.stdin is not None  # noqa: S101
         try:
-            self._guard.stdin.write(_line(directory))
+            os.write(self._line, _entry(directory))
         except OSError as error:
             logger.warning("the guard can't be reached: %s", error)
 
+    def close_line_in_fork(self) -> None:
+        """In a forked child: give up the copy of the parent's line to its guard."""
+        if self._line >= 0:
+            os.close(self._line)
+            self._line = -1
 
-def _line(directory: str) -> bytes:
-    return os.fsencode(directory) + b"\n"
+
+def _entry(directory: str) -> bytes:
+    return os.fsencode(directory) + b"\0"
 
 
 guardian = Guardian()
+os.register_at_fork(after_in_child=guardian.close_line_in_fork)

@@ -197,6 +197,11 @@ class MemoryWatch:
         mark: The mark of all its processes; 0 to look at `pid` alone.
         limit_bytes: What they may have together; None for as much as they like.
         on_excess: Called once, in a thread of ours, when they have more.
+
+    Attributes:
+        peak_bytes: The most that was seen.
+        exceeded: Whether they had more than that.
+        strays: Those that have no longer the job's mark.
     """
 
     def __init__(
@@ -211,6 +216,7 @@ class MemoryWatch:
         self._timer: Timer | None = None
         self.peak_bytes = 0
         self.exceeded = False
+        self.strays: set[guard.Process] = set()
 
     def start(self) -> None:
         """Begin to sample."""
@@ -250,7 +256,7 @@ class MemoryWatch:
         if self._timer is None:
             return
         began = time.monotonic()
-        pids = _census.processes(self._mark) if self._mark else [self._pid]
+        pids = self._processes()
         now_bytes = sum(private_bytes(pid) for pid in pids)
         self.peak_bytes = max(self.peak_bytes, now_bytes)
         if self._limit_bytes is not None and now_bytes > self._limit_bytes:
@@ -261,6 +267,13 @@ class MemoryWatch:
         took_s = time.monotonic() - began
         if self._timer is not None:
             self._timer = watcher.call_later(max(self._first_s(), _SHARE * took_s), self._plan)
+
+    def _processes(self) -> list[int]:
+        if not self._mark:
+            return [self._pid]
+        marked = _census.processes(self._mark)
+        self.strays = guard.strays({self._pid, *marked}, self._mark) | guard.living(self.strays)
+        return [*marked, *(stray.pid for stray in self.strays)]
 
 
 def in_words(size_bytes: int, like: int | None = None) -> str:

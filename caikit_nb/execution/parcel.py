@@ -58,6 +58,5 @@ def _end(ends: Mapping[str, Any]) -> ChildEnd:
 
 def plain(end: ChildEnd) -> dict[str, Any]:
     """The inverse of what `opened` makes of an end: plain data."""
-    names = ("messages", "gate", "results", "inputs", "stdout", "stderr")
-    fds = {name: getattr(end, name) for name in names}
+    fds = {"line": end.line, "inputs": end.inputs}
     return {"mark": end.mark} | {n: fd.fd for n, fd in fds.items() if fd is not None}

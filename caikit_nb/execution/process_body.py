@@ -113,7 +113,7 @@ class ProcessBody(Destroyable):
                 self._call.close()
             del self._call
         if not self._gated:
-            channel.open_gate()
+            self.open_gate()
         if self._destroyed:  # meanwhile, from another thread
             self.kill_soon()
 
@@ -150,9 +150,19 @@ class ProcessBody(Destroyable):
         return Channel(self._inputs_fd, self._capture)
 
     def open_gate(self) -> None:
-        """Let a gated process run its call."""
-        if self._channel is not None:
+        """Let a gated process run its call.
+
+        Raises:
+            OSError: there is no descriptor left for what it prints or returns; it is ended.
+        """
+        if self._channel is None or self._reader is None:
+            return
+        try:
             self._channel.open_gate()
+        except OSError:
+            self.kill_soon()
+            raise
+        watcher.call_soon(self._reader.attach_outputs)
 
     def tell(self, message: Message) -> None:
         """Send the call a message, if it listens; returns at once."""
@@ -189,8 +199,9 @@ class ProcessBody(Destroyable):
         if self._settled.is_set() or self._reader is None:
             return  # `start` looks again whether it was destroyed meanwhile
         self._reader.signaled = True
-        reached = guard.signal_marked(self._mark, self._mark, number) if self._mark else []
-        if self.pid not in reached:  # type: ignore[attr-defined]
+        pid: int = self.pid  # type: ignore[attr-defined]
+        reached = guard.signal_marked(self._mark, self._mark, number, pid) if self._mark else []
+        if pid not in reached:
             self._signal(number)  # it has no mark yet
 
     def _signal(self, number: int) -> None:

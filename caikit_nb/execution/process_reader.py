@@ -93,6 +93,7 @@ class ProcessReader:
         self._patience: Timer | None = None
         self._gave_up = False
         self._attached = 0.0
+        self._watched: set[int] = set()
         self.signaled = False
         self._oom_kills = memory.oom_kills()
         self._memory = MemoryWatch(popen.pid, mark, memory_limit_bytes, kill)
@@ -101,14 +102,22 @@ class ProcessReader:
 
     def attach(self) -> None:
         """Start to read."""
-        for stream, fd in self._channel.outputs.items():
-            watcher.add_reader(fd, functools.partial(self._on_output, stream, fd))
-        watcher.add_reader(self._channel.messages, self._read_messages)
+        self._watch(self._channel.line, self._read_messages)
         watcher.add_reader(self._exit_fd, self._on_exit)
         self._memory.start()
         self._attached = time.monotonic()
         if self._popen.method == "fork":
             self._patience = watcher.call_later(SIGN_OF_LIFE_S, self._give_up)
+
+    def attach_outputs(self) -> None:
+        """Read what it prints: its gate is open."""
+        for stream, fd in self._channel.outputs.items():
+            self._watch(fd, functools.partial(self._on_output, stream, fd))
+
+    def _watch(self, fd: int, callback: Callable[[], object]) -> None:
+        if self._channel.is_open(fd) and fd not in self._watched:
+            self._watched.add(fd)
+            watcher.add_reader(fd, callback)
 
     def _give_up(self) -> None:
         self._read_messages()  # a cell may have held up this thread for longer than the process
@@ -166,13 +175,13 @@ class ProcessReader:
         self._take_messages()
 
     def _take_messages(self) -> bool:
-        data = self._read(self._channel.messages)
+        data = self._read(self._channel.line)
         try:
             for message in self._decoder.feed(data):
                 self._on_message(message)
         except (ValueError, RecursionError) as error:
             logger.warning("process %s wrote what is no message: %s", self._popen.pid, error)
-            self._close(self._channel.messages)
+            self._close(self._channel.line)
         return bool(data)
 
     def _read(self, fd: int) -> bytes:
@@ -183,14 +192,17 @@ class ProcessReader:
             data = os.read(fd, _READ_BYTES)
         except BlockingIOError:
             return b""
+        except ConnectionError:  # it went without hearing what it was told
+            data = b""
         if not data:
             self._close(fd)
         return data
 
     def _close(self, fd: int) -> None:
-        if self._channel.is_open(fd):
+        if fd in self._watched:
+            self._watched.discard(fd)
             watcher.remove_reader(fd)
-            self._channel.close_fd(fd)
+        self._channel.close_fd(fd)
 
     def _on_message(self, message: Message) -> None:
         if self._patience is not None:
@@ -210,12 +222,14 @@ class ProcessReader:
             guarded(lambda: self._listener.on_message(message))
 
     def _on_exit(self) -> None:
-        code = self._popen.poll()  # None if somebody else has waited for it
         watcher.remove_reader(self._exit_fd)
         os.close(self._exit_fd)
+        # While nobody has waited for it, no other process has its number.
         leftover = self._end_leftovers()
+        code = self._popen.poll()  # None if somebody else has waited for it
         self._drain()
         self._memory.stop()
+        leftover += self._usage.get("leftover_processes", 0)
         for timer in (self._linger, self._patience):
             if timer is not None:
                 timer.cancel()
@@ -235,7 +249,8 @@ class ProcessReader:
         """End what the process started; a clean report says when there is nothing to look for."""
         if not self._mark or not self._usage.get("has_children", True):
             return 0
-        return len(guard.kill_marked(self._mark, self._mark))
+        pid, strays = self._popen.pid, self._memory.strays
+        return len(guard.kill_marked(self._mark, self._mark, leader=pid, strays=strays))
 
     def _drain(self) -> None:
         for stream, fd in self._channel.outputs.items():
@@ -247,7 +262,7 @@ class ProcessReader:
         while self._placed:  # it was ended before it could leave their marks
             self._tell_placed()
         self._tell_text(*self._places.rest())
-        for fd in (self._channel.messages, *self._channel.outputs.values()):
+        for fd in (self._channel.line, *self._channel.outputs.values()):
             self._close(fd)
 
     def _out_of_memory(self, code: int | None) -> str:

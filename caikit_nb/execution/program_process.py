@@ -48,7 +48,8 @@ class _ProgramPopen:
             )
         finally:
             os.close(fd)
-        process.results = os.dup(start.end.results.fd)
+        process._channel.prepare()
+        process.results = os.dup(process._channel.results)
         self._lock = threading.Lock()
         self.pid = self._process.pid
 

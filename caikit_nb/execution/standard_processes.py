@@ -115,8 +115,33 @@ class _ForkPopen(_LockedPoll, popen_fork.Popen):
     """By fork."""
 
     def _launch(self, process: Any) -> None:
+        """As the standard one, which holds two pipes for each process that lives."""
+        if not hasattr(os, "pidfd_open"):
+            with unwarned():
+                super()._launch(process)  # type: ignore[misc]
+            return
+        parent = _this_process()
+        # Who asks the process for one gets a descriptor then.
+        self.sentinel = None  # type: ignore[assignment]
         with unwarned():
-            super()._launch(process)  # type: ignore[misc]
+            self.pid = os.fork()
+        if self.pid == 0:
+            code = 1
+            try:
+                code = process._bootstrap(parent_sentinel=parent)
+            finally:
+                os._exit(code)
+
+
+_this_process_fd = (0, -1)
+
+
+def _this_process() -> int:
+    """A descriptor of this process, by which its children see its end."""
+    global _this_process_fd
+    if _this_process_fd[0] != os.getpid():
+        _this_process_fd = (os.getpid(), os.pidfd_open(os.getpid()))
+    return _this_process_fd[1]
 
 
 class _SpawnPopen(_LockedPoll, popen_spawn_posix.Popen):

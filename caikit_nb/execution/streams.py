@@ -10,7 +10,7 @@ import os
 import sys
 from typing import Any, TextIO, cast
 
-from caikit_nb.execution.channel import ChildEnd
+from caikit_nb.execution.channel import Streams
 from caikit_nb.execution.libc import libc
 from caikit_nb.execution.places import StderrInText
 from caikit_nb.execution.thread_streams import real_stream
@@ -21,20 +21,23 @@ _LINE_BUFFERED = 1  # _IOLBF
 _old: list[object] = []
 
 
-def redirect(end: ChildEnd) -> None:
+def redirect(given: Streams, mark: bytes) -> None:
     """Put the child's pipes under descriptors 1 and 2, and Python's streams on top of them.
 
     Descriptor 0 becomes empty: nobody can type into a job.
+
+    Args:
+        given: The pipes.
+        mark: See `caikit_nb.execution.channel.ChildEnd`.
     """
     _replace_stdin()
-    for number, name in ((1, "stdout"), (2, "stderr")):
-        pipe = getattr(end, name)
-        if pipe is not None:
-            os.dup2(pipe.fd, number)
-            if name != "stdout":  # which `ChildPort` needs, wherever descriptor 1 leads later
-                os.close(pipe.fd)
-            _replace_python_stream(name, _raw(number, end))
-    if end.stderr is not None:
+    if given.stdout is not None:  # it stays: `ChildPort` needs it, wherever 1 leads later
+        os.dup2(given.stdout, 1)
+        _replace_python_stream("stdout", io.FileIO(1, "w", closefd=False))
+    if given.stderr is not None:
+        os.dup2(given.stderr, 2)
+        os.close(given.stderr)
+        _replace_python_stream("stderr", _raw_stderr(given.stdout, mark))
         faulthandler.enable(2)
     _line_buffer_c_stdout()
 
@@ -62,10 +65,8 @@ def _replace_stdin() -> None:
     sys.stdin = cast(TextIO, open(0, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
-def _raw(number: int, end: ChildEnd) -> io.FileIO:
-    if number == 2 and end.stdout is not None:
-        return StderrInText(end.stdout.fd, end.mark)
-    return io.FileIO(number, "w", closefd=False)
+def _raw_stderr(text: int | None, mark: bytes) -> io.FileIO:
+    return io.FileIO(2, "w", closefd=False) if text is None else StderrInText(text, mark)
 
 
 def _replace_python_stream(name: str, raw: io.FileIO) -> None:

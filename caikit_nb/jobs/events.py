@@ -110,12 +110,11 @@ class Events(NewInFork):
             dues = [subscription.mark(source) for subscription in self._subscriptions]
             self._wake(min(dues, default=math.inf))
 
-    def remind(self, subscription: Subscription) -> None:
-        """Call one listener with None in its time, though nothing changed."""
+    def remind(self, subscription: Subscription, source: Any = None) -> None:
+        """Call one listener with `source` in its time, though nothing changed."""
         self._know_fork()
         with self._lock:
-            subscription.changed[None] = None
-            self._wake(subscription.due_at(None))
+            self._wake(subscription.mark(source))
 
     def _wake(self, due_at: float) -> None:
         """Wake the thread if it would sleep past that time.

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from caikit_nb.execution.guard import MARKER_FILE, kill_marked_of, remove_marked_directory
+from caikit_nb.execution.guardian import guardian
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +73,13 @@ def make_session_directory() -> Path:
     remove_dead_sessions(parent)
     me = psutil.Process()
     path = Path(tempfile.mkdtemp(prefix=f"{me.pid}-", dir=parent))
-    owner = {"pid": me.pid, "started": _started(me), "host": _host(), "boot": _boot()}
+    owner = {
+        "pid": me.pid,
+        "started": _started(me),
+        "host": _host(),
+        "boot": _boot(),
+        "first_mark": guardian.first_mark,
+    }
     write_private(path / MARKER_FILE, json.dumps(owner))
     return path
 
@@ -118,19 +125,8 @@ def remove_dead_sessions(parent: Path) -> list[Path]:
 
 
 def _end_processes(path: Path) -> None:
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        owner = json.loads((path / MARKER_FILE).read_text("utf-8"))
-        # Another process of that number would give the same marks to jobs of its own.
-        if owner["boot"] == _boot() and not _is_used(owner["pid"]):
-            kill_marked_of(owner["pid"])
-
-
-def _is_used(pid: int) -> bool:
-    try:
-        _started(psutil.Process(pid))
-    except psutil.NoSuchProcess:
-        return False
-    return True
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        kill_marked_of(int(json.loads((path / MARKER_FILE).read_text("utf-8"))["first_mark"]))
 
 
 def _is_dead(path: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 from collections.abc import Mapping
 
 from caikit_nb.execution.exception_pickler import PackedError
@@ -15,12 +16,15 @@ from caikit_nb.jobs.states import JobStatus
 from caikit_nb.notebook import ansi
 from caikit_nb.notebook.bar_numbers import bar_numbers
 from caikit_nb.notebook.chart import line_chart
+from caikit_nb.notebook.chart_series import Series
 from caikit_nb.notebook.looks import CODE_FONT, FAINT, FONT, LOOKS, TEXT, bar_html
 
 BAR_HEIGHT = 21
 TRACEBACK_LINES = 60
 TRACEBACK_CHARACTERS = 1000
 SOURCE_CHARACTERS = 20_000
+MAX_SERIES = 16
+"""How many series of metrics are drawn: each takes a while, and many can't be told apart."""
 _PARAM_CHARACTERS = 60
 
 
@@ -154,8 +158,26 @@ def chart_html(job: Job, *, log_scale: bool = False) -> str:
     """The metrics; empty if there are none."""
     if not len(job.attempt.metrics):
         return ""
-    chart = line_chart(dict(job.attempt.metrics), log_scale=log_scale)
-    return f'<div style="max-width:620px;margin:4px 0">{chart}</div>'
+    shown, others = drawn_metrics(job)
+    chart = line_chart(shown, log_scale=log_scale)
+    note = (
+        f'<div style="color:{FAINT};font-size:0.9em;line-height:1.5;font-family:{FONT}">'
+        f"{html.escape(others)}</div>"
+        if others
+        else ""
+    )
+    return f'<div style="max-width:620px;margin:4px 0">{chart}{note}</div>'
+
+
+def drawn_metrics(job: Job) -> tuple[Mapping[str, Series], str]:
+    """The metrics that are drawn, those that came first, and how many more there are, in words."""
+    metrics = job.attempt.metrics
+    shown: dict[str, Series] = dict(itertools.islice(metrics.items(), MAX_SERIES))
+    more = len(metrics) - len(shown)
+    if not more:
+        return shown, ""
+    noun = "metric" if more == 1 else "metrics"
+    return shown, f"{more:,} more {noun}: {job.spec.name}.metrics has all of them"
 
 
 def traceback_text(job: Job) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 Point = tuple[float, float]
@@ -49,19 +50,25 @@ def panels(series: Mapping[str, Series]) -> list[list[str]]:
     Returns:
         The names by panel, both in the order of `series`.
     """
+    scales = {name: _Scale.of(points) for name, points in series.items()}
     ratio = _SCALE_RATIO
-    while True:
-        groups: list[list[str]] = []
-        for name in series:
-            fitting = (g for g in groups if _share_scale([series[n] for n in [*g, name]], ratio))
-            group = next(fitting, None)
-            if group is None:
-                groups.append([name])
-            else:
-                group.append(name)
-        if len(groups) <= MAX_PANELS:
-            return groups
+    while len(groups := _groups(scales, ratio)) > MAX_PANELS:
         ratio = ratio * 4 if ratio < 1e300 else math.inf
+    return groups
+
+
+def _groups(scales: Mapping[str, _Scale], ratio: float) -> list[list[str]]:
+    """Each series in the first group of which all would still be seen to vary on one scale."""
+    groups: list[tuple[list[str], _Scale]] = []
+    for name, scale in scales.items():
+        for at, (names, shared) in enumerate(groups):
+            joined = shared.joined(scale)
+            if joined.low > joined.high or joined.high - joined.low <= ratio * joined.need:
+                groups[at] = ([*names, name], joined)
+                break
+        else:
+            groups.append(([name], scale))
+    return [names for names, _ in groups]
 
 
 def finite_values(points: Iterable[Point]) -> list[float]:
@@ -86,17 +93,32 @@ def _broken_extremes(values: Sequence[float], start: int, end: int) -> list[int]
     return sorted(chosen)
 
 
-def _share_scale(group: Sequence[Series], ratio: float) -> bool:
-    """Whether each series would still be seen to vary if all were drawn on one scale."""
-    values = [finite for points in group if (finite := finite_values(points))]
-    if not values:
-        return True
-    height = max(map(max, values)) - min(map(min, values))
-    return all(height <= ratio * need for need in map(_needed_height, values) if need)
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """What series need of an axis.
 
+    Attributes:
+        low: The least value; more than `high` if there are no values.
+        high: The greatest value.
+        need: The least height that one of them needs to be seen to vary; infinite if none does.
+    """
 
-def _needed_height(values: Sequence[float]) -> float:
-    spread = max(values) - min(values)
-    if spread and len(values) >= _TREND_POINTS:
-        return spread
-    return max(abs(max(values)), abs(min(values)))
+    low: float = math.inf
+    high: float = -math.inf
+    need: float = math.inf
+
+    @classmethod
+    def of(cls, points: Series) -> _Scale:
+        """That of one series."""
+        values = finite_values(points)
+        if not values:
+            return cls()
+        low, high = min(values), max(values)
+        has_trend = high > low and len(values) >= _TREND_POINTS
+        return cls(low, high, (high - low if has_trend else max(abs(high), abs(low))) or math.inf)
+
+    def joined(self, other: _Scale) -> _Scale:
+        """That of both."""
+        return _Scale(
+            min(self.low, other.low), max(self.high, other.high), min(self.need, other.need)
+        )

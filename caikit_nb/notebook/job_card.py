@@ -27,6 +27,7 @@ from caikit_nb.notebook.view_bundle import view_bundle
 logger = logging.getLogger(__name__)
 
 _CHART_INTERVAL_S = 0.45
+_CHART_SHARE = 20  # and at least 20 times as long as it took to draw it
 
 
 class JobCard:
@@ -54,7 +55,7 @@ class JobCard:
         self._sender = Sender()
         self._ticking = False
         self._bar_rows = 0
-        self._chart_at = 0.0
+        self._chart_at = self._chart_took_s = 0.0
         self._chart_drawn: Any = None
         self._full_log = self._is_log_cut = False
         self.shown_status: JobStatus | None = None
@@ -158,17 +159,17 @@ class JobCard:
         metrics = self.job.attempt.metrics
         state = (metrics.count, self._log_scale.value) if metrics else None
         now = time.monotonic()
-        wait_s = self._chart_at + _CHART_INTERVAL_S - now
+        interval_s = max(_CHART_INTERVAL_S, _CHART_SHARE * self._chart_took_s)
+        wait_s = self._chart_at + interval_s - now
         if state == self._chart_drawn:
             return
         if wait_s > 0 and not ended:
             watcher.call_later(wait_s, self.job.changed)
             return
         self._chart_at, self._chart_drawn = now, state
-        self._sender.set(
-            self._chart,
-            value=card_parts.chart_html(self.job, log_scale=self._log_scale.value),
-        )
+        chart = card_parts.chart_html(self.job, log_scale=self._log_scale.value)
+        self._chart_took_s = time.monotonic() - now
+        self._sender.set(self._chart, value=chart)
 
     def _redraw_chart(self) -> None:
         self._chart_at = 0.0

@@ -9,6 +9,7 @@ from caikit_nb.notebook.card_output import Text, last_lines, pieces, static_disp
 from caikit_nb.notebook.card_parts import (
     after,
     chart_html,
+    drawn_metrics,
     ending_html,
     head_html,
     source_html,
@@ -39,9 +40,11 @@ def card_text(job: Job) -> str:
     """The card in plain text."""
     lines = [f"job {job.spec.name}: {state_word(job)}{after(job)} [{way(job)}]"]
     lines += [f"  {_bar_text(bar)}" for bar in job.attempt.bars.latest()]
-    for name, points in job.attempt.metrics.items():
+    metrics, others = drawn_metrics(job)
+    for name, points in metrics.items():
         values = [value for _, value in points]
         lines.append(f"  {name} {text_chart(values, width=30)} {values[-1]:.4g}")
+    lines += [f"  {others}"] if others else []
     lines += [f"  | {line}" for line in last_lines(job.attempt, _TEXT_LINES)]
     if job.attempt.remark:
         lines.append(f"  {job.attempt.remark}")

@@ -212,7 +212,9 @@ class Play:
         if "wait" in self.answers:
             assert self.answers["wait"] in _ANSWERS[status]
         self.retention.do()
-        with contextlib.suppress(JobResultExpired, JobTimeoutError, concurrent.futures.CancelledError):
+        with contextlib.suppress(
+            JobResultExpired, JobTimeoutError, concurrent.futures.CancelledError
+        ):
             assert self.future.result() == 42
 
 
@@ -248,7 +250,9 @@ def undo() -> Any:
     _patched.undo()
 
 
-def play_all(tmp_path: Path, *names: str, queued: bool = False, most: int = 20_000, **spec: Any) -> int:
+def play_all(
+    tmp_path: Path, *names: str, queued: bool = False, most: int = 20_000, **spec: Any
+) -> int:
     def make(run: Run) -> Scene:
         play = Play(run, tmp_path, queued=queued, **spec)
         end = play.ring_and_end if "timeout_s" in spec else play.end(returned)
@@ -264,7 +268,19 @@ def play_all(tmp_path: Path, *names: str, queued: bool = False, most: int = 20_0
 
 
 @pytest.mark.parametrize("queued", [True, False])
-@pytest.mark.parametrize("other", ["cancel", "listen", "wait", "wait_for_the_end", "retain", "shut_down", "close", "wait_like_others"])
+@pytest.mark.parametrize(
+    "other",
+    [
+        "cancel",
+        "listen",
+        "wait",
+        "wait_for_the_end",
+        "retain",
+        "shut_down",
+        "close",
+        "wait_like_others",
+    ],
+)
 def test_two(tmp_path: Path, other: str, queued: bool) -> None:
     if queued and other in ("listen", "wait", "wait_for_the_end", "retain", "wait_like_others"):
         play_all(tmp_path, "start", other, queued=queued)

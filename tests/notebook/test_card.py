@@ -153,6 +153,22 @@ def test_metrics_are_drawn_as_a_chart(kernel: Kernel, gate: Gate, method: str) -
     card.wait_for("completed")
 
 
+def test_of_very_many_metrics_the_first_are_drawn(kernel: Kernel) -> None:
+    """To draw all of them would take minutes, in which no cell runs."""
+    kernel.do(
+        "%%caikit_job layers\nfor n in range(20):\n"
+        "    caikit_nb.log_metric(**{f'layer {i:04}': n for i in range(2000)})"
+    )
+    card = card_of(kernel, "layers")
+    card.wait_for("completed")
+    for html in (card.html, card.saved["text/html"]):
+        drawn = set(re.findall(r"layer \d{4}", html))
+        assert drawn == {f"layer {i:04}" for i in range(16)}
+        assert "1,984 more metrics: layers.metrics has all of them" in html
+    assert "1,984 more metrics" in card.saved["text/plain"]
+    assert kernel.value("len(layers.metrics)") == 2000
+
+
 def test_parameters_and_the_way_it_runs_are_shown(kernel: Kernel) -> None:
     kernel.do("%%caikit_job tuned -m spawn -p lr=0.1 -p name='x' -o y\ny = lr")
     card = card_of(kernel, "tuned")

@@ -1,5 +1,6 @@
 """However a kernel ends, no process of its jobs is left, in whatever way it tried to get away."""
 
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -89,7 +90,8 @@ def test_no_process_of_any_tree_outlives_its_kernel(
 ) -> None:
     kernel = start_kernel()
     before = start_trees(kernel, watched)
-    first = guard.first_mark_of(kernel.pid)
+    (session,) = (kernel.sessions / name for name in before)
+    first = json.loads((session / guard.MARKER_FILE).read_text())["first_mark"]
     ENDINGS[ending](kernel)
     assert watched.living_after(GONE_S) == []
     assert list(guard.marked(first, first + guard.MARKS_PER_KERNEL - 1)) == []
