@@ -62,8 +62,9 @@ def reduce_reference(reference: ForwardRef) -> tuple[Any, ...]:
         from annotationlib import Format
 
         text = reference.evaluate(format=Format.STRING)
-        owner, is_class = reference.__owner__, reference.__forward_is_class__
-        return _make_reference, (text, reference.__forward_module__, owner, is_class)
+        known: Any = reference  # by mypy without its owner
+        owner, is_class = known.__owner__, known.__forward_is_class__
+        return _make_reference, (text, known.__forward_module__, owner, is_class)
     raise NotImplementedError
 
 
