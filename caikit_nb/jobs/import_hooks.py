@@ -46,7 +46,7 @@ class _Finder(MetaPathFinder):
                 action(module)
             except Exception:
                 # Another version of the library may look different; it works as it is.
-                logger.exception("%s can't be taught to show its bars", module.__name__)
+                logger.exception("what a job does with %s after its import failed", module.__name__)
 
 
 class _Telling(Loader):

@@ -121,9 +121,10 @@ class TrackedClasses:
         return any(_MAKES_CLASSES.search(cell) for cell in new)
 
     def _track(self, kind: type) -> None:
-        known = self._known.get(id(kind))
+        number = id(kind)
+        known = self._known.get(number)
         if known is None or known() is not kind:
-            self._known[id(kind)] = weakref.ref(kind)
+            self._known[number] = weakref.ref(kind, lambda _: self._known.pop(number, None))
             with contextlib.suppress(Exception):  # the user's own metaclass
                 make_known(kind)
 
