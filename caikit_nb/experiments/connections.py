@@ -73,7 +73,8 @@ class Connection(H11Protocol):
     def _make_room(self) -> None:
         if len(self.connections) <= most_connections():
             return
-        open_ones = [each for each in self.connections if not each.transport.is_closing()]
+        known: set[Any] = self.connections
+        open_ones = [each for each in known if not each.transport.is_closing()]
         if len(open_ones) <= most_connections():
             return
         waiting = [each for each in open_ones if each is not self and each._waits()]

@@ -30,6 +30,7 @@ from caikit_nb.experiments.service import serve_forever
 serve_forever(ExperimentDB(sys.argv[1], lease_s=None), "127.0.0.1", int(sys.argv[2]))
 """
 EMAIL = "me@example.org"
+BEGUN = b"GET /experiments/ HTTP/1.1\r\nHost: x\r\n"
 
 
 def is_open(port: int) -> bool:
@@ -63,7 +64,9 @@ class Server:
         self.process.kill()
         self.told = self.process.communicate()[1].decode()
 
-    def slow_client(self, text: bytes = b"GET /experiments/ HTTP/1.1\r\nHost: x\r\n") -> socket.socket:
+    def slow_client(
+        self, text: bytes = b"GET /experiments/ HTTP/1.1\r\nHost: x\r\n"
+    ) -> socket.socket:
         """One that has begun a request and doesn't go on."""
         client = socket.create_connection(("127.0.0.1", self.port), timeout=30)
         client.sendall(text)
