@@ -312,20 +312,29 @@ def main(kernel_pid: int, first: int, last: int) -> None:
         signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(OSError, ValueError):
         set_mark(GUARD_MARK)
+    said = _said_already()
     try:
         kernel = os.pidfd_open(kernel_pid)
     except ProcessLookupError:  # it ended while this interpreter started
-        os.set_blocking(0, False)
-        with contextlib.suppress(BlockingIOError):
-            _finish(first, last, os.read(0, _READ_BYTES))
+        _finish(first, last, said)
         return
     second = _start_second()
     if second is None:
-        _finish(first, last, _wait_as_second(kernel))
+        _finish(first, last, said + _wait_as_second(kernel))
         return
-    _finish(first, last, _wait_as_first(kernel, second))
+    _finish(first, last, said + _wait_as_first(kernel, second))
     with contextlib.suppress(OSError):
         os.write(second, _OVER)
+
+
+def _said_already() -> bytes:
+    os.set_blocking(0, False)
+    try:
+        return os.read(0, _READ_BYTES)
+    except BlockingIOError:
+        return b""
+    finally:
+        os.set_blocking(0, True)
 
 
 def _start_second() -> int | None:
@@ -371,7 +380,7 @@ def _wait_as_second(kernel: int) -> bytes:
     said = b""
     while piece := os.read(0, _READ_BYTES):
         said += piece
-        if said.endswith(b"\0" + _OVER) or said == _OVER:
+        if said.endswith(2 * _OVER) or said == _OVER:
             os._exit(0)
     poller = select.poll()
     poller.register(kernel, select.POLLIN)

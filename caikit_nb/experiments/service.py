@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ipaddress
 import socket
@@ -22,6 +23,7 @@ from caikit_nb.errors import (
     ResourceMissingError,
     UnsafeUpdateError,
 )
+from caikit_nb.experiments.connections import ACCEPTED_AT_ONCE, Connection
 from caikit_nb.experiments.database import ExperimentDB
 from caikit_nb.experiments.encoding import JSON, to_json
 from caikit_nb.experiments.experiment import Experiment
@@ -38,6 +40,7 @@ from caikit_nb.experiments.wire import (
 )
 
 MOST_BYTES = 1_000_000
+BODY_S = 30.0
 _PAGE = 100
 Endpoint = Callable[[Request, bytes], Response]
 
@@ -197,10 +200,13 @@ class Service:
 async def _read_body(request: Request) -> bytes:
     body = bytearray()
     try:
-        async for part in request.stream():
-            body += part
-            if len(body) > MOST_BYTES:
-                raise _Refusal(413, f"a request may have {MOST_BYTES} bytes")
+        async with asyncio.timeout(BODY_S):
+            async for part in request.stream():
+                body += part
+                if len(body) > MOST_BYTES:
+                    raise _Refusal(413, f"a request may have {MOST_BYTES} bytes")
+    except TimeoutError:
+        raise _Refusal(408, f"a request may take {BODY_S:g} s") from None
     except ClientDisconnect:
         raise _Refusal(400, "the request ended before its time") from None
     return bytes(body)
@@ -236,7 +242,14 @@ def serve_forever(
         say(f"{db} is served at http://{host}:{address[1]}/; Ctrl-C ends it")
         if not ipaddress.ip_address(address[0]).is_loopback:
             say("other machines can reach it, and nothing is encrypted: use a proxy with TLS")
-        config = uvicorn.Config(Service(db).app, log_level="warning", server_header=False)
+        config = uvicorn.Config(
+            Service(db).app,
+            log_level="warning",
+            server_header=False,
+            loop="asyncio",
+            http=Connection,
+            backlog=ACCEPTED_AT_ONCE,
+        )
         uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -7,8 +7,11 @@ import json
 import logging
 import os
 import platform
+import secrets
+import stat
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -17,6 +20,8 @@ from caikit_nb.execution.guard import MARKER_FILE, kill_marked_of, remove_marked
 from caikit_nb.execution.guardian import guardian
 
 logger = logging.getLogger(__name__)
+
+_ROOT = 0
 
 
 def sessions_directory() -> Path:
@@ -31,13 +36,38 @@ def sessions_directory() -> Path:
     configured = os.environ.get("CAIKIT_NB_DIR")
     # Absolute, as it holds also when the kernel goes elsewhere.
     path = Path(configured).absolute() if configured else _default_directory()
-    for each in (*reversed(path.parents), path):  # `parents=True` makes parents for everybody
-        if not each.exists():
+    for each in (*reversed(path.parents), path):
+        _refuse_foreign_link(each)
+        if not each.exists():  # `parents=True` makes parents for everybody
             each.mkdir(mode=0o700, exist_ok=True)
-    status = path.stat()
-    if status.st_uid != os.getuid() or status.st_mode & 0o022:
-        raise PermissionError(f"{path} must belong to you alone; set CAIKIT_NB_DIR elsewhere")
-    return path
+    path = path.resolve()  # from here on no link is followed
+    with _opened(path):
+        return path
+
+
+def _refuse_foreign_link(path: Path) -> None:
+    """Whoever has made a link may let it lead elsewhere at any time."""
+    with contextlib.suppress(FileNotFoundError):
+        status = path.lstat()
+        if stat.S_ISLNK(status.st_mode) and status.st_uid not in (os.getuid(), _ROOT):
+            raise PermissionError(f"{path} is another user's link; set CAIKIT_NB_DIR elsewhere")
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """The directory of sessions itself, whatever may get its name meanwhile.
+
+    Raises:
+        PermissionError: it belongs to someone else, or others may write to it.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        status = os.fstat(fd)
+        if status.st_uid != os.getuid() or status.st_mode & 0o022:
+            raise PermissionError(f"{path} must belong to you alone; set CAIKIT_NB_DIR elsewhere")
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def _default_directory() -> Path:
@@ -72,16 +102,18 @@ def make_session_directory() -> Path:
     parent = sessions_directory()
     remove_dead_sessions(parent)
     me = psutil.Process()
-    path = Path(tempfile.mkdtemp(prefix=f"{me.pid}-", dir=parent))
-    owner = {
-        "pid": me.pid,
-        "started": _started(me),
-        "host": _host(),
-        "boot": _boot(),
-        "first_mark": guardian.first_mark,
-    }
-    write_private(path / MARKER_FILE, json.dumps(owner))
-    return path
+    name = f"{me.pid}-{secrets.token_hex(4)}"
+    with _opened(parent) as fd:
+        os.mkdir(name, 0o700, dir_fd=fd)
+        owner = {
+            "pid": me.pid,
+            "started": _started(me),
+            "host": _host(),
+            "boot": _boot(),
+            "first_mark": guardian.first_mark,
+        }
+        write_private(Path(name, MARKER_FILE), json.dumps(owner), dir_fd=fd)
+    return parent / name
 
 
 def open_in_job_directory(path: str | Path, flags: int) -> int:
@@ -98,7 +130,7 @@ def open_in_job_directory(path: str | Path, flags: int) -> int:
 
 
 def _open_private(path: str | Path, flags: int) -> int:
-    return os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    return os.open(path, flags | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 
 def make_job_directory(path: Path) -> None:
@@ -178,8 +210,8 @@ def _boot() -> str:
         return ""
 
 
-def write_private(path: Path, text: str) -> None:
-    """Make a new file that only this user can read."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+def write_private(path: Path, text: str, *, dir_fd: int | None = None) -> None:
+    """Make a new file that only this user can read; below an open directory if one is given."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=dir_fd)
     with open(fd, "w", encoding="utf-8") as file:
         file.write(text)

@@ -17,6 +17,7 @@ import pytest
 from caikit_nb.execution import guard
 from caikit_nb.execution.guardian import _SHORTEST_LIFE_S, Guardian, guardian
 from caikit_nb.execution.watcher import watcher
+from tests.execution.test_process_endings import STARTERS
 from tests.fifo import Fifo
 from tests.waiting import is_gone_within, until
 
@@ -141,12 +142,15 @@ def test_what_an_interrupted_deletion_has_left_is_deleted_by_the_next(tmp_path: 
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-@pytest.mark.parametrize("start", ["start_plain", "start_in_new_session", "start_daemon"])
+@pytest.mark.parametrize(
+    ("start", "also_its_guard"),
+    [*((starter.__name__, False) for starter in STARTERS), ("start_unmarked_daemon", True)],
+)
 def test_a_killed_parent_leaves_no_process_and_no_directory_of_its_own(
-    method: str, start: str, tmp_path: Path
+    method: str, start: str, also_its_guard: bool, tmp_path: Path
 ) -> None:
     told, held = Fifo(tmp_path / "told"), Fifo(tmp_path / "held")
-    own, foreign = tmp_path / "own", tmp_path / "foreign"
+    own, foreign = tmp_path / "its\nown", tmp_path / "foreign"
     own.mkdir()
     foreign.mkdir()
     (own / guard.MARKER_FILE).touch()
@@ -157,12 +161,40 @@ def test_a_killed_parent_leaves_no_process_and_no_directory_of_its_own(
     parent = subprocess.Popen([sys.executable, str(script), *names], env=environment)
     pid = int(told.hear())
     guards = [int(p) for p in _children(parent.pid) if b"guard.py" in _command(p)]
+    assert len(guards) == 1
+    if also_its_guard:
+        until(lambda: len(guards_of(parent.pid)) == 2)
+        parent.send_signal(signal.SIGSTOP)  # or it might start another
+        os.kill(guards[0], signal.SIGKILL)
     parent.kill()
     parent.wait(10)
-    assert len(guards) == 1
     assert is_gone_within(pid)
     assert is_gone_within(guards[0])
-    assert (own.exists(), foreign.exists()) == (False, True)
+    until(lambda: not own.exists())
+    assert foreign.exists()
+
+
+def test_a_parent_that_becomes_another_program_leaves_no_process_and_no_directory(
+    tmp_path: Path,
+) -> None:
+    told, held = Fifo(tmp_path / "told"), Fifo(tmp_path / "held")
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / guard.MARKER_FILE).touch()
+    script = tmp_path / "parent.py"
+    becomes = "import os; os.read(0, 1); os.execv('/bin/sleep', ['sleep', '600'])"
+    text = PARENT.format(start="start_daemon", method="fork")
+    script.write_text(text.replace("process.join()", becomes))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, str(script), told.path, held.path, str(own)]
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE) as parent:
+        pid = int(told.hear())
+        assert parent.stdin is not None
+        parent.stdin.close()
+        assert is_gone_within(pid)
+        until(lambda: not own.exists())
+        assert parent.poll() is None
+        parent.kill()
 
 
 def _field(status: Path, name: str) -> str:
@@ -258,6 +290,38 @@ def test_a_guard_does_not_obey_a_terminal() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         os.kill(guardian.pid or 0, number)
     assert not is_gone_within(guardian.pid or 0, 0.1)
+
+
+def test_the_guards_second_process_goes_with_the_first(kernel: subprocess.Popen[str]) -> None:
+    first = read_number(kernel)
+    until(lambda: len(guards_of(kernel.pid)) == 2)
+    assert [child.pid for child in psutil.Process(kernel.pid).children(recursive=True)] == [first]
+    guards = guards_of(kernel.pid)
+    kernel.communicate("\n", timeout=60)
+    assert all(is_gone_within(pid) for pid in guards)
+
+
+def guards_of(pid: int) -> list[int]:
+    """The processes that guard what a process has started."""
+    return [
+        process.pid
+        for process in psutil.process_iter()
+        if b"guard.py\0%d\0" % pid in _command_or_nothing(process.pid)
+    ]
+
+
+def _command_or_nothing(pid: int) -> bytes:
+    try:
+        return _command(str(pid))
+    except OSError:
+        return b""
+
+
+def test_no_two_kernels_have_the_same_marks() -> None:
+    """Though they have the same number, in containers of their own or one after the other."""
+    firsts = {guard.new_marks() for _ in range(1000)}
+    assert len(firsts) == 1000
+    assert all(first % guard.MARKS_PER_KERNEL == 0 for first in firsts)
 
 
 def test_marks_are_never_given_twice() -> None:

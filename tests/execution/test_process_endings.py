@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +49,12 @@ def start_in_new_session() -> int:
     return subprocess.Popen(SLEEPER, start_new_session=True, env={}).pid
 
 
-def start_daemon() -> int:
+def start_daemon(begin: Callable[[], object] = lambda: None) -> int:
     """A double fork, the last of which has a session of its own and no parent left."""
     read, write = os.pipe()
     if os.fork() == 0:
         os.setsid()
+        begin()
         pid = os.fork()
         if pid == 0:
             os.execv(sys.executable, SLEEPER)
@@ -64,7 +67,32 @@ def start_daemon() -> int:
     return pid
 
 
-STARTERS = [start_plain, start_in_new_session, start_daemon]
+def unmark() -> None:
+    """As a program does that schedules in real time."""
+    _, hard = resource.getrlimit(resource.RLIMIT_RTTIME)
+    resource.setrlimit(resource.RLIMIT_RTTIME, (5_000_000, hard))
+
+
+def start_unmarked() -> int:
+    return subprocess.Popen(SLEEPER, preexec_fn=unmark).pid
+
+
+def start_unmarked_daemon() -> int:
+    return start_daemon(unmark)
+
+
+def start_as_another_user() -> int:
+    """As root's jobs may: others can't, and start it as they are."""
+    if os.getuid() != 0:
+        return start_in_new_session()
+    command = ["/bin/sleep", "600"]  # which another user may read
+    return subprocess.Popen(command, user=65534, group=65534, extra_groups=[]).pid
+
+
+STARTERS = [
+    *(start_plain, start_in_new_session, start_daemon),
+    *(start_unmarked, start_unmarked_daemon, start_as_another_user),
+]
 every_starter = pytest.mark.parametrize("start", STARTERS, ids=lambda f: f.__name__)
 
 
@@ -107,6 +135,9 @@ def test_being_killed_ends_what_it_started(start: Any, tmp_path: Path) -> None:
     process = DestroyableProcess("fork", run_with_grandchild, args=(start, told, held))
     process.start()
     pid = int(told.hear())
+    if start is start_unmarked_daemon:
+        # Nothing leads to it when its job is dead: it must have been seen before.
+        until(lambda: pid in [stray.pid for stray in process._reader._memory.strays])
     os.kill(process.pid, signal.SIGKILL)
     process.join()
     assert is_gone_within(pid, 0.5)
@@ -129,6 +160,20 @@ def test_a_killed_process_takes_the_jobs_that_it_ran_itself_with_it(
     os.kill(process.pid, signal.SIGKILL)
     process.join()
     assert is_gone_within(pid, 10)
+
+
+def test_a_job_that_has_lost_its_own_mark_ends_with_what_it_started(tmp_path: Path) -> None:
+    told, held = Fifo(tmp_path / "told"), Fifo(tmp_path / "held")
+
+    def work() -> None:
+        unmark()
+        run_with_grandchild(start_in_new_session, told, held)
+
+    process = DestroyableProcess("fork", work)
+    process.start()
+    pid = int(told.hear())
+    process.destroy()
+    assert is_gone_within(pid, 0.5)
 
 
 def test_a_nested_job_leaves_nothing_to_count() -> None:

@@ -1,5 +1,6 @@
 """Schedy's HTTP interface: the real client drives it, and what it must refuse."""
 
+import contextlib
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +30,7 @@ from caikit_nb.experiments.service import serve_forever
 serve_forever(ExperimentDB(sys.argv[1], lease_s=None), "127.0.0.1", int(sys.argv[2]))
 """
 EMAIL = "me@example.org"
+BEGUN = b"GET /experiments/ HTTP/1.1\r\nHost: x\r\n"
 
 
 def is_open(port: int) -> bool:
@@ -39,15 +42,18 @@ def is_open(port: int) -> bool:
 class Server:
     """The service in a process of its own."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, before: str = "") -> None:
         self.url, self.port = url, free_port()
+        self.script = f"{before}\n{SERVE}"
         self.root = f"http://127.0.0.1:{self.port}/"
         self.start()
 
     def start(self) -> None:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", SERVE, self.url, str(self.port)], env=environment
+            [sys.executable, "-c", self.script, self.url, str(self.port)],
+            env=environment,
+            stderr=subprocess.PIPE,
         )
         give_up = time.monotonic() + 60
         while not is_open(self.port):
@@ -56,7 +62,23 @@ class Server:
 
     def stop(self) -> None:
         self.process.kill()
-        self.process.wait()
+        self.told = self.process.communicate()[1].decode()
+
+    def slow_client(
+        self, text: bytes = b"GET /experiments/ HTTP/1.1\r\nHost: x\r\n"
+    ) -> socket.socket:
+        """One that has begun a request and doesn't go on."""
+        client = socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        client.sendall(text)
+        return client
+
+    def answers(self) -> bool:
+        """Whether it answers one that has no pass."""
+        try:
+            urllib.request.urlopen(f"{self.root}experiments/", timeout=30)
+        except urllib.error.HTTPError as error:
+            return error.code == 401
+        return False
 
 
 @pytest.fixture(scope="module")
@@ -399,3 +421,52 @@ def test_nan_crosses_the_wire(call, served):
     status, answer = call("POST", "experiments/there/jobs/", '{"results": {"x": NaN}}')
     assert status == 201
     assert json.loads(answer)["results"]["x"] != json.loads(answer)["results"]["x"]
+
+
+@pytest.fixture
+def hasty(tmp_path: Path) -> Iterator[Server]:
+    """A service that waits for little, and may open few files."""
+    before = (
+        "import resource\nfrom caikit_nb.experiments import connections, service\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))\n"
+        "connections.HEAD_S = service.BODY_S = 0.2\n"
+    )
+    served = Server(f"sqlite:///{tmp_path / 'e.sqlite'}", before)
+    yield served
+    if served.process.returncode is None:
+        served.stop()
+
+
+def test_the_head_of_a_request_has_a_limit_of_time(hasty: Server) -> None:
+    with hasty.slow_client() as client:
+        assert client.recv(100).startswith(b"HTTP/1.1 408 ")
+    with hasty.slow_client(b"") as silent:
+        assert silent.recv(100).startswith(b"HTTP/1.1 408 ")
+
+
+def test_the_head_of_a_further_request_has_it_too(hasty: Server) -> None:
+    whole = b"GET /experiments/ HTTP/1.1\r\nHost: x\r\n\r\n"
+    with hasty.slow_client(whole) as client, client.makefile("rb") as answers:
+        head = iter(answers.readline, b"\r\n")
+        lengths = [int(line.split()[1]) for line in head if line.lower().startswith(b"content-l")]
+        answers.read(lengths[0])
+        client.sendall(b"GET /experi")
+        assert answers.readline().startswith(b"HTTP/1.1 408 ")
+
+
+def test_the_body_of_a_request_has_a_limit_of_time(hasty: Server) -> None:
+    begun = b"POST /token/ HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{"
+    with hasty.slow_client(begun) as client:
+        assert client.recv(100).startswith(b"HTTP/1.1 408 ")
+
+
+def test_slow_clients_keep_nobody_else_out(tmp_path: Path) -> None:
+    few = "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))"
+    server = Server(f"sqlite:///{tmp_path / 'e.sqlite'}", few)
+    with contextlib.ExitStack() as stack:
+        stack.callback(server.process.kill)
+        for _ in range(300):
+            stack.enter_context(server.slow_client())
+        assert all(server.answers() for _ in range(3))
+        server.stop()
+    assert server.told == ""

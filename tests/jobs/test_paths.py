@@ -125,6 +125,42 @@ def test_a_directory_that_others_may_write_to_is_refused(sessions_directory: Pat
         paths.make_session_directory()
 
 
+def test_a_link_of_ones_own_is_followed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.mkdir(mode=0o700)
+    link.symlink_to(real)
+    monkeypatch.setenv("CAIKIT_NB_DIR", str(link))
+    session = paths.make_session_directory()
+    assert session.parent == real
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a link to another user")
+@pytest.mark.parametrize("place", ["itself", "its parent", "one that leads nowhere"])
+def test_another_users_link_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    real, link = tmp_path / "real", tmp_path / "link"
+    if place != "one that leads nowhere":
+        real.mkdir(mode=0o700)
+    link.symlink_to(real)
+    os.chown(link, 12345, 12345, follow_symlinks=False)
+    monkeypatch.setenv("CAIKIT_NB_DIR", str(link / "below" if place == "its parent" else link))
+    with pytest.raises(PermissionError, match="another user's link; set CAIKIT_NB_DIR elsewhere"):
+        paths.make_session_directory()
+    assert not real.exists() or list(real.iterdir()) == []
+
+
+def test_a_file_of_a_job_is_no_link(tmp_path: Path) -> None:
+    session = paths.make_session_directory()
+    (session / "id").mkdir()
+    (session / "id" / "output.log").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="symbolic link"):
+        paths.open_in_job_directory(session / "id" / "output.log", os.O_WRONLY)
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_a_foreign_directory_is_refused(sessions_directory: Path) -> None:
     sessions_directory.mkdir(mode=0o700)
     if os.getuid() != 0:
