@@ -12,7 +12,7 @@ from caikit_nb.serving.calls import answered, wait_for
 from caikit_nb.serving.model_table import ModelTable
 from caikit_nb.serving.models import TensorSpec
 from caikit_nb.serving.served_model import ServedModel
-from caikit_nb.serving.tensors import read_inputs, write_outputs
+from caikit_nb.serving.tensors import read_inputs, read_wanted, write_outputs
 
 SERVICE = "inference.GRPCInferenceService"
 _NAME = "caikit_nb"
@@ -46,7 +46,10 @@ class Inference(inference_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignor
         return pb.ServerMetadataResponse(name=_NAME, version=self._version)
 
     def ModelReady(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Whether a model can be asked; one that isn't there can not."""
+        """Whether a model can be asked; one that isn't there can not.
+
+        To ModelMesh that is NOT_FOUND: it loads the model then (contracts M24).
+        """
         is_ready = answered(context, lambda: self._is_model_ready(request, context))
         return pb.ModelReadyResponse(ready=is_ready)
 
@@ -54,6 +57,8 @@ class Inference(inference_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignor
         try:
             self._model(request.name, request.version, context)
         except ModelMissingError:
+            if _model_id(context):
+                raise
             return False
         return True
 
@@ -75,7 +80,7 @@ class Inference(inference_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignor
     def _infer(self, request: Any, context: Any) -> Any:
         served = self._model(request.model_name, request.model_version, context)
         tensors = read_inputs(request)
-        wanted = [output.name for output in request.outputs]
+        wanted = read_wanted(request)
         found = served.predict(tensors, wanted, partial(wait_for, context))
         response = pb.ModelInferResponse(
             model_name=request.model_name or served.id, model_version=_VERSION, id=request.id

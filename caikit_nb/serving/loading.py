@@ -97,7 +97,10 @@ class Load:
         except Exception as error:
             if self._stopped:
                 raise LoadAbortedError("the load was cancelled") from None
-            raise ModelLoadError(f"it can't be loaded: {type(error).__name__}: {error}") from error
+            raise ModelLoadError(
+                f"{self._path.name} can't be loaded as {self._loader.names[0]}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
         if loaded.size_bytes > self._most_bytes:
             raise ModelTooLargeError(f"the model takes {loaded.size_bytes} bytes of memory")
         return loaded
@@ -154,7 +157,7 @@ class _Ending(Silent):
         if outcome is not None and outcome.memory:
             raise MemoryError(outcome.memory)
         why = "why is unknown" if outcome is None else outcome.explanation
-        raise ModelLoadError(f"the process that read it has died: {why}")
+        raise ModelLoadError(f"the process that read the model has died: {why}")
 
 
 def _read(loader: Loader, path: str) -> Any:

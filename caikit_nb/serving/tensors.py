@@ -69,6 +69,7 @@ def read_inputs(request: Any) -> dict[str, Any]:
 
 def _read(tensor: Any, raw: bytes | None) -> Any:
     name, datatype, shape = tensor.name, tensor.datatype, tuple(tensor.shape)
+    _refuse_shared_memory(f"input {name!r}", tensor)
     if datatype not in _FIELDS:
         raise InvalidRequestError(
             f"input {name!r}: datatype must be one of {', '.join(_FIELDS)}, not {datatype!r}"
@@ -91,6 +92,29 @@ def _read(tensor: Any, raw: bytes | None) -> Any:
         return flat.reshape(shape)
     except ValueError as error:  # more dimensions, or longer ones, than an array can have
         raise InvalidRequestError(f"input {name!r}: {error}") from None
+
+
+def _refuse_shared_memory(what: str, tensor: Any) -> None:
+    if "shared_memory_region" in tensor.parameters:
+        raise InvalidRequestError(
+            f"{what} is in shared memory, which this server doesn't use: send it in the request"
+        )
+
+
+def read_wanted(request: Any) -> list[str]:
+    """The names of the outputs that a ModelInferRequest asks for; none for the usual ones.
+
+    Raises:
+        InvalidRequestError: one is wanted in a form that there isn't.
+    """
+    for output in request.outputs:
+        _refuse_shared_memory(f"output {output.name!r}", output)
+        if output.parameters["classification"].int64_param:
+            raise InvalidRequestError(
+                f"output {output.name!r}: class_count isn't supported: ask without it, "
+                "and sort the answer"
+            )
+    return [output.name for output in request.outputs]
 
 
 def _typed(tensor: Any, filled: Sequence[str]) -> Any:
