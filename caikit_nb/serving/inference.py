@@ -10,15 +10,14 @@ from caikit_nb.serving import inference_pb2 as pb
 from caikit_nb.serving import inference_pb2_grpc
 from caikit_nb.serving.calls import answered, wait_for
 from caikit_nb.serving.model_table import ModelTable
-from caikit_nb.serving.models import TensorSpec
 from caikit_nb.serving.served_model import ServedModel
+from caikit_nb.serving.tensor_spec import TensorSpec
 from caikit_nb.serving.tensors import read_inputs, read_wanted, write_outputs
 
 SERVICE = "inference.GRPCInferenceService"
 _NAME = "caikit_nb"
 _VERSION = "1"
 _ANY_SHAPE = (-1,)
-_ANY_TYPE = "FP64"
 
 
 class Inference(inference_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
@@ -69,8 +68,8 @@ class Inference(inference_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignor
             name=request.name or served.id,
             versions=[_VERSION],
             platform=served.model.platform,
-            inputs=[_metadata(spec) for spec in served.model.inputs],
-            outputs=[_metadata(spec) for spec in served.model.outputs],
+            inputs=[_metadata(spec) for spec in served.inputs],
+            outputs=[_metadata(spec) for spec in served.outputs],
         )
 
     def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -111,6 +110,7 @@ def _model_id(context: Any) -> str:
 
 
 def _metadata(spec: TensorSpec) -> Any:
+    shape = spec.shape or (() if spec.datatype else _ANY_SHAPE)
     return pb.ModelMetadataResponse.TensorMetadata(
-        name=spec.name, datatype=spec.datatype or _ANY_TYPE, shape=spec.shape or _ANY_SHAPE
+        name=spec.name, datatype=spec.datatype, shape=shape
     )

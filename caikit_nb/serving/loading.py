@@ -26,7 +26,8 @@ from caikit_nb.execution.outcome import Outcome, Raised, Returned
 from caikit_nb.execution.process_reader import Silent
 from caikit_nb.serving.loaders.base import Loader
 from caikit_nb.serving.memory import private_bytes
-from caikit_nb.serving.models import Model, as_model
+from caikit_nb.serving.model_kinds import as_model, learn
+from caikit_nb.serving.models import Model
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,17 @@ class Loaded:
 
     model: Model
     size_bytes: int
+
+
+def learned(loaded: object, size_bytes: int) -> Loaded:
+    """What was loaded as a model of which is known what it takes and gives.
+
+    Raises:
+        ModelRefusedError: it is no model.
+    """
+    model = as_model(loaded)
+    learn(model)
+    return Loaded(model, size_bytes)
 
 
 class Load:
@@ -131,7 +143,7 @@ class Load:
             before = private_bytes()
             loaded, known_bytes = make()
             grown_bytes = private_bytes() - before
-        return Loaded(as_model(loaded), max(known_bytes, grown_bytes, 1))
+        return learned(loaded, max(known_bytes, grown_bytes, 1))
 
 
 class _Ending(Silent):

@@ -168,6 +168,18 @@ def _objects(values: Sequence[bytes]) -> Any:
     return flat
 
 
+def datatype_of(array: Any) -> str:
+    """The protocol's name of an array's type; empty if it has none."""
+    if array.dtype.kind in "OSU":
+        return "BYTES"
+    return _DATATYPES.get(array.dtype.newbyteorder("<"), "")
+
+
+def dtype_of(datatype: str) -> np.dtype[Any]:
+    """NumPy's type of a datatype of numbers."""
+    return _DTYPES[datatype]
+
+
 def write_outputs(response: Any, tensors: Mapping[str, Any], *, raw: bool) -> None:
     """Put outputs into a ModelInferResponse.
 
@@ -205,7 +217,10 @@ def _as_bytes(name: str, value: object) -> bytes:
         return value.encode("utf-8", "surrogatepass")
     if isinstance(value, bytes):
         return value
-    raise PredictionError(f"the output {name!r} has a {type(value).__name__}, which can't be sent")
+    raise PredictionError(
+        f"the output {name!r} has a {type(value).__name__} in an array of objects: give each "
+        "output numbers only, or text only"
+    )
 
 
 def _as_raw(array: Any) -> bytes:

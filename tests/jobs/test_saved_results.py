@@ -71,9 +71,7 @@ def test_a_directory_that_was_there_stays(base: Path) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_what_a_job_made_where_nothing_was_goes_with_its_retention(
-    base: Path, method: str
-) -> None:
+def test_what_a_job_made_where_nothing_was_goes_with_its_retention(base: Path, method: str) -> None:
     """J18: also without an id in the path."""
     made = LocalJobBase({"retention_duration": "1d"}, "default")
     more = {"save_path": str(base / "here"), "method": method}
