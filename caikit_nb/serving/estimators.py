@@ -89,7 +89,7 @@ class EstimatorModel:
         if self._width is None:
             if self._features.takes_documents:
                 return [(TensorSpec(_INPUT, "BYTES", (-1,), self._features.examples[0]),)]
-            return [(TensorSpec(_INPUT),)]
+            return [(TensorSpec(_INPUT, shape=(-1, -1)),)]
         examples = dict(self._features.examples)
         texts = dict.fromkeys(range(self._width), "text")
         guesses = [examples] if examples else []

@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 _ESTIMATE_S = 0.06
 # What a model holds, guessed from above by its files.
-_LEAST_BYTES = 2**18
+_LEAST_BYTES = 2**21
 _MEMORY_PER_DISK = 2
 _MOST_BYTES = 2**63 - 1
 
