@@ -20,10 +20,12 @@ from caikit_nb.serving import (
     model_runtime_pb2_grpc,
 )
 from caikit_nb.serving.access import TokenCheck
+from caikit_nb.serving.answer_gate import AnswerGate
 from caikit_nb.serving.inference import Inference
 from caikit_nb.serving.messages_pool import POOL
 from caikit_nb.serving.model_runtime import ModelRuntime
 from caikit_nb.serving.model_table import ModelTable
+from caikit_nb.serving.port_sharing import draw_connections
 from caikit_nb.serving.settings import ServerSettings
 from caikit_nb.serving.socket_file import SocketFile, private_files
 
@@ -47,11 +49,13 @@ class GrpcServer:
     def __init__(self, settings: ServerSettings, table: ModelTable, version: str) -> None:
         self._settings = settings
         self._socket: SocketFile | None = None
+        self._gate = AnswerGate()
+        checks = [] if settings.token is None else [TokenCheck(settings.token)]
         most_bytes = settings.limits.max_message_bytes
         self._server = grpc.server(
             ThreadPoolExecutor(_MOST_CALLS, "caikit_nb call"),
             maximum_concurrent_rpcs=_MOST_CALLS,
-            interceptors=[] if settings.token is None else [TokenCheck(settings.token)],
+            interceptors=[self._gate, *checks],
             options=[
                 ("grpc.max_receive_message_length", most_bytes),
                 ("grpc.max_send_message_length", most_bytes),
@@ -83,6 +87,8 @@ class GrpcServer:
         self._server.start()
         if self._socket is not None:
             self._socket.show()
+        elif self._settings.takes_over:
+            draw_connections(port)
         for name in ("", *_SERVICES):
             self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         return 0 if self._settings.socket is not None else port
@@ -106,7 +112,10 @@ class GrpcServer:
         """Take no more calls, and let those that are there be answered."""
         self._inference.is_ready = False
         self._health.enter_graceful_shutdown()
-        await asyncio.to_thread(self._server.stop(self._settings.drain_s).wait)
+        await self._gate.close()
+        stopped = self._server.stop(self._settings.drain_s)
+        self._gate.open()
+        await asyncio.to_thread(stopped.wait)
         if self._socket is not None:
             self._socket.remove()
 

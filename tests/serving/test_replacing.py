@@ -98,6 +98,25 @@ def test_what_the_older_one_was_asked_it_answers(servers: Servers, tmp_path: Pat
         assert ask(replacing.result(START_S).target) == -1.0
 
 
+def test_no_answer_is_lost_when_a_server_stops(servers: Servers) -> None:
+    """A client that keeps asking hears that the server is gone, and of no cancelled request."""
+    from tests.serving.client import Client, code
+
+    server, answers = servers.start(double, "prod"), []
+
+    def ask_until_it_fails() -> str:
+        with Client(server.target) as client:
+            while (found := code(lambda: client.infer("prod", [1.0]))) == "OK":
+                answers.append(found)
+        return found
+
+    with ThreadPoolExecutor(4) as threads:
+        asking = [threads.submit(ask_until_it_fails) for _ in range(4)]
+        until(lambda: len(answers) > 20)
+        server.stop()
+        assert {each.result(START_S) for each in asking} == {"UNAVAILABLE"}
+
+
 def test_a_socket_is_taken_over_and_stays_the_users_own(servers: Servers, tmp_path: Path) -> None:
     path = tmp_path / "socket"
     old = servers.start(double, "prod", socket=path)
@@ -109,9 +128,7 @@ def test_a_socket_is_taken_over_and_stays_the_users_own(servers: Servers, tmp_pa
     assert not list(tmp_path.iterdir())
 
 
-def test_another_address_is_taken_where_its_owner_says_so(
-    servers: Servers, tmp_path: Path
-) -> None:
+def test_another_address_is_taken_where_its_owner_says_so(servers: Servers, tmp_path: Path) -> None:
     old = servers.start(double, "prod", socket=tmp_path / "socket")
     new = servers.start(negate, "prod")
     assert not (tmp_path / "socket").exists()
