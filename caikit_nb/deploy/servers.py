@@ -24,7 +24,10 @@ _KNOWN = {"host", "port", "socket", "tls", "token", "root", "drain_s"} | _LIMITS
 
 
 class Servers(Mapping[str, ModelServer]):
-    """Them, by name. A name that is served again takes the place of the older server.
+    """Them, by name.
+
+    A name that is served again takes the place, and the address, of the older server, which
+    answers until the new one does.
 
     Args:
         jobs: The session's jobs.
@@ -55,21 +58,24 @@ class Servers(Mapping[str, ModelServer]):
             raise ValueError(f"name must be printable text such as churn, not {name!r}")
         chosen, objects = _settings(found, name, model_type, settings)
         before = self._servers.get(name)
-        if before is not None:
-            before.stop(_STOP_S)
-        server = ModelServer(name, chosen, objects, self._version)
+        if before is None or not before.is_running:
+            server = self._servers[name] = ModelServer(name, chosen, objects, self._version)
+            self._show(server)
+            return _ready(server)
+        # The older one answers until this one does, and further if this one never will.
+        server = ModelServer(name, _taking_over(chosen, before), objects, self._version)
+        self._show(server)
+        _ready(server)
         self._servers[name] = server
+        before.stop()
+        return server
+
+    def _show(self, server: ModelServer) -> None:
         for listener in self.on_start:
             try:
                 listener(server)
             except Exception:
                 logger.exception("a listener failed for %r", server)
-        try:
-            server.wait_until_ready()
-        except KeyboardInterrupt:
-            server.kill()
-            raise
-        return server
 
     def __getitem__(self, name: str) -> ModelServer:
         if name not in self._servers:
@@ -90,6 +96,25 @@ class Servers(Mapping[str, ModelServer]):
             server.begin_to_stop()
         for server in running:
             server.stop(_STOP_S)
+
+
+def _ready(server: ModelServer) -> ModelServer:
+    try:
+        server.wait_until_ready()
+    except KeyboardInterrupt:
+        server.kill()
+        raise
+    return server
+
+
+def _taking_over(chosen: ServerSettings, before: ModelServer) -> ServerSettings:
+    """At the older server's address, unless its owner wants another one."""
+    if chosen.socket is not None:
+        takes_over = chosen.socket == before.settings.socket
+        return dataclasses.replace(chosen, takes_over=takes_over)
+    if chosen.host != before.settings.host or chosen.port not in (0, before.port):
+        return chosen
+    return dataclasses.replace(chosen, port=before.port, takes_over=before.port != 0)
 
 
 def _settings(

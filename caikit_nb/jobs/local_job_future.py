@@ -19,6 +19,7 @@ from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.job_ids import make_job_id
 from caikit_nb.jobs.options import DefaultPolicy, JobOptions
 from caikit_nb.jobs.save_paths import check_id, check_name, plan_save
+from caikit_nb.jobs.saved_results import SavedModel
 from caikit_nb.jobs.submission import Identity, Submission, Work, session_hooks
 from caikit_nb.jobs.workshop import Workshop, shared_workshop
 
@@ -54,7 +55,8 @@ class LocalJobFuture(JobFuture, abc.ABC):
     Args:
         future_name: The owner's name, which an id that is made here carries.
         module_class: What the job makes, for `run`.
-        save_path: Where its results go; None for nowhere.
+        save_path: Where its results go; None for nowhere. What `run` makes there goes when the
+            retention ends (contracts J18); what was there before stays, with all that is in it.
         save_with_id: Save in a directory named by the id, which goes when the retention ends.
         future_id: The id; a new one if None.
         args: What `run` gets.
@@ -115,6 +117,8 @@ class LocalJobFuture(JobFuture, abc.ABC):
         )
         tasks = submission.tasks()
         job = here.workshop.make_job(submission.spec)
+        if identity.place is not None and identity.place.id_directory is None:
+            SavedModel(identity.place.path, job)
         own = set(vars(self))
         super().__init__(job)
         self._machinery = frozenset(vars(self)) - own

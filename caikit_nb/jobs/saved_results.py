@@ -1,20 +1,29 @@
-"""The directories that jobs save into: made and marked by us, or never deleted.
+"""What jobs save, and who deletes it: only what wasn't there before.
 
-One directory may serve several runs of one id, one after another. Only the last of them may
-delete it.
+A directory named by a job's id is made and marked here. What a training makes itself, at a path of
+its owner's where there was nothing, is known by its inode: nobody may have to do with our marks.
+One place may serve several runs, one after another. Only the last of them may delete it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+import stat
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from caikit_nb.execution.guard import MARKER_FILE, remove_marked_directory
 from caikit_nb.jobs.paths import write_private
 
+if TYPE_CHECKING:
+    from caikit_nb.jobs.job import Job
+
 _lock = threading.Lock()
 _owners: dict[str, object] = {}
+_Made = tuple[int, int]  # device and inode
 
 
 def claim(directory: str, owner: object) -> bool:
@@ -58,6 +67,51 @@ def remove(directory: str, owner: object) -> bool:
             return False
         del _owners[directory]
         return remove_marked_directory(directory)
+
+
+class SavedModel:
+    """What a job is about to save at a path of its owner's.
+
+    Args:
+        path: Where.
+        job: Which.
+    """
+
+    def __init__(self, path: str, job: Job) -> None:
+        self._path, self._job = str(Path(path).absolute()), job
+        self._made: _Made | None = None
+        with _lock:
+            if not os.path.lexists(self._path) or self._path in _owners:
+                _owners[self._path] = job
+        job.on_gone.append(lambda _: self._note())
+        job.on_expired.append(lambda _: self._remove())
+
+    def _note(self) -> None:
+        """The job has ended: what is there now is what it has made."""
+        if self._made is None and self._job.times.started_at is not None:
+            self._made = _identity(self._path)
+
+    def _remove(self) -> None:
+        self._note()  # its end may not have been told yet
+        with _lock:
+            if _owners.get(self._path) is not self._job:
+                return
+            del _owners[self._path]
+            if self._made is None or _identity(self._path) != self._made:
+                return
+            if stat.S_ISDIR(Path(self._path).lstat().st_mode):
+                shutil.rmtree(self._path, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):
+                    Path(self._path).unlink()
+
+
+def _identity(path: str) -> _Made | None:
+    try:
+        status = Path(path).lstat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _forget() -> None:

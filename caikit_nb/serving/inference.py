@@ -10,15 +10,14 @@ from caikit_nb.serving import inference_pb2 as pb
 from caikit_nb.serving import inference_pb2_grpc
 from caikit_nb.serving.calls import answered, wait_for
 from caikit_nb.serving.model_table import ModelTable
-from caikit_nb.serving.models import TensorSpec
 from caikit_nb.serving.served_model import ServedModel
-from caikit_nb.serving.tensors import read_inputs, write_outputs
+from caikit_nb.serving.tensor_spec import TensorSpec
+from caikit_nb.serving.tensors import read_inputs, read_wanted, write_outputs
 
 SERVICE = "inference.GRPCInferenceService"
 _NAME = "caikit_nb"
 _VERSION = "1"
 _ANY_SHAPE = (-1,)
-_ANY_TYPE = "FP64"
 
 
 class Inference(inference_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
@@ -46,7 +45,10 @@ class Inference(inference_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignor
         return pb.ServerMetadataResponse(name=_NAME, version=self._version)
 
     def ModelReady(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Whether a model can be asked; one that isn't there can not."""
+        """Whether a model can be asked; one that isn't there can not.
+
+        To ModelMesh that is NOT_FOUND: it loads the model then (contracts M24).
+        """
         is_ready = answered(context, lambda: self._is_model_ready(request, context))
         return pb.ModelReadyResponse(ready=is_ready)
 
@@ -54,6 +56,8 @@ class Inference(inference_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignor
         try:
             self._model(request.name, request.version, context)
         except ModelMissingError:
+            if _model_id(context):
+                raise
             return False
         return True
 
@@ -64,8 +68,8 @@ class Inference(inference_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignor
             name=request.name or served.id,
             versions=[_VERSION],
             platform=served.model.platform,
-            inputs=[_metadata(spec) for spec in served.model.inputs],
-            outputs=[_metadata(spec) for spec in served.model.outputs],
+            inputs=[_metadata(spec) for spec in served.inputs],
+            outputs=[_metadata(spec) for spec in served.outputs],
         )
 
     def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -75,7 +79,7 @@ class Inference(inference_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignor
     def _infer(self, request: Any, context: Any) -> Any:
         served = self._model(request.model_name, request.model_version, context)
         tensors = read_inputs(request)
-        wanted = [output.name for output in request.outputs]
+        wanted = read_wanted(request)
         found = served.predict(tensors, wanted, partial(wait_for, context))
         response = pb.ModelInferResponse(
             model_name=request.model_name or served.id, model_version=_VERSION, id=request.id
@@ -106,6 +110,7 @@ def _model_id(context: Any) -> str:
 
 
 def _metadata(spec: TensorSpec) -> Any:
+    shape = spec.shape or (() if spec.datatype else _ANY_SHAPE)
     return pb.ModelMetadataResponse.TensorMetadata(
-        name=spec.name, datatype=spec.datatype or _ANY_TYPE, shape=spec.shape or _ANY_SHAPE
+        name=spec.name, datatype=spec.datatype, shape=shape
     )

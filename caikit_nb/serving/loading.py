@@ -26,7 +26,8 @@ from caikit_nb.execution.outcome import Outcome, Raised, Returned
 from caikit_nb.execution.process_reader import Silent
 from caikit_nb.serving.loaders.base import Loader
 from caikit_nb.serving.memory import private_bytes
-from caikit_nb.serving.models import Model, as_model
+from caikit_nb.serving.model_kinds import as_model, learn
+from caikit_nb.serving.models import Model
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,17 @@ class Loaded:
 
     model: Model
     size_bytes: int
+
+
+def learned(loaded: object, size_bytes: int) -> Loaded:
+    """What was loaded as a model of which is known what it takes and gives.
+
+    Raises:
+        ModelRefusedError: it is no model.
+    """
+    model = as_model(loaded)
+    learn(model)
+    return Loaded(model, size_bytes)
 
 
 class Load:
@@ -97,7 +109,10 @@ class Load:
         except Exception as error:
             if self._stopped:
                 raise LoadAbortedError("the load was cancelled") from None
-            raise ModelLoadError(f"it can't be loaded: {type(error).__name__}: {error}") from error
+            raise ModelLoadError(
+                f"{self._path.name} can't be loaded as {self._loader.names[0]}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
         if loaded.size_bytes > self._most_bytes:
             raise ModelTooLargeError(f"the model takes {loaded.size_bytes} bytes of memory")
         return loaded
@@ -128,7 +143,7 @@ class Load:
             before = private_bytes()
             loaded, known_bytes = make()
             grown_bytes = private_bytes() - before
-        return Loaded(as_model(loaded), max(known_bytes, grown_bytes, 1))
+        return learned(loaded, max(known_bytes, grown_bytes, 1))
 
 
 class _Ending(Silent):
@@ -154,7 +169,7 @@ class _Ending(Silent):
         if outcome is not None and outcome.memory:
             raise MemoryError(outcome.memory)
         why = "why is unknown" if outcome is None else outcome.explanation
-        raise ModelLoadError(f"the process that read it has died: {why}")
+        raise ModelLoadError(f"the process that read the model has died: {why}")
 
 
 def _read(loader: Loader, path: str) -> Any:

@@ -47,6 +47,14 @@ def find_model(root: Path, given: str) -> Path:
     return found
 
 
+def real_place(root: Path, given: str) -> Path:
+    """Where a path leads, whether something is there or not; for comparing two of them."""
+    try:
+        return (root.resolve() / given).resolve()
+    except (OSError, RuntimeError, ValueError):
+        return Path(given)
+
+
 def check_files(path: Path, most_bytes: int) -> int:
     """Look at every file of a model; returns their bytes.
 

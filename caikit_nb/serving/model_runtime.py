@@ -8,6 +8,7 @@ from caikit_nb.serving import model_runtime_pb2 as pb
 from caikit_nb.serving import model_runtime_pb2_grpc
 from caikit_nb.serving.calls import OnLoop
 from caikit_nb.serving.model_table import ModelTable
+from caikit_nb.serving.model_types import model_type_of, read_model_key
 
 SERVICE = "mmesh.ModelRuntime"
 _RUNTIME_VERSION = "caikit_nb"
@@ -31,8 +32,9 @@ class ModelRuntime(model_runtime_pb2_grpc.ModelRuntimeServicer):  # type: ignore
 
     def loadModel(self, request: Any, context: Any) -> Any:  # noqa: N802 - the service's name
         """Answer when the model can be used; a call that is cancelled ends the load."""
+        model_type = model_type_of(request.modelType, read_model_key(request.modelKey))
         size_bytes = self._on_loop.answered(
-            context, self._table.load(request.modelId, request.modelPath, request.modelType)
+            context, self._table.load(request.modelId, request.modelPath, model_type)
         )
         return pb.LoadModelResponse(
             sizeInBytes=size_bytes, maxConcurrency=self._table.limits.max_concurrency
@@ -45,9 +47,12 @@ class ModelRuntime(model_runtime_pb2_grpc.ModelRuntimeServicer):  # type: ignore
 
     def predictModelSize(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Guess from above, within 100 ms."""
-        size_bytes = self._on_loop.answered(
-            context, self._table.predict_size(request.modelId, request.modelPath, request.modelType)
+        key = read_model_key(request.modelKey)
+        model_type = model_type_of(request.modelType, key)
+        predicted = self._table.predict_size(
+            request.modelId, request.modelPath, model_type, disk_bytes=key.disk_bytes
         )
+        size_bytes = self._on_loop.answered(context, predicted)
         return pb.PredictModelSizeResponse(sizeInBytes=size_bytes)
 
     def modelSize(self, request: Any, context: Any) -> Any:  # noqa: N802

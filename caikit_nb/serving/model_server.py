@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import contextlib
 import functools
 import importlib.util
 import logging
@@ -26,6 +25,7 @@ from caikit_nb.execution.serial_thread import SerialThread
 from caikit_nb.serving.picture import PICTURE, ModelPicture, ServerPicture
 from caikit_nb.serving.settings import ServerSettings
 from caikit_nb.serving.snippet import client_snippet
+from caikit_nb.serving.socket_file import remove_if_dead
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ class ModelServer:
 
     Attributes:
         name: Its name.
+        settings: As it was started.
         on_change: Called, in a thread of their own, after something has changed.
 
     Raises:
@@ -105,6 +106,13 @@ class ModelServer:
     def target(self) -> str:
         """What clients connect to: ``127.0.0.1:41233``, ``unix:/path``; empty before it listens."""
         return "" if self.picture is None else self.picture.target
+
+    @property
+    def port(self) -> int:
+        """The port that it listens at; 0 for a socket, and before it listens."""
+        if self.settings.socket is not None or not self.target:
+            return 0
+        return int(self.target.rpartition(":")[2])
 
     @property
     def token(self) -> str | None:
@@ -229,8 +237,7 @@ class ModelServer:
         self._ended.set()
         self._news.set()
         if self.settings.socket is not None:
-            with contextlib.suppress(OSError):
-                self.settings.socket.unlink()
+            remove_if_dead(self.settings.socket)
         self._changed()
         _changes.put(self._told.set)
 

@@ -23,17 +23,24 @@ from caikit_nb.errors import (
     ServingError,
 )
 from caikit_nb.serving.limits import ServerLimits
-from caikit_nb.serving.loaders.loader_types import choose_loader
+from caikit_nb.serving.loaders.loader_types import AUTO, choose_loader
 from caikit_nb.serving.loading import Load, Loaded
-from caikit_nb.serving.model_files import check_files, estimate_bytes, find_model, is_trusted
+from caikit_nb.serving.model_files import (
+    check_files,
+    estimate_bytes,
+    find_model,
+    is_trusted,
+    real_place,
+)
 from caikit_nb.serving.served_model import ServedModel
 
 logger = logging.getLogger(__name__)
 
 _ESTIMATE_S = 0.06
 # What a model holds, guessed from above by its files.
-_LEAST_BYTES = 2**18
+_LEAST_BYTES = 2**21
 _MEMORY_PER_DISK = 2
+_MOST_BYTES = 2**63 - 1
 
 
 class State(Enum):
@@ -128,7 +135,7 @@ class ModelTable:
 
     def add(self, model_id: str, loaded: Loaded) -> None:
         """Take an object of the owner's as a model."""
-        entry = Entry(_checked_id(model_id), Source("", "object"), State.LOADED, is_pinned=True)
+        entry = Entry(model_id, Source("", "object"), State.LOADED, is_pinned=True)
         entry.served = ServedModel(model_id, loaded.model, loaded.size_bytes, self.limits)
         self._entries[model_id] = entry
         self._on_change()
@@ -146,22 +153,32 @@ class ModelTable:
             ModelLoadError: it can't be made of its file.
             LoadAbortedError: it was unloaded, or the server stops, meanwhile.
         """
+        _check(model_id, path, model_type)
         source = Source(path, model_type)
-        _checked_id(model_id)
-        if not path or not model_type:
-            raise InvalidRequestError("modelPath and modelType must not be empty")
-        entry = self._entries.get(model_id)
-        while entry is not None and entry.state is State.UNLOADING:
-            await entry.gone.wait()
-            entry = self._entries.get(model_id)
-        if entry is None:
-            entry = self._begin(model_id, source, pin)
-        elif entry.source != source:
-            raise InvalidRequestError(
-                f"model {model_id!r} is loaded from {entry.source.path!r} as "
-                f"{entry.source.model_type!r}: unload it first"
+        while (entry := self._entries.get(model_id)) is not None:
+            if entry.state is State.UNLOADING:
+                await entry.gone.wait()
+                continue
+            await self._check_same(entry, source)
+            if self._entries.get(model_id) is entry:
+                return await self._wait_for(entry)
+        return await self._wait_for(self._begin(model_id, source, pin))
+
+    async def _check_same(self, entry: Entry, source: Source) -> None:
+        """Refuse another model under an id that is there; its file may be spelled differently."""
+        if entry.source == source:  # usual, and known without looking at files
+            return
+        types = {entry.source.model_type, source.model_type}
+        if len(types - {AUTO}) <= 1 and entry.source.path:
+            places = await asyncio.to_thread(
+                lambda: [real_place(self._root, each.path) for each in (entry.source, source)]
             )
-        return await self._wait_for(entry)
+            if places[0] == places[1]:
+                return
+        raise InvalidRequestError(
+            f"model {entry.id!r} is loaded from {entry.source.path!r} as "
+            f"{entry.source.model_type!r}: unload it first"
+        )
 
     def _begin(self, model_id: str, source: Source, pin: bool) -> Entry:
         entry = Entry(model_id, source, is_pinned=pin)
@@ -265,28 +282,39 @@ class ModelTable:
         """Unload all."""
         await asyncio.gather(*(self.unload(entry.id) for entry in self.entries()))
 
-    async def predict_size(self, model_id: str, path: str, model_type: str) -> int:
+    async def predict_size(
+        self, model_id: str, path: str, model_type: str, *, disk_bytes: int = 0
+    ) -> int:
         """What a model will hold, guessed from above by its files.
+
+        Args:
+            model_id: Its id.
+            path: Where it is.
+            model_type: Its format.
+            disk_bytes: What its files have, as somebody else says; 0 if nobody does.
 
         Raises:
             InvalidRequestError, ModelMissingError, ModelRefusedError: as with `load`.
         """
-        _checked_id(model_id)
-        if not path or not model_type:
-            raise InvalidRequestError("modelPath and modelType must not be empty")
+        _check(model_id, path, model_type)
         default = self.limits.default_model_bytes
         try:
             async with asyncio.timeout(_ESTIMATE_S + 0.02):
                 found = await asyncio.to_thread(self._estimate, path)
         except TimeoutError:  # files that are slow to look at
+            found = None
+        known_bytes = max(found or 0, disk_bytes)
+        if found is None and not disk_bytes:
             return default
-        return default if found is None else _LEAST_BYTES + _MEMORY_PER_DISK * found
+        return min(_LEAST_BYTES + _MEMORY_PER_DISK * known_bytes, _MOST_BYTES)
 
     def _estimate(self, path: str) -> int | None:
         return estimate_bytes(find_model(self._root, path), _ESTIMATE_S)
 
 
-def _checked_id(model_id: str) -> str:
+def _check(model_id: str, path: str, model_type: str) -> None:
+    """Refuse a request that doesn't say what is meant."""
     if not model_id:
         raise InvalidRequestError("modelId must not be empty")
-    return model_id
+    if not path or not model_type:
+        raise InvalidRequestError("modelPath and modelType must not be empty")

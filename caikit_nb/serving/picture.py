@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from caikit_nb.serving.statistics import Usage
+from caikit_nb.serving.tensor_spec import TensorSpec
 
 if TYPE_CHECKING:
     from caikit_nb.serving.model_table import ModelTable
@@ -24,7 +25,7 @@ class ModelPicture:
         source: The path it was loaded from; empty for an object.
         platform: What runs it; empty while it is loaded.
         size_bytes: What it holds; 0 while that isn't known.
-        inputs: The names, types and shapes of its inputs.
+        inputs: What it takes.
         usage: Its requests.
     """
 
@@ -33,7 +34,7 @@ class ModelPicture:
     source: str
     platform: str
     size_bytes: int
-    inputs: tuple[tuple[str, str, tuple[int, ...]], ...]
+    inputs: tuple[TensorSpec, ...]
     usage: Usage | None
 
 
@@ -63,7 +64,7 @@ class ServerPicture:
 
 
 def _model(data: dict[str, Any]) -> ModelPicture:
-    inputs = tuple((name, kind, tuple(shape)) for name, kind, shape in data["inputs"])
+    inputs = tuple(TensorSpec(**{**each, "shape": tuple(each["shape"])}) for each in data["inputs"])
     usage = data["usage"] and Usage(
         **{**data["usage"], "latency_ms": tuple(data["usage"]["latency_ms"])}
     )
@@ -82,7 +83,7 @@ def picture_of(table: ModelTable, target: str, *, is_stopping: bool = False) -> 
                 entry.source.path,
                 served.model.platform if served else "",
                 served.size_bytes if served else 0,
-                tuple((s.name, s.datatype, s.shape) for s in served.model.inputs) if served else (),
+                tuple(served.inputs) if served else (),
                 served.statistics.usage() if served else None,
             )
         )

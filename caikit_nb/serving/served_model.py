@@ -16,9 +16,13 @@ from caikit_nb.errors import (
     PredictionError,
     ServingError,
 )
+from caikit_nb.serving.examples import SeenTensors
+from caikit_nb.serving.faults import is_clients_fault
 from caikit_nb.serving.limits import ServerLimits
 from caikit_nb.serving.models import Model, Tensors
+from caikit_nb.serving.results import as_array
 from caikit_nb.serving.statistics import Statistics
+from caikit_nb.serving.tensor_spec import TensorSpec
 
 Wait = Callable[[Future[None]], None]
 """Waits for a future, and cancels it if nobody wants its value any more."""
@@ -39,6 +43,8 @@ class ServedModel:
 
     def __init__(self, model_id: str, model: Model, size_bytes: int, limits: ServerLimits) -> None:
         self.id, self.model, self.size_bytes = model_id, model, size_bytes
+        self._inputs = SeenTensors(lambda: model.inputs)
+        self._outputs = SeenTensors(lambda: model.outputs)
         self.statistics = Statistics()
         self._most_waiting = limits.max_waiting
         self._lock = Lock()
@@ -74,7 +80,19 @@ class ServedModel:
             self.statistics.add(began, time.monotonic(), str(error))
             raise
         self.statistics.add(began, time.monotonic())
+        self._inputs.add(tensors)
+        self._outputs.add(answer)
         return answer
+
+    @property
+    def inputs(self) -> Sequence[TensorSpec]:
+        """What it takes; what it doesn't say itself, by the requests that it has answered."""
+        return self._inputs.specs
+
+    @property
+    def outputs(self) -> Sequence[TensorSpec]:
+        """What it gives, known in the same way."""
+        return self._outputs.specs
 
     def _enter(self, wait: Wait) -> None:
         with self._lock:
@@ -126,10 +144,11 @@ class ServedModel:
 
 def _ask(model: Model, tensors: Tensors, wanted: Sequence[str]) -> Tensors:
     try:
-        return model.predict(tensors, wanted)
+        answer = model.predict(tensors, wanted)
+        return {name: as_array(name, each) for name, each in answer.items()}
     except ServingError:
         raise
-    except ValueError as error:  # what libraries raise for values that they don't take
-        raise InvalidRequestError(f"the model refused the tensors: {error}") from error
     except Exception as error:
+        if isinstance(error, ValueError) and is_clients_fault(error):
+            raise InvalidRequestError(f"the model refused the tensors: {error}") from error
         raise PredictionError(f"the model failed: {type(error).__name__}: {error}") from error

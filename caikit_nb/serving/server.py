@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import errno
 import socket
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -21,11 +20,14 @@ from caikit_nb.serving import (
     model_runtime_pb2_grpc,
 )
 from caikit_nb.serving.access import TokenCheck
+from caikit_nb.serving.answer_gate import AnswerGate
 from caikit_nb.serving.inference import Inference
 from caikit_nb.serving.messages_pool import POOL
 from caikit_nb.serving.model_runtime import ModelRuntime
 from caikit_nb.serving.model_table import ModelTable
+from caikit_nb.serving.port_sharing import draw_connections
 from caikit_nb.serving.settings import ServerSettings
+from caikit_nb.serving.socket_file import SocketFile, private_files
 
 _SERVICES = (model_runtime.SERVICE, inference.SERVICE)
 # How many calls may be there at once, each in a thread, in which most of them only wait.
@@ -46,16 +48,20 @@ class GrpcServer:
 
     def __init__(self, settings: ServerSettings, table: ModelTable, version: str) -> None:
         self._settings = settings
+        self._socket: SocketFile | None = None
+        self._gate = AnswerGate()
+        checks = [] if settings.token is None else [TokenCheck(settings.token)]
         most_bytes = settings.limits.max_message_bytes
         self._server = grpc.server(
             ThreadPoolExecutor(_MOST_CALLS, "caikit_nb call"),
             maximum_concurrent_rpcs=_MOST_CALLS,
-            interceptors=[] if settings.token is None else [TokenCheck(settings.token)],
+            interceptors=[self._gate, *checks],
             options=[
                 ("grpc.max_receive_message_length", most_bytes),
                 ("grpc.max_send_message_length", most_bytes),
-                # Two servers on one port would share its calls, silently.
-                ("grpc.so_reuseport", 0),
+                # For the moment in which a server takes over from an older one. Otherwise two on
+                # one port would share its calls, silently; so `_refuse_port_in_use` looks first.
+                ("grpc.so_reuseport", 1),
             ],
         )
         self._health = health.HealthServicer()
@@ -79,31 +85,39 @@ class GrpcServer:
             where = self._settings.target(self._settings.port)
             raise ServerError(f"can't listen at {where}: {_first_line(error)}") from None
         self._server.start()
-        if self._settings.socket is not None:
-            self._settings.socket.chmod(0o600)
+        if self._socket is not None:
+            self._socket.show()
+        elif self._settings.takes_over:
+            draw_connections(port)
         for name in ("", *_SERVICES):
             self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         return 0 if self._settings.socket is not None else port
 
     def _listen(self) -> int:
         settings = self._settings
-        if settings.socket is not None:
-            _refuse_socket_in_use(settings.socket)
         target = settings.target(settings.port)
-        if settings.tls is None:
-            return int(self._server.add_insecure_port(target))
-        certificate, key = (file.read_bytes() for file in settings.tls)
-        credentials = grpc.ssl_server_credentials([(key, certificate)])
-        return int(self._server.add_secure_port(target, credentials))
+        if settings.socket is not None:
+            self._socket = SocketFile(settings.socket, takes_over=settings.takes_over)
+            target = f"unix:{self._socket.hidden}"
+        elif settings.port and not settings.takes_over:
+            _refuse_port_in_use(settings.host, settings.port)
+        with private_files():
+            if settings.tls is None:
+                return int(self._server.add_insecure_port(target))
+            certificate, key = (file.read_bytes() for file in settings.tls)
+            credentials = grpc.ssl_server_credentials([(key, certificate)])
+            return int(self._server.add_secure_port(target, credentials))
 
     async def stop(self) -> None:
         """Take no more calls, and let those that are there be answered."""
         self._inference.is_ready = False
         self._health.enter_graceful_shutdown()
-        await asyncio.to_thread(self._server.stop(self._settings.drain_s).wait)
-        if self._settings.socket is not None:
-            with contextlib.suppress(OSError):
-                self._settings.socket.unlink()
+        await self._gate.close()
+        stopped = self._server.stop(self._settings.drain_s)
+        self._gate.open()
+        await asyncio.to_thread(stopped.wait)
+        if self._socket is not None:
+            self._socket.remove()
 
 
 def _add_reflection(server: Any) -> None:
@@ -114,15 +128,20 @@ def _add_reflection(server: Any) -> None:
     reflection.enable_server_reflection(names, server, POOL)
 
 
-def _refuse_socket_in_use(path: Path) -> None:
-    """A socket that nobody listens at any more is in nobody's way."""
-    with socket.socket(socket.AF_UNIX) as tried:
-        tried.settimeout(1.0)
-        try:
-            tried.connect(str(path))
-        except (FileNotFoundError, ConnectionRefusedError):
-            return
-    raise ServerError("somebody listens there")
+def _refuse_port_in_use(host: str, port: int) -> None:
+    for family, kind, protocol, _, address in socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    ):
+        with socket.socket(family, kind, protocol) as tried:
+            # One that has just ended is in nobody's way, one that listens is.
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                tried.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            try:
+                tried.bind(address)
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    raise
 
 
 def _first_line(error: Exception) -> str:

@@ -14,10 +14,9 @@ import signal
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from caikit_nb.serving.loading import Loaded
+from caikit_nb.serving.loading import learned
 from caikit_nb.serving.memory import pickled_bytes
 from caikit_nb.serving.model_table import ModelTable
-from caikit_nb.serving.models import as_model
 from caikit_nb.serving.picture import ServerPicture, picture_of
 from caikit_nb.serving.server import GrpcServer
 from caikit_nb.serving.settings import ServerSettings
@@ -93,7 +92,7 @@ class ServerRun:
 
     async def _load_models(self, table: ModelTable) -> None:
         for name, made in self._objects.items():
-            table.add(name, Loaded(as_model(made), pickled_bytes(made)))
+            table.add(name, await asyncio.to_thread(learned, made, pickled_bytes(made)))
         for name, path, model_type in self._settings.models:
             await table.load(name, path, model_type, pin=True)
 

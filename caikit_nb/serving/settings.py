@@ -26,6 +26,7 @@ class ServerSettings:
         models: What is loaded at the start: path and type by name.
         limits: What it may hold.
         drain_s: How long requests have to be answered once it stops.
+        takes_over: An older server of ours listens there until this one does.
 
     Raises:
         ValueError: a value that isn't accepted.
@@ -41,6 +42,7 @@ class ServerSettings:
     models: tuple[tuple[str, str, str], ...] = ()
     limits: ServerLimits = field(default_factory=ServerLimits)
     drain_s: float = 30.0
+    takes_over: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.port, bool) or not isinstance(self.port, int):

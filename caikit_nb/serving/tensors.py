@@ -69,6 +69,7 @@ def read_inputs(request: Any) -> dict[str, Any]:
 
 def _read(tensor: Any, raw: bytes | None) -> Any:
     name, datatype, shape = tensor.name, tensor.datatype, tuple(tensor.shape)
+    _refuse_shared_memory(f"input {name!r}", tensor)
     if datatype not in _FIELDS:
         raise InvalidRequestError(
             f"input {name!r}: datatype must be one of {', '.join(_FIELDS)}, not {datatype!r}"
@@ -91,6 +92,29 @@ def _read(tensor: Any, raw: bytes | None) -> Any:
         return flat.reshape(shape)
     except ValueError as error:  # more dimensions, or longer ones, than an array can have
         raise InvalidRequestError(f"input {name!r}: {error}") from None
+
+
+def _refuse_shared_memory(what: str, tensor: Any) -> None:
+    if "shared_memory_region" in tensor.parameters:
+        raise InvalidRequestError(
+            f"{what} is in shared memory, which this server doesn't use: send it in the request"
+        )
+
+
+def read_wanted(request: Any) -> list[str]:
+    """The names of the outputs that a ModelInferRequest asks for; none for the usual ones.
+
+    Raises:
+        InvalidRequestError: one is wanted in a form that there isn't.
+    """
+    for output in request.outputs:
+        _refuse_shared_memory(f"output {output.name!r}", output)
+        if output.parameters["classification"].int64_param:
+            raise InvalidRequestError(
+                f"output {output.name!r}: class_count isn't supported: ask without it, "
+                "and sort the answer"
+            )
+    return [output.name for output in request.outputs]
 
 
 def _typed(tensor: Any, filled: Sequence[str]) -> Any:
@@ -144,6 +168,18 @@ def _objects(values: Sequence[bytes]) -> Any:
     return flat
 
 
+def datatype_of(array: Any) -> str:
+    """The protocol's name of an array's type; empty if it has none."""
+    if array.dtype.kind in "OSU":
+        return "BYTES"
+    return _DATATYPES.get(array.dtype.newbyteorder("<"), "")
+
+
+def dtype_of(datatype: str) -> np.dtype[Any]:
+    """NumPy's type of a datatype of numbers."""
+    return _DTYPES[datatype]
+
+
 def write_outputs(response: Any, tensors: Mapping[str, Any], *, raw: bool) -> None:
     """Put outputs into a ModelInferResponse.
 
@@ -181,7 +217,10 @@ def _as_bytes(name: str, value: object) -> bytes:
         return value.encode("utf-8", "surrogatepass")
     if isinstance(value, bytes):
         return value
-    raise PredictionError(f"the output {name!r} has a {type(value).__name__}, which can't be sent")
+    raise PredictionError(
+        f"the output {name!r} has a {type(value).__name__} in an array of objects: give each "
+        "output numbers only, or text only"
+    )
 
 
 def _as_raw(array: Any) -> bytes:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import stat
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,64 @@ def test_a_directory_that_was_there_stays(base: Path) -> None:
     (base / "mine.txt").write_text("mine")
     save(base, save_with_id=False).purge()
     assert sorted(os.listdir(base)) == ["mine.txt", "model.txt"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_a_job_made_where_nothing_was_goes_with_its_retention(base: Path, method: str) -> None:
+    """J18: also without an id in the path."""
+    made = LocalJobBase({"retention_duration": "1d"}, "default")
+    more = {"save_path": str(base / "here"), "method": method}
+    future = made.start_future(lambda id: make(Saves, "text", future_id=id, **more))
+    assert future.wait(60)
+    made._purge_old_futures()
+    assert (base / "here" / "model.txt").read_text() == "text"
+    future._completion_time -= datetime.timedelta(days=2)
+    made._purge_old_futures()
+    assert not (base / "here").exists()
+
+
+def test_a_model_that_is_one_file_goes_with_its_retention(base: Path) -> None:
+    base.mkdir()
+    (base / "other.txt").write_text("mine")
+    path = base / "model.txt"
+    future = make(Calls, path.write_text, "text", save_path=str(path))
+    assert future.wait(30)
+    future.purge()
+    assert os.listdir(base) == ["other.txt"]
+
+
+def test_what_took_the_place_of_a_saved_model_stays(base: Path) -> None:
+    future = save(base, save_with_id=False)
+    base.rename(base.with_name("moved"))
+    base.mkdir()
+    (base / "mine.txt").write_text("mine")
+    future.purge()
+    assert os.listdir(base) == ["mine.txt"]
+    assert (base.with_name("moved") / "model.txt").exists()
+
+
+def test_the_last_run_that_saved_there_owns_what_an_earlier_one_made(base: Path) -> None:
+    first, second = (save(base, save_with_id=False) for _ in range(2))
+    first.purge()
+    assert (base / "model.txt").exists()
+    second.purge()
+    assert not base.exists()
+
+
+def test_what_is_made_beside_a_job_that_never_ran_stays(base: Path, executor: JobExecutor) -> None:
+    gate = threading.Event()
+    executor._policy.max_workers = 1
+    first = executor.submit_function(JobOptions(start_method="thread"), gate.wait, (), {})
+    waiting = executor.start_future(
+        lambda id: make(Saves, "text", future_id=id, save_path=str(base))
+    )
+    base.mkdir()
+    waiting.cancel()
+    gate.set()
+    assert first.wait(30)
+    assert waiting.wait(30)
+    waiting.purge()
+    assert base.is_dir()
 
 
 @pytest.mark.parametrize("marked", [False, True])

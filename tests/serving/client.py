@@ -51,10 +51,14 @@ class Client:
     def load(self, model_id: str, path: str, model_type: str = "auto", **more: Any) -> Any:
         return self.loading(model_id, path, model_type, **more).result()
 
-    def loading(self, model_id: str, path: str, model_type: str = "auto", **more: Any) -> Any:
+    def loading(
+        self, model_id: str, path: str, model_type: str = "auto", key: str = "", **more: Any
+    ) -> Any:
         """Begin a load; returns the call."""
         self.loaded.add(model_id)
-        request = pb.LoadModelRequest(modelId=model_id, modelPath=path, modelType=model_type)
+        request = pb.LoadModelRequest(
+            modelId=model_id, modelPath=path, modelType=model_type, modelKey=key
+        )
         return self.runtime.loadModel.future(request, timeout=WAIT_S, **more)
 
     def unload(self, model_id: str, **more: Any) -> Any:
@@ -67,8 +71,12 @@ class Client:
         request = pb.ModelSizeRequest(modelId=model_id)
         return self.runtime.modelSize(request, timeout=WAIT_S).sizeInBytes
 
-    def predicted_size(self, model_id: str, path: str, model_type: str = "auto") -> int:
-        request = pb.PredictModelSizeRequest(modelId=model_id, modelPath=path, modelType=model_type)
+    def predicted_size(
+        self, model_id: str, path: str, model_type: str = "auto", key: str = ""
+    ) -> int:
+        request = pb.PredictModelSizeRequest(
+            modelId=model_id, modelPath=path, modelType=model_type, modelKey=key
+        )
         return self.runtime.predictModelSize(request, timeout=WAIT_S).sizeInBytes
 
     def status(self) -> Any:

@@ -53,6 +53,67 @@ def ragged(x):
     return [[1, 2], [3]]
 
 
+def picky(x):
+    raise ValueError("nothing is good enough")
+
+
+def refusing(x):
+    from caikit_nb.errors import InvalidRequestError
+
+    raise InvalidRequestError("x must be positive")
+
+
+def stacking(x):
+    return np.stack([x, np.zeros(len(x) + 1)])
+
+
+class Wrapper:
+    """An estimator of the notebook's around one of scikit-learn's."""
+
+    def __init__(self, inside):
+        self.inside = inside
+
+    def predict(self, rows):
+        return self.inside.predict(rows)
+
+
+class Picky:
+    def predict(self, rows):
+        raise ValueError("nothing is good enough")
+
+
+def table(x):
+    import pandas as pd
+
+    return pd.DataFrame({"town": ["Ulm"] * len(x), "size": x, "rooms": [1] * len(x)})
+
+
+def boxed(x):
+    return np.array([1, 2.5, None], object)
+
+
+def flags(x):
+    return np.array([True, False], object)
+
+
+def wide_text(x):
+    return np.array(["a", "bcd"], np.dtypes.StringDType())
+
+
+def sparse(x):
+    from scipy.sparse import eye_array
+
+    return eye_array(2)
+
+
+def numbers_and_text(x):
+    return np.array([1, "a"], object)
+
+
+def triple(x, scale=3.0):
+    return x * scale
+
+
 class Joined:
     """Was fitted with a table of text."""
 
@@ -64,7 +125,7 @@ class Joined:
 
 
 @pytest.fixture(scope="module")
-def server(root):
+def server(root, estimators):
     from caikit_nb.serving.model_server import ModelServer
     from caikit_nb.serving.settings import ServerSettings
 
@@ -72,7 +133,10 @@ def server(root):
     if HAS_ONNX:
         models.append(("scale", "scale.onnx", "auto"))
     settings = ServerSettings(root=root, trusted=(root,), models=tuple(models))
-    objects = {"echo": echo, "both": both, "fail": fail, "ragged": ragged, "joined": Joined()}
+    functions = (echo, both, fail, ragged, picky, refusing, stacking, triple)
+    functions += (table, boxed, flags, wide_text, sparse, numbers_and_text)
+    objects = {function.__name__: function for function in functions}
+    objects |= {"joined": Joined(), "own": Picky(), "wrapped": Wrapper(estimators["churn"])}
     with ModelServer("inference", settings, objects, "0") as running:
         assert running.wait_until_ready(START_S)
         yield running
@@ -169,6 +233,94 @@ def test_rows_of_text_are_a_table_for_a_model_with_columns(client) -> None:
 def test_what_is_no_array_is_the_functions_fault(stub) -> None:
     one = request("ragged", name="x", shape=[1], contents={"fp32_contents": [1]})
     assert code(stub, one) == "INTERNAL"
+
+
+@pytest.mark.parametrize("model", ["picky", "stacking", "own", "fail", "numbers_and_text"])
+def test_the_models_own_fault_is_internal(stub, model) -> None:
+    one = request(model, contents={"fp32_contents": [1]})
+    assert code(stub, one) == "INTERNAL"
+
+
+def test_a_function_refuses_what_it_does_not_take_by_an_error_of_ours(client) -> None:
+    from tritonclient.utils import InferenceServerException
+
+    with pytest.raises(InferenceServerException, match="x must be positive") as caught:
+        client.infer("refusing", [1.0])
+    assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
+
+
+def test_what_a_library_refuses_is_the_callers_fault_wherever_it_is_called(stub) -> None:
+    for model in ("churn", "wrapped"):
+        nan = request(model, shape=[1, 3], contents={"fp32_contents": [float("nan")] * 3})
+        assert code(stub, nan) == "INVALID_ARGUMENT"
+
+
+@pytest.mark.parametrize(
+    ("model", "outputs"),
+    [
+        ("boxed", {"output": [1.0, 2.5, np.nan]}),
+        ("flags", {"output": [True, False]}),
+        ("wide_text", {"output": [b"a", b"bcd"]}),
+        ("sparse", {"output": [[1.0, 0.0], [0.0, 1.0]]}),
+        ("table", {"town": [b"Ulm"], "size": [1.0], "rooms": [1]}),
+    ],
+)
+def test_results_of_many_kinds_are_sent(client, model, outputs) -> None:
+    found = client.infer(model, [1.0])
+    assert list(found) == list(outputs)
+    for name, values in outputs.items():
+        np.testing.assert_array_equal(found[name], np.array(values))
+
+
+def test_a_functions_metadata_are_those_of_the_requests_it_has_answered(client) -> None:
+    def told() -> list[list[tuple[str, str, list[int]]]]:
+        meta = client.triton.get_model_metadata("triple")
+        sides = meta.inputs, meta.outputs
+        return [[(each.name, each.datatype, list(each.shape)) for each in side] for side in sides]
+
+    assert told() == [[("x", "", [-1]), ("scale", "", [-1])], []]
+    client.infer("triple", np.ones((2, 3), np.float32))
+    assert told() == [
+        [("x", "FP32", [-1, 3]), ("scale", "", [-1])],
+        [("output", "FP32", [-1, 3])],
+    ]
+    client.infer("triple", np.ones((2, 4)))
+    assert told() == [
+        [("x", "", [-1, -1]), ("scale", "", [-1])],
+        [("output", "", [-1, -1])],
+    ]
+
+
+def test_shared_memory_and_class_counts_are_refused_in_plain_words(client) -> None:
+    import tritonclient.grpc as triton
+    from tritonclient.utils import InferenceServerException
+
+    tensor = triton.InferInput("x", [2], "FP32")
+    tensor.set_shared_memory("region", 8)
+    with pytest.raises(InferenceServerException, match="'x' is in shared memory") as caught:
+        client.triton.infer("echo", [tensor])
+    assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
+    wanted = triton.InferRequestedOutput("output", class_count=2)
+    with pytest.raises(InferenceServerException, match="class_count isn't supported"):
+        client.infer("echo", [1.0], outputs=[wanted])
+    wanted = triton.InferRequestedOutput("output")
+    wanted.set_shared_memory("region", 8)
+    with pytest.raises(InferenceServerException, match="'output' is in shared memory"):
+        client.infer("echo", [1.0], outputs=[wanted])
+
+
+def test_readiness_under_modelmeshs_header_says_that_the_model_is_not_here(stub) -> None:
+    """M24: so that it loads the model again."""
+    import grpc
+
+    from caikit_nb.serving import inference_pb2 as pb
+
+    asked = pb.ModelReadyRequest(name="absent")
+    assert not stub.ModelReady(asked).ready
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.ModelReady(asked, metadata=[("mm-model-id", "absent")])
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+    assert stub.ModelReady(asked, metadata=[("mm-model-id", "echo")]).ready
 
 
 @needs_onnx

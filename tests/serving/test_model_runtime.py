@@ -56,6 +56,69 @@ def test_each_format_is_loaded_and_measured(client, path, model_type) -> None:
     assert failure(lambda: client.size("m"))[0] == "NOT_FOUND"
 
 
+KEY = '{"model_type":{"name":"sklearn","version":"0"},"storage_key":"s","disk_size_bytes":900}'
+
+
+@pytest.mark.parametrize(
+    ("model_type", "key"),
+    [
+        ("mt:sklearn", ""),
+        ("mt:sklearn:0", ""),
+        ("mt:sklearn:0|pv:grpc-v2", KEY),
+        ("rt:my-runtime", KEY),
+        ("rt:my-runtime", ""),
+        ("", KEY),
+        ("mt:something", '{"model_type": "sklearn"}'),
+        ("", '{"model_type": "SKLearn:1.2"}'),
+        ("sklearn:1", "no JSON"),
+        ("sklearn", '["a list"]'),
+        ("sklearn", '{"model_type": {"name": 3}, "disk_size_bytes": "many"}'),
+        ("sklearn", '{"model_type": null, "disk_size_bytes": 1e999}'),
+        ("sklearn", "[" * 100_000),
+    ],
+)
+def test_a_format_is_named_as_kserves_controller_does(client, model_type, key) -> None:
+    """As KServe's own adapters read it: the key goes first, then the label."""
+    assert client.load("m", "churn.joblib", model_type, key=key).sizeInBytes
+    assert client.predicted_size("m", "churn.joblib", model_type, key=key)
+    client.unload("m")
+
+
+@pytest.mark.parametrize(
+    ("model_type", "key"), [("mt:onyx:1|pv:v2", ""), ("sklearn", '{"model_type": "onyx"}')]
+)
+def test_an_unknown_format_is_refused_by_its_name(client, model_type, key) -> None:
+    code, details = failure(lambda: client.load("m", "churn.joblib", model_type, key=key))
+    assert code == "INVALID_ARGUMENT"
+    assert details.startswith("modelType must be one of ")
+    assert details.endswith("not 'onyx'")
+
+
+def test_a_size_is_predicted_from_what_the_key_says_of_the_disk(client) -> None:
+    """The files may not all be there yet."""
+    size = 10**9
+    key = f'{{"disk_size_bytes": {size}}}'
+    assert client.predicted_size("p", "churn.joblib", key=key) > size
+    small = client.predicted_size("p", "churn.joblib", key='{"disk_size_bytes": 1}')
+    assert small == client.predicted_size("p", "churn.joblib") < size
+    assert client.predicted_size("p", "churn.joblib", key='{"disk_size_bytes": 1e300}') > size
+
+
+def test_the_same_file_by_another_spelling_is_the_same_model(client, root) -> None:
+    size = client.load("m", "churn.joblib", "mt:sklearn").sizeInBytes
+    (root / "alias.joblib").symlink_to(root / "churn.joblib")
+    for path in (str(root / "churn.joblib"), "./churn.joblib"):
+        assert client.load("m", path, "sklearn").sizeInBytes == size
+    assert client.load("m", "alias.joblib", "auto").sizeInBytes == size
+    assert failure(lambda: client.load("m", "churn.skops"))[0] == "INVALID_ARGUMENT"
+    assert failure(lambda: client.load("m", "a\0b"))[0] == "INVALID_ARGUMENT"
+
+
+def test_a_file_that_is_broken_is_named_with_its_format(client) -> None:
+    _, details = failure(lambda: client.load("m", "corrupt.joblib"))
+    assert details.startswith("corrupt.joblib can't be loaded as sklearn: ")
+
+
 def test_a_second_load_of_the_same_is_idempotent_and_of_another_path_refused(client) -> None:
     size = client.load("m", "double.cloudpickle").sizeInBytes
     assert client.load("m", "double.cloudpickle").sizeInBytes == size

@@ -100,7 +100,7 @@ class ModelTrainer(JobOwner[TrainingFuture], ModelTrainerBase):
         Args:
             module_class: The module.
             *args: For its ``train``.
-            save_path: Where the model goes; nowhere if None.
+            save_path: Where the model goes; nowhere if None. One that is new goes with retention.
             save_with_id: Save in a directory named by the id, which goes with the retention's end.
             external_training_id: An id of the caller's; a new one if None.
             model_name: The last part of the path.

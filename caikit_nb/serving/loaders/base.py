@@ -32,7 +32,7 @@ class Loader(abc.ABC):
 
     @abc.abstractmethod
     def load(self, path: Path) -> Any:
-        """Read a model: an object that `caikit_nb.serving.models.as_model` takes.
+        """Read a model: an object that `caikit_nb.serving.model_kinds.as_model` takes.
 
         Args:
             path: Its file.

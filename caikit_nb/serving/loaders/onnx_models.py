@@ -10,7 +10,8 @@ import numpy as np
 
 from caikit_nb.errors import InvalidRequestError, PredictionError
 from caikit_nb.serving.loaders.base import Loader, imported
-from caikit_nb.serving.models import Tensors, TensorSpec, as_text, check_names
+from caikit_nb.serving.models import Tensors, as_text, check_names
+from caikit_nb.serving.tensor_spec import TensorSpec
 
 _PACKAGE = "onnxruntime"
 _DATATYPES = {
