@@ -150,10 +150,9 @@ class PopulationBasedTraining(Experiment):
             params.get("maxGenerations"),
         )
 
-    def objective_of(self, result_name: str | None) -> tuple[str | None, str | None]:
-        """See `Experiment.objective_of`."""
-        is_own = result_name in (None, self.result_name)
-        return (self.result_name, self.objective) if is_own else (result_name, None)
+    def goals(self) -> Mapping[str, str]:
+        """See `Experiment.goals`."""
+        return {self.result_name: self.objective}
 
     def check_hyperparameters(self, hyperparameters: Mapping[str, JSON]) -> None:
         """See `Experiment.check_hyperparameters`."""

@@ -44,7 +44,7 @@ class Picture:
         own, objective = experiment.objective_of(None)
         metric = own or _first_number(jobs)
         objective = objective or _likely_objective(metric)
-        best = None if metric is None else best_of(jobs, metric, objective)
+        best = None if metric is None else best_of(jobs, metric, objective, experiment.limits())
         return cls(
             experiment.name,
             type(experiment).__name__,

@@ -1,6 +1,5 @@
 """What the searches give out (contracts S16 to S21)."""
 
-import itertools
 import math
 import random
 from collections import Counter
@@ -148,17 +147,6 @@ def test_a_job_by_hand_must_have_the_searchs_hyperparameters(db):
         with pytest.raises(ValueError, match="has the hyperparameters a, and no others"):
             experiment.add_job(wrong)
     assert list(experiment.all_jobs()) == []
-
-
-def test_a_grid_gives_out_every_combination_once_and_is_done(db):
-    grid = {"a": [1, 2, 3], "b": ["x", None], "c": [[1], [2]]}
-    db.add_experiment(GridSearch("grid", grid))
-    experiment = db.get_experiment("grid")
-    points = [tuple(experiment.next_job().hyperparameters.values()) for _ in range(12)]
-    with pytest.raises(NoJobError, match="every point of the grid"):
-        experiment.next_job()
-    assert points == list(itertools.product(*grid.values()))
-    assert db.get_experiment("grid").status == "DONE"
 
 
 def train_all(experiment, result):
