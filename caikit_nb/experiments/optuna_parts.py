@@ -48,9 +48,12 @@ def choose(what: str, chosen: Chosen) -> JSON:
     if len(given) != 1:
         raise ValueError(f"{what} must be a name, or a name with options, not {chosen!r}")
     ((name, options),) = given.items()
-    plain = {_SHORT_NAMES.get(name, name): plain_values(options, what)}
-    _make(what, plain)
-    return _with_seed(plain)
+    name, plain = _SHORT_NAMES.get(name, name), plain_values(options, what)
+    try:
+        inspect.signature(_class(what, name)).bind(**plain)
+    except TypeError as error:
+        raise _refusal(what, name, error) from None
+    return _with_seed({name: plain})
 
 
 def _with_seed(chosen: JSON) -> JSON:
@@ -87,14 +90,17 @@ def make_sampler(chosen: JSON, proposed: int, *, is_constrained: bool) -> Any:
     """
     ((name, options),) = chosen.items()
     if isinstance(options.get("seed"), int) and name not in _ONE_SEED_FOR_ALL:
-        # It is made anew for each job, and must not draw the same numbers each time.
-        options = options | {"seed": (options["seed"] + proposed) % 2**32}
-    kind = getattr(load_optuna().samplers, name, None)
+        options = options | {"seed": _seed(options["seed"], proposed)}
     if is_constrained and not _has_named_constraints():
         # Before Optuna 5 a sampler looks at constraints only if it is given this.
-        takes_it = kind and "constraints_func" in inspect.signature(kind).parameters
+        takes_it = "constraints_func" in inspect.signature(_class("sampler", name)).parameters
         options = options | ({"constraints_func": _kept_constraints} if takes_it else {})
     return _make("sampler", {name: options})
+
+
+def _seed(seed: int, proposed: int) -> int:
+    """A sampler is made anew for each job, and must not draw the same numbers each time."""
+    return random.Random(f"{seed} {proposed}").randrange(2**32) if proposed else seed  # noqa: S311
 
 
 def make_pruner(chosen: JSON) -> Any:
@@ -122,18 +128,26 @@ def _kept_constraints(trial: Any) -> list[float]:
 
 
 def _make(what: str, chosen: JSON) -> Any:
+    ((name, options),) = chosen.items()
+    try:
+        return _class(what, name)(**options)
+    except (TypeError, ValueError) as error:
+        raise _refusal(what, name, error) from None
+
+
+def _class(what: str, name: str) -> Any:
     optuna = load_optuna()
     room = optuna.samplers if what == "sampler" else optuna.pruners
     base = optuna.samplers.BaseSampler if what == "sampler" else optuna.pruners.BasePruner
-    ((name, options),) = chosen.items()
     kind = getattr(room, name, None)
     if not (inspect.isclass(kind) and issubclass(kind, base)):
         known = ", ".join(n for n in sorted(room.__all__) if not n.startswith("Base"))
         raise ValueError(f"{what} must be one of {known}, not {name!r}")
-    try:
-        return kind(**options)
-    except TypeError as error:
-        raise ValueError(f"{what} {name}: {error}") from None
+    return kind
+
+
+def _refusal(what: str, name: str, error: Exception) -> ValueError:
+    return ValueError(f"{what} {name}: {' '.join(str(error).split())}")
 
 
 @contextlib.contextmanager

@@ -215,8 +215,8 @@ class OptunaSearch(Experiment):
         Raises:
             ValueError: it doesn't.
         """
-        study = self._study([], {}, 0)
         with quiet(load_optuna()):
+            study = self._study([], {}, 0)
             try:
                 self._space().ask(study.ask())
             except (NotImplementedError, RuntimeError, ValueError) as error:
@@ -250,6 +250,8 @@ class OptunaSearch(Experiment):
         if _GRID not in self.sampler:
             return
         grid, space = self.sampler[_GRID]["search_space"], self._space()
+        if not isinstance(grid, dict) or not all(isinstance(axis, list) for axis in grid.values()):
+            raise ValueError(f"GridSampler's search_space must be lists by name, not {grid!r}")
         if set(grid) != set(space.names):
             raise ValueError(
                 f"GridSampler's search_space must be of {', '.join(sorted(space.names))}, "

@@ -15,6 +15,9 @@ from typing import Any, ClassVar, Self
 
 from caikit_nb.experiments.distributions import (
     Distribution,
+    Integer,
+    Uniform,
+    When,
     check_distributions,
     from_params,
     to_params,
@@ -111,6 +114,12 @@ class PopulationBasedTraining(Experiment):
         self.initial_distributions = check_distributions(
             initial_distributions or {}, "initial_distributions"
         )
+        for key, each in self.initial_distributions.items():
+            if isinstance(each, When):
+                raise ValueError(
+                    f"initial_distributions: {key!r} can't be a When: all of a population have "
+                    "the same hyperparameters"
+                )
         missing = set(self.explore) - set(self.initial_distributions)
         if self.initial_distributions and missing:
             raise ValueError(f"explore: {min(missing)!r} is not in initial_distributions")
@@ -212,7 +221,12 @@ class PopulationBasedTraining(Experiment):
         hyperparameters = dict(parent.draft.hyperparameters)
         for name, strategy in self.explore.items():
             if number(hyperparameters.get(name)) is not None:
-                hyperparameters[name] = strategy.change(name, hyperparameters[name])
+                changed = strategy.change(name, hyperparameters[name])
+                drawn_from = self.initial_distributions.get(name)
+                is_stepped = isinstance(drawn_from, Integer | Uniform)
+                hyperparameters[name] = (
+                    drawn_from.near(changed, generator) if is_stepped else changed
+                )
         draft = Draft(hyperparameters=hyperparameters, results=parent.draft.results)
         return self._marked(draft, member.number, member.generation + 1, parent.id)
 
