@@ -201,7 +201,8 @@ class Job:
             self.status = CRASHED
         elif self.status == RUNNING:
             wanted = (*self.experiment.goals(), *self.experiment.limits())
-            self.status, self.reason = DONE, fault(self.results, wanted)
+            self.status = DONE
+            self.reason = fault(plain_values(self.results, "results"), wanted)
         if error is None:
             self.put()
             return False

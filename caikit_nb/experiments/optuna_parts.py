@@ -100,7 +100,7 @@ def make_sampler(chosen: JSON, proposed: int, *, is_constrained: bool) -> Any:
 
 def _seed(seed: int, proposed: int) -> int:
     """A sampler is made anew for each job, and must not draw the same numbers each time."""
-    return random.Random(f"{seed} {proposed}").randrange(2**32) if proposed else seed  # noqa: S311
+    return random.Random(f"{seed} {proposed}").randrange(2**32) if proposed else seed
 
 
 def make_pruner(chosen: JSON) -> Any:

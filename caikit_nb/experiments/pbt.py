@@ -223,10 +223,9 @@ class PopulationBasedTraining(Experiment):
             if number(hyperparameters.get(name)) is not None:
                 changed = strategy.change(name, hyperparameters[name])
                 drawn_from = self.initial_distributions.get(name)
-                is_stepped = isinstance(drawn_from, Integer | Uniform)
-                hyperparameters[name] = (
-                    drawn_from.near(changed, generator) if is_stepped else changed
-                )
+                if isinstance(drawn_from, Integer | Uniform):
+                    changed = drawn_from.near(changed, generator)
+                hyperparameters[name] = changed
         draft = Draft(hyperparameters=hyperparameters, results=parent.draft.results)
         return self._marked(draft, member.number, member.generation + 1, parent.id)
 

@@ -194,9 +194,7 @@ def test_a_job_by_hand_has_the_names_that_go_with_its_values(db, kind):
         {"kernel": "linear", "degree": 5, "shift": 1},
         {"gamma": 0.1},
     ):
-        with pytest.raises(
-            ValueError, match="a job of this experiment has the hyperparameters .*kernel"
-        ):
+        with pytest.raises(ValueError, match="a job of this experiment has the hyperparameters"):
             search.add_job(wrong)
 
 
