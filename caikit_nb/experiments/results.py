@@ -106,30 +106,26 @@ def to_pandas(experiment: Experiment) -> Any:
     """See `Experiment.to_pandas`."""
     import pandas
 
+    jobs = list(experiment.all_jobs())
+    parameters = dict.fromkeys(name for job in jobs for name in job.hyperparameters)
+    found = dict.fromkeys(name for job in jobs for name in job.results)
+    # Names of a job's record, or of a hyperparameter and a result, are told apart.
+    parameter_columns = {n: f"hyperparameter.{n}" if n in _RECORD else n for n in parameters}
+    result_columns = {n: f"result.{n}" if n in (*_RECORD, *parameters) else n for n in found}
+    columns = [*_RECORD[:2], *parameter_columns.values(), *result_columns.values(), *_RECORD[2:]]
     records = [
         {
             "job": job.job_id,
             "status": job.status,
-            **{_own("hyperparameter", n): value for n, value in job.hyperparameters.items()},
-            **{_apart(name, job): value for name, value in job.results.items()},
+            **{parameter_columns[name]: value for name, value in job.hyperparameters.items()},
+            **{result_columns[name]: value for name, value in job.results.items()},
             "started": job.started_at,
             "ended": job.ended_at,
             "reason": job.reason,
         }
-        for job in experiment.all_jobs()
+        for job in jobs
     ]
-    frame = pandas.DataFrame.from_records(records)
-    return frame.set_index("job") if records else frame
+    return pandas.DataFrame.from_records(records, columns=columns).set_index("job")
 
 
 _RECORD = ("job", "status", "started", "ended", "reason")
-
-
-def _own(kind: str, name: str) -> str:
-    """A column's name; one that the record of a job has itself is told apart."""
-    return f"{kind}.{name}" if name in _RECORD else name
-
-
-def _apart(name: str, job: Job) -> str:
-    """A result's column; one that a hyperparameter has, too, is told apart."""
-    return f"result.{name}" if name in job.hyperparameters else _own("result", name)

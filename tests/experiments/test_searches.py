@@ -296,3 +296,15 @@ def test_the_table_has_hyperparameters_and_results(db):
         1,
         3,
     )
+
+
+def test_the_tables_columns_are_the_same_for_every_job(db):
+    experiment = db.add_experiment(ManualSearch("table"))
+    experiment.add_job({"kernel": "linear"}, status="DONE", results={"loss": 2, "depth": 1})
+    experiment.add_job({"kernel": "tree", "depth": 5}, status="DONE", results={"loss": 3})
+    frame = experiment.to_pandas()
+    assert list(frame) == [
+        *("status", "kernel", "depth", "loss", "result.depth", "started", "ended", "reason")
+    ]
+    assert list(frame["result.depth"].dropna()) == [1]
+    assert list(frame["depth"].dropna()) == [5]
