@@ -212,24 +212,31 @@ class ResourceMissingError(ExperimentError, LookupError):
 
 
 class UnsafeUpdateError(ExperimentError):
-    """Somebody else has changed the job since it was read, and nothing was written.
+    """Somebody else has changed or deleted the job since it was read, and nothing was written.
 
     Raised by `experiments.Job.put` and `experiments.Job.try_run`.
 
     Attributes:
         job_id: The job.
         experiment_name: Its experiment.
+        deleted: ``job`` or ``experiment`` if that was deleted; empty if the job was changed.
     """
 
-    def __init__(self, job_id: str, experiment_name: str) -> None:
-        super().__init__(job_id, experiment_name)
+    def __init__(self, job_id: str, experiment_name: str, deleted: str = "") -> None:
+        super().__init__(job_id, experiment_name, deleted)
         self.job_id = job_id
         self.experiment_name = experiment_name
+        self.deleted = deleted
 
     def __str__(self) -> str:
+        name = f"experiment {self.experiment_name!r}"
+        if self.deleted == "experiment":
+            return f"{name} was deleted, so its job {self.job_id!r} was not stored"
+        if self.deleted:
+            return f"job {self.job_id!r} of {name} was deleted, and nothing was written"
         return (
-            f"job {self.job_id!r} of experiment {self.experiment_name!r} was changed by somebody "
-            "else, and nothing was written: get it anew with experiment.get_job"
+            f"job {self.job_id!r} of {name} was changed by somebody else, and nothing was written: "
+            "get it anew with experiment.get_job"
         )
 
 

@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from caikit_nb.experiments import distributions, errors, pbt
     from caikit_nb.experiments.database import ExperimentDB
     from caikit_nb.experiments.experiment import Experiment
+    from caikit_nb.experiments.grid_search import GridSearch
     from caikit_nb.experiments.job import Job
     from caikit_nb.experiments.optuna_search import OptunaSearch
     from caikit_nb.experiments.pbt import PopulationBasedTraining
-    from caikit_nb.experiments.searches import GridSearch, ManualSearch, RandomSearch
+    from caikit_nb.experiments.searches import ManualSearch, RandomSearch
 
 __all__ = [
     "Experiment",
@@ -34,7 +35,7 @@ __all__ = [
 _HOMES = {
     "Experiment": "experiment",
     "ExperimentDB": "database",
-    "GridSearch": "searches",
+    "GridSearch": "grid_search",
     "Job": "job",
     "ManualSearch": "searches",
     "OptunaSearch": "optuna_search",

@@ -49,6 +49,11 @@ def from_json(text: str) -> JSON:
     return json.loads(text)
 
 
+def value_key(value: JSON) -> str:
+    """A text that is the same for the same values: 1 and 1.0 are, and 1 and true are not."""
+    return to_json(_with_whole_numbers(value))
+
+
 def storable_text(text: str) -> str:
     """A text for a column of its own, where JSON's escapes don't help: no NUL, no half a pair."""
     return _NOT_STORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
@@ -62,6 +67,16 @@ def strict_json(value: JSON) -> JSON:
         return [strict_json(item) for item in value]
     if isinstance(value, dict):
         return {key: strict_json(item) for key, item in value.items()}
+    return value
+
+
+def _with_whole_numbers(value: JSON) -> JSON:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_with_whole_numbers(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _with_whole_numbers(value[key]) for key in sorted(value)}
     return value
 
 

@@ -46,13 +46,31 @@ class Experiment:
     """What the search is called where it is stored."""
 
     def __init__(self, name: str, status: str = RUNNING) -> None:
-        self.name = check_name(name)
+        self._name = check_name(name)
         self.status = check_status(status, EXPERIMENT_STATUSES)
         self._db: Storage | None = None
         self._stored: dict[str, Any] = {}
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r} {self.status}>"
+
+    @property
+    def name(self) -> str:
+        """What it is known by. It can be set until a database has it.
+
+        Raises:
+            AttributeError: a database has it.
+        """
+        return self._name
+
+    @name.setter
+    def name(self, name: str) -> None:
+        if self._db is not None and name != self._name:
+            raise AttributeError(
+                f"experiment {self._name!r} can't be renamed: cells, jobs and other processes know "
+                "it by its name"
+            )
+        self._name = check_name(name)
 
     def params(self) -> JSON:
         """What the search is made of, as JSON (contracts S15 to S18)."""
@@ -82,9 +100,24 @@ class Experiment:
         """Whether a job that has reported is not worth its time."""
         return False
 
+    def goals(self) -> Mapping[str, str]:
+        """The results that its search goes by, and whether ``min`` or ``max`` is best."""
+        return {}
+
+    def limits(self) -> Mapping[str, float]:
+        """What some results may be at most."""
+        return {}
+
     def objective_of(self, result_name: str | None) -> tuple[str | None, str | None]:
-        """The result that counts and whether ``min`` or ``max`` is best; None if it has none."""
-        return result_name, None
+        """A result and whether ``min`` or ``max`` is best, as far as it is known.
+
+        Args:
+            result_name: Which result; the first that the search goes by if None.
+        """
+        goals = self.goals()
+        if result_name is None:
+            return next(iter(goals.items()), (None, None))
+        return result_name, goals.get(result_name)
 
     @property
     def _storage(self) -> Storage:
@@ -215,6 +248,12 @@ class Experiment:
         """Read its status anew."""
         self.status = self._stored["status"] = self._storage.status()
 
+    def saw_status(self, status: str) -> None:
+        """Take over the status that is stored, unless it was changed here."""
+        if self.status == self._stored.get("status"):
+            self.status = status
+        self._stored["status"] = status
+
     @property
     def is_done(self) -> bool:
         """Whether it is DONE as last read."""
@@ -232,7 +271,7 @@ class Experiment:
         self._storage.delete(ensure=ensure)
 
     def best(self, result_name: str | None = None, objective: str | None = None) -> Job:
-        """The job that is DONE with the best result.
+        """The job that is DONE with the best result, and within the search's constraints.
 
         Args:
             result_name: Which result; the one that the search optimises if None.
@@ -240,7 +279,8 @@ class Experiment:
 
         Raises:
             LookupError: no job has that result.
-            ValueError: the search has no result of its own, or the objective isn't one.
+            ValueError: the search has no result of its own, or several, or the objective isn't
+                one.
         """
         return results.best(self, result_name, objective)
 

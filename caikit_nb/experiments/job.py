@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from caikit_nb.errors import JobPruned, UnsafeUpdateError
 from caikit_nb.experiments.encoding import JSON, plain_values
 from caikit_nb.experiments.names import check_name
+from caikit_nb.experiments.results import fault
 from caikit_nb.experiments.rows import Draft, Record
 from caikit_nb.experiments.statuses import (
     CRASHED,
@@ -199,7 +200,9 @@ class Job:
         elif error is not None:
             self.status = CRASHED
         elif self.status == RUNNING:
-            self.status, self.reason = DONE, ""
+            wanted = (*self.experiment.goals(), *self.experiment.limits())
+            self.status = DONE
+            self.reason = fault(plain_values(self.results, "results"), wanted)
         if error is None:
             self.put()
             return False

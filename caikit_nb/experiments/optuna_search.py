@@ -6,31 +6,42 @@ search goes on wherever it is opened, and a job that comes back to the queue is 
 
 from __future__ import annotations
 
-import datetime
+import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 from caikit_nb.experiments.distributions import (
-    Choice,
     Constant,
     Distribution,
-    LogUniform,
-    Normal,
-    Uniform,
     check_distributions,
     from_params,
+    names_of_job,
     to_params,
+    without_condition,
 )
-from caikit_nb.experiments.encoding import JSON, plain_values, to_json
+from caikit_nb.experiments.encoding import JSON, value_key
 from caikit_nb.experiments.experiment import Experiment
 from caikit_nb.experiments.job import Job
-from caikit_nb.experiments.optuna_parts import Chosen, choose, load_optuna, make_chosen, quiet
+from caikit_nb.experiments.optuna_parts import (
+    Chosen,
+    check_packages,
+    choose,
+    load_optuna,
+    make_pruner,
+    make_sampler,
+    quiet,
+)
+from caikit_nb.experiments.optuna_space import OptunaSpace
+from caikit_nb.experiments.optuna_study import Reports, StudyMaker, notes_of, origin_of
 from caikit_nb.experiments.proposal import Proposal, Standing
 from caikit_nb.experiments.results import check_objective, number
 from caikit_nb.experiments.rows import Draft, Record, read_all
 from caikit_nb.experiments.searches import check_exact_names
-from caikit_nb.experiments.statuses import CRASHED, DONE, PRUNED, RUNNING
+from caikit_nb.experiments.statuses import RUNNING
+
+Point = frozenset[tuple[str, str]]
+_GRID, _BRUTE_FORCE = "GridSampler", "BruteForceSampler"
 
 
 class OptunaSearch(Experiment):
@@ -39,17 +50,19 @@ class OptunaSearch(Experiment):
     Args:
         name: What it is known by.
         distributions: A distribution for each hyperparameter; not `Normal`, and `Choice` without
-            weights.
-        objective: ``min`` or ``max``.
-        result_name: The result that every job reports.
+            weights. `When` makes one depend on others.
+        objective: ``min`` or ``max``; for several results as many, in a list.
+        result_name: The result that every job reports, or a list of several.
         sampler: ``tpe``, ``cmaes``, ``random``, ``gp``, ``qmc``, or a class of
             `optuna.samplers`; with its options as ``{"tpe": {"n_startup_trials": 5}}``.
         pruner: ``median``, ``percentile``, ``halving``, ``hyperband``, ``threshold``, or a class
             of `optuna.pruners`, likewise; None to prune nothing.
         status: RUNNING or DONE.
+        constraints: Results that every job reports, too, and what each may be at most:
+            ``{"latency_ms": 50}``. Names alone may be at most 0, as Optuna has it.
 
     Raises:
-        ValueError: one of them isn't what it must be.
+        ValueError: one of them isn't what it must be, or what the sampler needs isn't installed.
     """
 
     SEARCH: ClassVar[str] = "Optuna"
@@ -58,36 +71,57 @@ class OptunaSearch(Experiment):
         self,
         name: str,
         distributions: Mapping[str, Distribution],
-        objective: str,
-        result_name: str,
+        objective: str | Sequence[str],
+        result_name: str | Sequence[str],
         sampler: Chosen = "tpe",
         pruner: Chosen = None,
         status: str = RUNNING,
+        constraints: Mapping[str, float] | Iterable[str] | None = None,
+    ) -> None:
+        self._set(name, distributions, objective, result_name, sampler, pruner, status, constraints)
+        check_packages("sampler", self.sampler)
+        check_packages("pruner", self.pruner)
+        self._try()
+
+    def _set(
+        self,
+        name: str,
+        distributions: Mapping[str, Distribution],
+        objective: str | Sequence[str],
+        result_name: str | Sequence[str],
+        sampler: Chosen,
+        pruner: Chosen,
+        status: str,
+        constraints: Mapping[str, float] | Iterable[str] | None,
     ) -> None:
         super().__init__(name, status)
         self.distributions = check_distributions(distributions)
-        for key, each in self.distributions.items():
-            _check_for_optuna(key, each)
-        self.objective = check_objective(objective)
-        if not result_name:
-            raise ValueError(f"result_name must be a result's name, not {result_name!r}")
-        self.result_name = result_name
+        self._space()
+        self.objective, self.result_name = objective, result_name
+        self.goals()
+        self.constraints = _limits(constraints)
         self.sampler, self.pruner = choose("sampler", sampler or "tpe"), choose("pruner", pruner)
+        self._check_grid()
+        if self.pruner is not None and len(self.goals()) > 1:
+            raise ValueError("a pruner needs one result to go by, and this search has several")
 
     def params(self) -> JSON:
         """What it is made of."""
+        constraints = {"constraints": self.constraints} if self.constraints else {}
         return {
             "distributions": to_params(self.distributions),
-            "objective": self.objective,
-            "resultName": self.result_name,
+            "objective": _listed(self.objective),
+            "resultName": _listed(self.result_name),
             "sampler": self.sampler,
             "pruner": self.pruner,
+            **constraints,
         }
 
     @classmethod
     def from_params(cls, name: str, status: str, params: JSON) -> Self:
-        """See `Experiment.from_params`."""
-        return cls(
+        """See `Experiment.from_params`. What its sampler needs may be missing here."""
+        search = cls.__new__(cls)
+        search._set(
             name,
             from_params(params["distributions"]),
             params["objective"],
@@ -95,45 +129,58 @@ class OptunaSearch(Experiment):
             params.get("sampler"),
             params.get("pruner"),
             status,
+            params.get("constraints"),
         )
+        return search
 
-    def objective_of(self, result_name: str | None) -> tuple[str | None, str | None]:
-        """See `Experiment.objective_of`."""
-        is_own = result_name in (None, self.result_name)
-        return (self.result_name, self.objective) if is_own else (result_name, None)
+    def goals(self) -> Mapping[str, str]:
+        """See `Experiment.goals`."""
+        return _goals(self.objective, self.result_name)
+
+    def limits(self) -> Mapping[str, float]:
+        """See `Experiment.limits`."""
+        return self.constraints
 
     def check_hyperparameters(self, hyperparameters: Mapping[str, JSON]) -> None:
         """See `Experiment.check_hyperparameters`."""
-        check_exact_names(hyperparameters, self.distributions)
+        check_exact_names(hyperparameters, names_of_job(self.distributions, hyperparameters))
 
     def propose(self, standing: Standing) -> Proposal:
         """What the sampler asks for next."""
-        study = self._study(standing.records(), {}, standing.proposed)
-        space = {name: _for_optuna(each) for name, each in self._free().items()}
-        with quiet(load_optuna()):
-            trial = study.ask(fixed_distributions=space)
-        fixed = {
-            name: each.value
-            for name, each in self.distributions.items()
-            if isinstance(each, Constant)
-        }
-        drawn = {name: self._value_of(name, trial.params[name]) for name in space}
-        # CMA-ES keeps what it has learned with its trials.
-        kept = study.trials[-1].system_attrs
-        origin = {"optuna": plain_values(kept, "origin")}
-        return Proposal(Draft(hyperparameters=plain_values(drawn | fixed, "it"), origin=origin))
+        check_packages("sampler", self.sampler)
+        records = list(standing.records())
+        study = self._study(records, {}, standing.proposed)
+        before = notes_of(study)
+        known = {_point(each.draft.hyperparameters) for each in records}
+        for _ in range(self._tries(known)):
+            with quiet(load_optuna()):
+                trial = study.ask()
+                hyperparameters = self._space().ask(trial)
+            if not self._is_finite or _point(hyperparameters) not in known:
+                # CMA-ES keeps what it has learned with its trials.
+                origin = origin_of(study, trial.number, before)
+                return Proposal(Draft(hyperparameters=hyperparameters, origin=origin))
+        return standing.is_exhausted()
 
     def should_prune(self, job: Job) -> bool:
         """Whether the pruner gives the job up, after what it has reported."""
         if self.pruner is None:
             return False
+        check_packages("pruner", self.pruner)
         with self._storage.database.reading() as tx:
             records = list(read_all(tx, self._storage.key))
         study = self._study(records, self._storage.reports(), 0)
         at = next((i for i, each in enumerate(records) if each.id == job.job_id), None)
-        if at is None or not study.trials[at].intermediate_values:
+        trial = None if at is None else study.get_trials(deepcopy=False)[at]
+        if trial is None or trial.state.is_finished() or not trial.intermediate_values:
             return False
-        return bool(study.pruner.prune(study, study.trials[at]))
+        is_poor = bool(study.pruner.prune(study, trial))
+        # Halving compares a job with those that came as far: it notes how far each has come.
+        origin = origin_of(study, trial.number)
+        kept = records[trial.number].draft.origin
+        if any(kept.get(key) != value for key, value in origin.items()):
+            self._storage.add_to_origin(job.job_id, origin)
+        return is_poor
 
     def study(self) -> Any:
         """An Optuna study of the jobs as they are now, for ``optuna.visualization``.
@@ -144,110 +191,140 @@ class OptunaSearch(Experiment):
             records = list(read_all(tx, self._storage.key))
         return self._study(records, self._storage.reports(), 0)
 
-    def _free(self) -> dict[str, Distribution]:
-        return {k: each for k, each in self.distributions.items() if not isinstance(each, Constant)}
+    def best_jobs(self) -> list[Job]:
+        """The jobs that no other beats in all results that count, within the constraints.
 
-    def _study(
-        self, records: Iterable[Record], reports: Mapping[int, Mapping[int, float]], proposed: int
-    ) -> Any:
-        optuna = load_optuna()
-        with quiet(optuna):
-            study = optuna.create_study(
-                study_name=self.name,
-                direction="maximize" if self.objective == "max" else "minimize",
-                sampler=make_chosen("sampler", self.sampler, proposed),
-                pruner=make_chosen("pruner", self.pruner, 0) or optuna.pruners.NopPruner(),
+        With several results this is Optuna's Pareto front, ``study().best_trials``.
+        """
+        best = {trial.user_attrs["job"] for trial in self.study().best_trials}
+        return [job for job in self.all_jobs() if job.job_id in best]
+
+    def _space(self) -> OptunaSpace:
+        return OptunaSpace(self.distributions)
+
+    def _study(self, records: Iterable[Record], reports: Reports, proposed: int) -> Any:
+        space = self._space()
+        maker = StudyMaker(self.name, space, self.goals(), self.limits())
+        chosen, is_constrained = self._sampler_for(space), bool(self.limits())
+        sampler = make_sampler(chosen, proposed, is_constrained=is_constrained)
+        return maker.make(records, reports, sampler, make_pruner(self.pruner))
+
+    def _try(self) -> None:
+        """See that the sampler takes these hyperparameters and so many results.
+
+        Raises:
+            ValueError: it doesn't.
+        """
+        with quiet(load_optuna()):
+            study = self._study([], {}, 0)
+            try:
+                self._space().ask(study.ask())
+            except (NotImplementedError, RuntimeError, ValueError) as error:
+                words = " ".join(str(error).split())
+                raise ValueError(f"sampler {next(iter(self.sampler))}: {words}") from None
+
+    @property
+    def _is_finite(self) -> bool:
+        """Whether the sampler gives out points of which there are only so many."""
+        return bool({_GRID, _BRUTE_FORCE} & set(self.sampler))
+
+    def _tries(self, known: set[Point]) -> int:
+        """How often to ask for a point that no job has yet."""
+        if _GRID not in self.sampler:
+            return 1
+        # Its own numbers say nothing of jobs that were added by hand, or deleted.
+        grid = self.sampler[_GRID]["search_space"]
+        points = [dict(zip(grid, each, strict=True)) for each in itertools.product(*grid.values())]
+        return len(points) if any(self._point_of(each) not in known for each in points) else 0
+
+    def _point_of(self, chosen: Mapping[str, JSON]) -> Point:
+        """The point of a job for which Optuna has chosen these values."""
+        values = {
+            name: each.value if isinstance(each, Constant) else chosen[name]
+            for name, given in self.distributions.items()
+            for each in [without_condition(given)]
+        }
+        return _point({name: values[name] for name in names_of_job(self.distributions, values)})
+
+    def _check_grid(self) -> None:
+        if _GRID not in self.sampler:
+            return
+        grid, space = self.sampler[_GRID]["search_space"], self._space()
+        if not isinstance(grid, dict) or not all(isinstance(axis, list) for axis in grid.values()):
+            raise ValueError(f"GridSampler's search_space must be lists by name, not {grid!r}")
+        if set(grid) != set(space.names):
+            raise ValueError(
+                f"GridSampler's search_space must be of {', '.join(sorted(space.names))}, "
+                f"not of {', '.join(sorted(grid)) or 'nothing'}"
             )
-            study.add_trials([self._trial(each, reports.get(each.key, {})) for each in records])
-        return study
+        for name, value in [(name, value) for name, values in grid.items() for value in values]:
+            if not space.contains(name, value):
+                raise ValueError(
+                    f"GridSampler's search_space: {name!r} is never {value!r} by its distribution"
+                )
 
-    def _trial(self, record: Record, reported: Mapping[int, float]) -> Any:
-        optuna = load_optuna()
-        state, value = _state(record, number(record.draft.results.get(self.result_name)))
-        trial = optuna.trial.create_trial(
-            state=getattr(optuna.trial.TrialState, state),
-            value=value,
-            params=self._params_of(record),
-            distributions={
-                name: _for_optuna(each)
-                for name, each in self._free().items()
-                if name in self._params_of(record)
-            },
-            user_attrs={"job": record.id},
-            system_attrs=dict(record.draft.origin.get("optuna", {})),
-            intermediate_values=dict(reported),
-        )
-        trial.datetime_start = _local(record.started_at)
-        trial.datetime_complete = _local(record.ended_at)
-        return trial
-
-    def _params_of(self, record: Record) -> dict[str, Any]:
-        """Its hyperparameters as Optuna has them; those that are out of range are left out."""
-        found = {}
-        for name, each in self._free().items():
-            if name not in record.draft.hyperparameters:
-                continue
-            value = record.draft.hyperparameters[name]
-            if isinstance(each, Choice):
-                as_choice = _choice_maker(each)
-                if (chosen := as_choice(value)) in map(as_choice, each.values):
-                    found[name] = chosen
-            elif isinstance(each, LogUniform | Uniform) and _is_within(value, each):
-                found[name] = value
-        return found
-
-    def _value_of(self, name: str, value: Any) -> JSON:
-        """A hyperparameter as the job has it."""
-        each = self.distributions[name]
-        if not isinstance(each, Choice):
-            return value
-        as_choice = _choice_maker(each)
-        return next(choice for choice in each.values if as_choice(choice) == value)
+    def _sampler_for(self, space: OptunaSpace) -> JSON:
+        """The sampler's name and options; values in them as Optuna has them."""
+        if _GRID not in self.sampler:
+            return self.sampler
+        options = self.sampler[_GRID]
+        grid = {
+            name: [space.as_optunas(name, value) for value in values]
+            for name, values in options["search_space"].items()
+        }
+        return {_GRID: options | {"search_space": grid}}
 
 
-def _is_within(value: JSON, distribution: LogUniform | Uniform) -> bool:
-    plain = number(value)
-    return plain is not None and distribution.low <= plain <= distribution.high
+def _point(hyperparameters: Mapping[str, JSON]) -> Point:
+    return frozenset((name, value_key(value)) for name, value in hyperparameters.items())
 
 
-def _state(record: Record, value: float | None) -> tuple[str, float | None]:
-    if record.status == DONE and value is not None and not math.isinf(value):
-        return "COMPLETE", value
-    if record.status == PRUNED:
-        return "PRUNED", value
-    if record.status in (CRASHED, DONE):
-        return "FAIL", None
-    return "RUNNING" if record.status == RUNNING else "WAITING", None
+def _goals(objective: str | Sequence[str], result_name: str | Sequence[str]) -> dict[str, str]:
+    """Whether ``min`` or ``max`` is best of each result that counts.
 
-
-def _choice_maker(distribution: Choice) -> Callable[[JSON], str]:
-    """What makes Optuna's choices of ours: texts stay what they are, and others become JSON.
-
-    Optuna compares choices, and among JSON values 1, 1.0 and true are equal.
+    Raises:
+        ValueError: they aren't that.
     """
-    return str if all(isinstance(each, str) for each in distribution.values) else to_json
+    objectives, names = _as_list(objective), _as_list(result_name)
+    for name in names:
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"result_name must be a result's name, not {name!r}")
+    checked = [check_objective(each) for each in objectives]
+    if not names or len(checked) != len(names) or len(set(names)) != len(names):
+        raise ValueError(
+            f"each result needs one objective, and there are {len(checked)} objectives "
+            f"for {', '.join(map(repr, names))}"
+        )
+    return dict(zip(names, checked, strict=True))
 
 
-def _local(seconds: float | None) -> datetime.datetime | None:
-    """A time as Optuna has it."""
-    return None if seconds is None else datetime.datetime.fromtimestamp(seconds)  # noqa: DTZ006
+def _limits(constraints: object) -> dict[str, float]:
+    """What some results may be at most.
+
+    Raises:
+        ValueError: it isn't that.
+    """
+    if constraints is None or isinstance(constraints, str | Mapping):
+        given = {constraints: 0.0} if isinstance(constraints, str) else constraints or {}
+    elif isinstance(constraints, Iterable):
+        given = dict.fromkeys(constraints, 0.0)
+    else:
+        given = {None: 0.0}
+    found = {}
+    for name, most in given.items():
+        plain = number(most)
+        if not isinstance(name, str) or not name or plain is None or math.isinf(plain):
+            raise ValueError(
+                "constraints must be results with what each may be at most, as "
+                f"{{'latency_ms': 50}}, not {constraints!r}"
+            )
+        found[name] = plain
+    return found
 
 
-def _for_optuna(distribution: Distribution) -> Any:
-    optuna = load_optuna()
-    match distribution:
-        case LogUniform(low=low, high=high):
-            return optuna.distributions.FloatDistribution(low, high, log=True)
-        case Uniform(low=low, high=high):
-            return optuna.distributions.FloatDistribution(low, high)
-        case Choice(values=values):
-            as_choice = _choice_maker(distribution)
-            return optuna.distributions.CategoricalDistribution([as_choice(v) for v in values])
-    raise AssertionError(distribution)
+def _as_list(given: object) -> list[Any]:
+    return list(given) if isinstance(given, list | tuple) else [given]
 
 
-def _check_for_optuna(name: str, distribution: Distribution) -> None:
-    if isinstance(distribution, Normal):
-        raise ValueError(f"Optuna's samplers need bounds: give {name!r} a Uniform, not a Normal")
-    if isinstance(distribution, Choice) and distribution.weights is not None:
-        raise ValueError(f"Optuna's samplers weigh choices themselves: give {name!r} no weights")
+def _listed(given: str | Sequence[str]) -> JSON:
+    return given if isinstance(given, str) else list(given)

@@ -15,6 +15,9 @@ from typing import Any, ClassVar, Self
 
 from caikit_nb.experiments.distributions import (
     Distribution,
+    Integer,
+    Uniform,
+    When,
     check_distributions,
     from_params,
     to_params,
@@ -111,6 +114,12 @@ class PopulationBasedTraining(Experiment):
         self.initial_distributions = check_distributions(
             initial_distributions or {}, "initial_distributions"
         )
+        for key, each in self.initial_distributions.items():
+            if isinstance(each, When):
+                raise ValueError(
+                    f"initial_distributions: {key!r} can't be a When: all of a population have "
+                    "the same hyperparameters"
+                )
         missing = set(self.explore) - set(self.initial_distributions)
         if self.initial_distributions and missing:
             raise ValueError(f"explore: {min(missing)!r} is not in initial_distributions")
@@ -150,10 +159,9 @@ class PopulationBasedTraining(Experiment):
             params.get("maxGenerations"),
         )
 
-    def objective_of(self, result_name: str | None) -> tuple[str | None, str | None]:
-        """See `Experiment.objective_of`."""
-        is_own = result_name in (None, self.result_name)
-        return (self.result_name, self.objective) if is_own else (result_name, None)
+    def goals(self) -> Mapping[str, str]:
+        """See `Experiment.goals`."""
+        return {self.result_name: self.objective}
 
     def check_hyperparameters(self, hyperparameters: Mapping[str, JSON]) -> None:
         """See `Experiment.check_hyperparameters`."""
@@ -213,7 +221,11 @@ class PopulationBasedTraining(Experiment):
         hyperparameters = dict(parent.draft.hyperparameters)
         for name, strategy in self.explore.items():
             if number(hyperparameters.get(name)) is not None:
-                hyperparameters[name] = strategy.change(name, hyperparameters[name])
+                changed = strategy.change(name, hyperparameters[name])
+                drawn_from = self.initial_distributions.get(name)
+                if isinstance(drawn_from, Integer | Uniform):
+                    changed = drawn_from.near(changed, generator)
+                hyperparameters[name] = changed
         draft = Draft(hyperparameters=hyperparameters, results=parent.draft.results)
         return self._marked(draft, member.number, member.generation + 1, parent.id)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from caikit_nb.experiments.job import Job
-from caikit_nb.experiments.results import MAXIMIZE, best_of, number
+from caikit_nb.experiments.results import MAXIMIZE, best_of, is_within, number
 from caikit_nb.experiments.statuses import DONE, QUEUED, RUNNING
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ class Picture:
         metric: The result that is looked at; None if no job has one that is a number.
         objective: ``min`` or ``max``.
         best: The best job by that.
+        limits: What some results may be at most.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Picture:
     metric: str | None
     objective: str
     best: Job | None
+    limits: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, experiment: Experiment) -> Picture:
@@ -44,7 +46,8 @@ class Picture:
         own, objective = experiment.objective_of(None)
         metric = own or _first_number(jobs)
         objective = objective or _likely_objective(metric)
-        best = None if metric is None else best_of(jobs, metric, objective)
+        limits = experiment.limits()
+        best = None if metric is None else best_of(jobs, metric, objective, limits)
         return cls(
             experiment.name,
             type(experiment).__name__,
@@ -53,6 +56,7 @@ class Picture:
             metric,
             objective,
             best,
+            limits,
         )
 
     @property
@@ -84,12 +88,13 @@ class Picture:
         return list(found)
 
     def values(self) -> list[tuple[int, float]]:
-        """The place of each job that is DONE with a number, from 1, and that number."""
+        """The place of each job that may be the best, from 1, and its number."""
         if self.metric is None:
             return []
         found = []
         for at, job in enumerate(self.jobs, start=1):
-            value = number(job.results.get(self.metric)) if job.status == DONE else None
+            counts = job.status == DONE and is_within(job.results, self.limits)
+            value = number(job.results.get(self.metric)) if counts else None
             if value is not None:
                 found.append((at, value))
         return found

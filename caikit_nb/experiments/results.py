@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from caikit_nb.experiments.encoding import JSON
 from caikit_nb.experiments.statuses import DONE
 
 if TYPE_CHECKING:
     from caikit_nb.experiments.experiment import Experiment
     from caikit_nb.experiments.job import Job
 
+_LONGEST_SHOWN = 60
 MINIMIZE = "min"
 MAXIMIZE = "max"
 
@@ -38,24 +40,63 @@ def number(value: object) -> float | None:
     return None if math.isnan(plain) else plain
 
 
+def is_nan(value: object) -> bool:
+    """Whether a result is the number that is none."""
+    return isinstance(value, float) and math.isnan(value)
+
+
+def fault(found: Mapping[str, JSON], wanted: Iterable[str]) -> str:
+    """What a search can't use of a job's results, in words; empty if it can use them.
+
+    Args:
+        found: The results.
+        wanted: Those that must be numbers.
+    """
+    for name in wanted:
+        if name not in found:
+            return f"it gave no result {name!r}, which the search goes by"
+        if number(found[name]) is None:
+            shown = repr(found[name])
+            shown = shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}…"
+            return f"its result {name!r} is {shown}, and the search goes by a number"
+    return ""
+
+
+def is_within(found: Mapping[str, JSON], limits: Mapping[str, float]) -> bool:
+    """Whether results are at most what they may be."""
+    values = {name: number(found.get(name)) for name in limits}
+    return all(value is not None and value <= limits[name] for name, value in values.items())
+
+
 def best(experiment: Experiment, result_name: str | None, objective: str | None) -> Job:
     """See `Experiment.best`."""
+    goals = experiment.goals()
+    if result_name is None and len(goals) > 1:
+        raise ValueError(
+            f"which result, of {', '.join(map(repr, goals))}? Jobs that no other beats in all of "
+            "them are in experiment.best_jobs()"
+        )
     own_name, own_objective = experiment.objective_of(result_name)
     name = result_name or own_name
     if name is None:
         raise ValueError("which result? Use experiment.best('accuracy')")
-    found = best_of(experiment.all_jobs(), name, objective or own_objective or MAXIMIZE)
+    limits = experiment.limits()
+    found = best_of(experiment.all_jobs(), name, objective or own_objective or MAXIMIZE, limits)
     if found is None:
-        raise LookupError(f"no job of {experiment.name!r} is DONE with a number {name!r}")
+        within = " within the constraints" if limits else ""
+        raise LookupError(f"no job of {experiment.name!r} is DONE with a number {name!r}{within}")
     return found
 
 
-def best_of(jobs: Iterable[Job], result_name: str, objective: str) -> Job | None:
-    """The job that is DONE with the best number; of equals the oldest."""
+def best_of(
+    jobs: Iterable[Job], result_name: str, objective: str, limits: Mapping[str, float]
+) -> Job | None:
+    """The job that is DONE with the best number, within the limits; of equals the oldest."""
     sign = 1.0 if check_objective(objective) == MAXIMIZE else -1.0
     found: tuple[float, Job] | None = None
     for job in jobs:
-        value = number(job.results.get(result_name)) if job.status == DONE else None
+        counts = job.status == DONE and is_within(job.results, limits)
+        value = number(job.results.get(result_name)) if counts else None
         if value is not None and (found is None or sign * value > found[0]):
             found = sign * value, job
     return None if found is None else found[1]
@@ -65,30 +106,26 @@ def to_pandas(experiment: Experiment) -> Any:
     """See `Experiment.to_pandas`."""
     import pandas
 
+    jobs = list(experiment.all_jobs())
+    parameters = dict.fromkeys(name for job in jobs for name in job.hyperparameters)
+    found = dict.fromkeys(name for job in jobs for name in job.results)
+    # Names of a job's record, or of a hyperparameter and a result, are told apart.
+    parameter_columns = {n: f"hyperparameter.{n}" if n in _RECORD else n for n in parameters}
+    result_columns = {n: f"result.{n}" if n in (*_RECORD, *parameters) else n for n in found}
+    columns = [*_RECORD[:2], *parameter_columns.values(), *result_columns.values(), *_RECORD[2:]]
     records = [
         {
             "job": job.job_id,
             "status": job.status,
-            **{_own("hyperparameter", n): value for n, value in job.hyperparameters.items()},
-            **{_apart(name, job): value for name, value in job.results.items()},
+            **{parameter_columns[name]: value for name, value in job.hyperparameters.items()},
+            **{result_columns[name]: value for name, value in job.results.items()},
             "started": job.started_at,
             "ended": job.ended_at,
             "reason": job.reason,
         }
-        for job in experiment.all_jobs()
+        for job in jobs
     ]
-    frame = pandas.DataFrame.from_records(records)
-    return frame.set_index("job") if records else frame
+    return pandas.DataFrame.from_records(records, columns=columns).set_index("job")
 
 
 _RECORD = ("job", "status", "started", "ended", "reason")
-
-
-def _own(kind: str, name: str) -> str:
-    """A column's name; one that the record of a job has itself is told apart."""
-    return f"{kind}.{name}" if name in _RECORD else name
-
-
-def _apart(name: str, job: Job) -> str:
-    """A result's column; one that a hyperparameter has, too, is told apart."""
-    return f"result.{name}" if name in job.hyperparameters else _own("result", name)

@@ -195,6 +195,15 @@ def _values(draft: Draft, lease: Lease, now: float) -> dict[str, Any]:
     return values | {"worker": lease.worker} if runs else values
 
 
+def add_to_origin(tx: Connection, experiment: int, job_id: str, origin: Mapping[str, JSON]) -> None:
+    """Add to a job's origin; its version stays, as nobody else writes that."""
+    mine = (jobs.c.experiment == experiment) & (jobs.c.id == job_id)
+    record = read_job(tx, experiment, job_id)
+    if record is not None:
+        merged = to_json({**record.draft.origin, **origin})
+        tx.execute(update(jobs).where(mine).values(origin=merged))
+
+
 def beat(tx: Connection, key: int, version: int, until: float) -> bool:
     """Prolong a lease; False if the job is no longer the one that was claimed."""
     held = (jobs.c.key == key) & (jobs.c.version == version) & (jobs.c.status == RUNNING)
@@ -220,6 +229,22 @@ def read_all(tx: Connection, experiment: int) -> Iterator[Record]:
     mine = jobs.c.experiment == experiment
     for row in tx.execute(select(jobs).where(mine).order_by(jobs.c.key)):
         yield _record(row)
+
+
+def read_hyperparameters(
+    tx: Connection, experiment: int, after: int
+) -> Iterator[tuple[int, Mapping[str, JSON]]]:
+    """The row and the hyperparameters of each job behind a row, by age."""
+    behind = (jobs.c.experiment == experiment) & (jobs.c.key > after)
+    wanted = select(jobs.c.key, jobs.c.id, jobs.c.hyperparameters)
+    for row in tx.execute(wanted.where(behind).order_by(jobs.c.key)):
+        yield row.key, _parsed(row.hyperparameters, row.id)
+
+
+def count_until(tx: Connection, experiment: int, last: int) -> int:
+    """How many jobs there are up to a row."""
+    until = (jobs.c.experiment == experiment) & (jobs.c.key <= last)
+    return tx.scalar(select(func.count()).select_from(jobs).where(until)) or 0
 
 
 def first_queued(tx: Connection, experiment: int) -> Record | None:
@@ -263,11 +288,9 @@ def take_back_expired(tx: Connection, experiment: int, now: float, most_deliveri
 
 
 def _record(row: Row[Any]) -> Record:
-    try:
-        hyperparameters, results = from_json(row.hyperparameters), from_json(row.results)
-        origin = from_json(row.origin)
-    except ValueError as error:
-        raise DatabaseError(f"what is stored of job {row.id!r} is damaged: {error}") from error
+    hyperparameters, results, origin = (
+        _parsed(text, row.id) for text in (row.hyperparameters, row.results, row.origin)
+    )
     draft = Draft(row.status, hyperparameters, results, row.reason, row.source, origin)
     return Record(
         row.key,
@@ -280,3 +303,10 @@ def _record(row: Row[Any]) -> Record:
         row.started_at,
         row.ended_at,
     )
+
+
+def _parsed(text: str, job_id: str) -> JSON:
+    try:
+        return from_json(text)
+    except ValueError as error:
+        raise DatabaseError(f"what is stored of job {job_id!r} is damaged: {error}") from error

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from caikit_nb.experiments.experiment import Experiment
+from caikit_nb.experiments.grid_search import GridSearch
 from caikit_nb.experiments.optuna_search import OptunaSearch
 from caikit_nb.experiments.pbt import PopulationBasedTraining
-from caikit_nb.experiments.searches import GridSearch, ManualSearch, RandomSearch
+from caikit_nb.experiments.searches import ManualSearch, RandomSearch
 
 _SEARCHES: dict[str, type[Experiment]] = {
     kind.SEARCH: kind

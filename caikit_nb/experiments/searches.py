@@ -1,19 +1,20 @@
-"""Searches that look at no results: by hand, at random, on a grid."""
+"""Searches that look at no job: by hand, and at random."""
 
 from __future__ import annotations
 
-import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import ClassVar, Self
 
 from caikit_nb.experiments.distributions import (
     Distribution,
     check_distributions,
     from_params,
+    is_drawn,
+    names_of_job,
     to_params,
 )
-from caikit_nb.experiments.encoding import JSON, plain_values
+from caikit_nb.experiments.encoding import JSON
 from caikit_nb.experiments.experiment import Experiment
 from caikit_nb.experiments.proposal import Proposal, Standing
 from caikit_nb.experiments.rows import Draft
@@ -22,7 +23,7 @@ from caikit_nb.experiments.statuses import RUNNING
 generator = random.SystemRandom()
 
 
-def check_exact_names(given: Mapping[str, JSON], expected: Mapping[str, object]) -> None:
+def check_exact_names(given: Mapping[str, JSON], expected: Collection[str]) -> None:
     """See that a job has the search's hyperparameters and no others.
 
     Raises:
@@ -84,70 +85,13 @@ class RandomSearch(Experiment):
 
     def check_hyperparameters(self, hyperparameters: Mapping[str, JSON]) -> None:
         """See `Experiment.check_hyperparameters`."""
-        check_exact_names(hyperparameters, self.distributions)
+        check_exact_names(hyperparameters, names_of_job(self.distributions, hyperparameters))
 
 
 def drawn(distributions: Mapping[str, Distribution]) -> dict[str, JSON]:
-    """A value of each."""
-    return {name: each.sample(generator) for name, each in distributions.items()}
-
-
-class GridSearch(Experiment):
-    """Every combination of some values, once; then it is DONE.
-
-    Args:
-        name: What it is known by.
-        grid: The values of each hyperparameter. The last one changes fastest.
-        status: RUNNING or DONE.
-    """
-
-    SEARCH: ClassVar[str] = "Grid"
-
-    def __init__(
-        self, name: str, grid: Mapping[str, Sequence[JSON]], status: str = RUNNING
-    ) -> None:
-        super().__init__(name, status)
-        if not dict(grid):
-            raise ValueError("GridSearch needs the values of at least one hyperparameter")
-        self.grid = {name: _axis(name, values) for name, values in grid.items()}
-
-    def params(self) -> JSON:
-        """The values by name."""
-        return {name: list(values) for name, values in self.grid.items()}
-
-    @classmethod
-    def from_params(cls, name: str, status: str, params: JSON) -> Self:
-        """See `Experiment.from_params`."""
-        return cls(name, params, status)
-
-    def __len__(self) -> int:
-        return math.prod(len(values) for values in self.grid.values())
-
-    def propose(self, standing: Standing) -> Proposal:
-        """The next combination."""
-        if standing.proposed >= len(self):
-            return Proposal(why="every point of the grid was given out", is_over=True)
-        return Proposal(Draft(hyperparameters=self._point(standing.proposed)))
-
-    def _point(self, number: int) -> dict[str, JSON]:
-        chosen = {}
-        for name, values in reversed(self.grid.items()):
-            number, at = divmod(number, len(values))
-            chosen[name] = values[at]
-        return {name: chosen[name] for name in self.grid}
-
-    def check_hyperparameters(self, hyperparameters: Mapping[str, JSON]) -> None:
-        """See `Experiment.check_hyperparameters`."""
-        check_exact_names(hyperparameters, self.grid)
-
-
-def _axis(name: object, values: object) -> list[JSON]:
-    if not isinstance(name, str):
-        raise ValueError(f"grid: a hyperparameter's name is a text, not {name!r}")
-    if isinstance(values, str | Mapping) or not hasattr(values, "__iter__"):
-        raise ValueError(f"grid: {name!r} needs a list of values, not {values!r}")
-    plain = plain_values({name: list(values)}, "grid")[name]
-    if not plain:
-        raise ValueError(f"grid: {name!r} needs at least one value")
-    axis: list[JSON] = plain
-    return axis
+    """A value of each that a job has."""
+    values: dict[str, JSON] = {}
+    for name, each in distributions.items():
+        if is_drawn(each, values):
+            values[name] = each.sample(generator)
+    return values

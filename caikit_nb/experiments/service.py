@@ -8,6 +8,7 @@ import ipaddress
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from urllib.parse import unquote
 
 import uvicorn
 from starlette.applications import Starlette
@@ -36,6 +37,7 @@ from caikit_nb.experiments.wire import (
     hides_search,
     job_from_wire,
     job_to_wire,
+    keep_unsent,
     parse_object,
 )
 
@@ -85,12 +87,14 @@ class Service:
                 self._route(job, "GET", self._get_job),
                 self._route(job, "PUT", self._put_job),
                 self._route(job, "DELETE", self._delete_job),
-            ]
+            ],
+            exception_handlers={404: _nothing_there},
         )
 
     def _route(self, path: str, method: str, work: Endpoint, *, is_open: bool = False) -> Route:
         async def answer(request: Request) -> Response:
             try:
+                _check_address(request)
                 if not is_open:
                     await run_in_threadpool(self._check_pass, request)
                 body = await _read_body(request)
@@ -144,6 +148,7 @@ class Service:
                 stored.status = sent.status
                 stored.push_updates()
                 return _json(experiment_to_wire(stored))
+            keep_unsent(stored, sent)
         return _json(experiment_to_wire(self._db.put_experiment(sent)))
 
     def _delete_experiment(self, request: Request, _: bytes) -> Response:
@@ -195,6 +200,26 @@ class Service:
 
     def _experiment(self, request: Request) -> Experiment:
         return self._db.get_experiment(request.path_params["name"])
+
+
+def _check_address(request: Request) -> None:
+    """See that the experiment's name has no slash, by which it would be another address.
+
+    Raises:
+        ValueError: it has.
+    """
+    path = request.scope.get("raw_path", b"").decode("latin-1")
+    name = path.partition("/experiments/")[2].partition("/")[0]
+    if "%2f" in name.lower():
+        check_name(unquote(name))
+
+
+async def _nothing_there(request: Request, _: Exception) -> Response:
+    try:
+        _check_address(request)
+    except ValueError as error:
+        return Response(str(error), 400, media_type="text/plain")
+    return Response("there is nothing at this address", 404, media_type="text/plain")
 
 
 async def _read_body(request: Request) -> bytes:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from caikit_nb.errors import NoJobError, ResourceMissingError, UnsafeUpdateError
 from caikit_nb.experiments import rows
+from caikit_nb.experiments.encoding import JSON
 from caikit_nb.experiments.engine import Database
 from caikit_nb.experiments.heartbeat import Heartbeat
 from caikit_nb.experiments.job import Job, parse_etag
@@ -73,10 +74,17 @@ class Storage:
                 record = rows.update_job(tx, self.key, job.job_id, draft, lease, now, wanted)
             if record is None and (version is None or not safe):
                 record = self._insert(tx, draft, now, job.job_id)
-        if record is None:
-            raise UnsafeUpdateError(job.job_id, self.name)
+            if record is None:
+                raise UnsafeUpdateError(job.job_id, self.name, self._deleted(tx, job.job_id))
         self.hold(record, job)
         return record
+
+    def _deleted(self, tx: Connection, job_id: str) -> str:
+        """Which is there no more, the job or its experiment; empty if both are."""
+        if rows.read_job(tx, self.key, job_id) is not None:
+            return ""
+        mine = select(experiments.c.key).where(experiments.c.key == self.key)
+        return "experiment" if tx.execute(mine).first() is None else "job"
 
     def add(self, draft: Draft) -> Record:
         """Add a job under a new id."""
@@ -113,6 +121,7 @@ class Storage:
             now = self.database.now(tx)
             rows.take_back_expired(tx, self.key, now, self._rules.max_deliveries)
             if locked.status == DONE:
+                experiment.saw_status(DONE)
                 record, why = None, "it is DONE"
             else:
                 record, why = self._queued_or_new(tx, experiment, locked.proposed, now, status)
@@ -134,6 +143,7 @@ class Storage:
         if proposal.draft is None:
             if proposal.is_over:
                 self._write(tx, {"status": DONE})
+                experiment.saw_status(DONE)
             return None, proposal.why
         self._write(tx, {"proposed": proposed + 1})
         draft = _with_status(proposal.draft, status)
@@ -243,6 +253,11 @@ class Storage:
                 reported.setdefault(row.job, {})[row.step] = value
         return reported
 
+    def add_to_origin(self, job_id: str, origin: Mapping[str, JSON]) -> None:
+        """Keep more of how a search came to a job. Who has read the job may still put it."""
+        with self.database.writing() as tx:
+            rows.add_to_origin(tx, self.key, job_id, origin)
+
     def hold(self, record: Record, holder: Job) -> None:
         """Beat for a job while it runs here; no more once it doesn't."""
         if self._heartbeat is None:
@@ -273,7 +288,9 @@ class Storage:
         return Lease(f"{socket.gethostname()}, process {os.getpid()}", self._rules.lease_s)
 
     def _missing(self) -> ResourceMissingError:
-        return ResourceMissingError(f"there is no experiment {self.name!r}")
+        return ResourceMissingError(
+            f"there is no experiment {self.name!r} any more: it was deleted"
+        )
 
 
 def _with_status(draft: Draft, status: str) -> Draft:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from caikit_nb.experiments.distributions import Distribution, Integer, Uniform, When
 from caikit_nb.experiments.encoding import JSON, from_json
 from caikit_nb.experiments.experiment import Experiment
 from caikit_nb.experiments.job import Job
+from caikit_nb.experiments.pbt import PopulationBasedTraining
 from caikit_nb.experiments.search_types import search_class
-from caikit_nb.experiments.searches import ManualSearch
+from caikit_nb.experiments.searches import ManualSearch, RandomSearch
 from caikit_nb.experiments.statuses import QUEUED, RUNNING
 
 # Schedy's client knows no others, and can't list any experiment where it meets one. A worker
@@ -19,7 +21,7 @@ _KNOWN = ("Manual", "RandomSearch", "PBT")
 
 def experiment_to_wire(experiment: Experiment) -> JSON:
     """An experiment for a client."""
-    is_known = experiment.SEARCH in _KNOWN
+    is_known = _is_known(experiment)
     scheduler = {experiment.SEARCH: experiment.params()} if is_known else {"Manual": None}
     return {"name": experiment.name, "status": experiment.status, "scheduler": scheduler}
 
@@ -45,7 +47,26 @@ def experiment_from_wire(name: str, body: bytes) -> Experiment:
 
 def hides_search(stored: Experiment, sent: Experiment) -> bool:
     """Whether a client was told that a search is manual, and sends that back."""
-    return stored.SEARCH not in _KNOWN and isinstance(sent, ManualSearch)
+    return not _is_known(stored) and isinstance(sent, ManualSearch)
+
+
+def keep_unsent(stored: Experiment, sent: Experiment) -> None:
+    """Keep what a client can't send: it reads maxGenerations under another name, and loses it."""
+    if isinstance(stored, PopulationBasedTraining) and isinstance(sent, PopulationBasedTraining):
+        sent.max_generations = sent.max_generations or stored.max_generations
+
+
+def _is_known(experiment: Experiment) -> bool:
+    """Whether Schedy's client can read its search."""
+    distributions: Mapping[str, Distribution] = {}
+    if isinstance(experiment, RandomSearch):
+        distributions = experiment.distributions
+    elif isinstance(experiment, PopulationBasedTraining):
+        distributions = experiment.initial_distributions
+    return experiment.SEARCH in _KNOWN and not any(
+        isinstance(each, Integer | When) or (isinstance(each, Uniform) and each.step is not None)
+        for each in distributions.values()
+    )
 
 
 def job_to_wire(job: Job) -> JSON:

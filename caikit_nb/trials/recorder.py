@@ -12,6 +12,7 @@ from caikit_nb.execution.serial_thread import SerialThread
 from caikit_nb.experiments import statuses
 from caikit_nb.experiments.encoding import plain_values
 from caikit_nb.experiments.job import Job as Row
+from caikit_nb.experiments.results import fault, is_nan
 from caikit_nb.jobs.executor import CLOSED
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.states import JobStatus
@@ -71,12 +72,14 @@ def record(
 
 def _write_end(job: Job, row: Row, result_name: str | None) -> None:
     row.status, row.reason = _STATUSES[job.status], job.reason
-    row.results |= {name: points[-1][1] for name, points in job.attempt.metrics.items() if points}
+    given = {name: points[-1][1] for name, points in job.attempt.metrics.items() if points}
+    row.results |= given
     try:
         if job.status is JobStatus.COMPLETED:
             if result_name is not None:
-                row.results |= plain_values(_returned(job, result_name), "results")
-            _check_result(row)
+                given |= plain_values(_returned(job, row, result_name), "results")
+                row.results |= given
+            _check_results(row, given)
     except Exception as error:  # noqa: BLE001 - or it would stay RUNNING, and be run again
         row.status, row.reason = statuses.CRASHED, str(error)
     try:
@@ -87,16 +90,31 @@ def _write_end(job: Job, row: Row, result_name: str | None) -> None:
         job.changed()
 
 
-def _check_result(row: Row) -> None:
-    """A search can learn nothing of a job that gave no result."""
-    wanted = row.experiment.objective_of(None)[0]
-    if wanted is not None and wanted not in row.results:
-        raise ValueError(f"it gave no result {wanted!r}, which the search goes by")
+def _check_results(row: Row, given: Mapping[str, Any]) -> None:
+    """A search can learn nothing of a job that gave no number.
+
+    Args:
+        row: Its row; its results may be those of the job that it went on from.
+        given: The results of this job itself.
+
+    Raises:
+        ValueError: it gave none.
+    """
+    wanted = (*row.experiment.goals(), *row.experiment.limits())
+    why = fault({name: 0.0 if is_nan(value) else value for name, value in given.items()}, wanted)
+    if why:
+        raise ValueError(why)
+    row.reason = fault(given, wanted) or row.reason  # a training that diverged has ended well
 
 
-def _returned(job: Job, result_name: str) -> Mapping[str, Any]:
-    """The results that the function has returned: a mapping, or one number."""
+def _returned(job: Job, row: Row, result_name: str) -> Mapping[str, Any]:
+    """The results that the function has returned: a mapping, one number, or one for each goal."""
     value = job.value()
     if value is None:
         return {}
-    return value if isinstance(value, Mapping) else {result_name: value}
+    if isinstance(value, Mapping):
+        return value
+    goals = list(row.experiment.goals())
+    if len(goals) > 1 and isinstance(value, list | tuple) and len(value) == len(goals):
+        return dict(zip(goals, value, strict=True))
+    return {result_name: value}

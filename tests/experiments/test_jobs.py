@@ -1,13 +1,16 @@
 """Jobs of an experiment: putting, claiming, ending (contracts S1 to S8)."""
 
 import math
+import pickle
 from enum import IntEnum
 
 import numpy
 import pytest
 
-from caikit_nb.experiments import ExperimentDB, Job, ManualSearch
+from caikit_nb.experiments import ExperimentDB, Job, ManualSearch, OptunaSearch
+from caikit_nb.experiments.distributions import Uniform
 from caikit_nb.experiments.errors import (
+    ExperimentError,
     JobPruned,
     ResourceMissingError,
     UnsafeUpdateError,
@@ -104,6 +107,27 @@ def test_an_etag_that_was_never_given_out_is_a_lost_update(url, open_db, etag):
     job.etag = etag
     with pytest.raises(UnsafeUpdateError):
         job.put()
+
+
+def test_a_job_that_was_deleted_meanwhile_is_told_as_that(experiment):
+    job = experiment.add_job({"lr": 1})
+    experiment.get_job(job.job_id).delete()
+    with pytest.raises(UnsafeUpdateError, match="was deleted, and nothing was written") as raised:
+        job.put()
+    assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)
+    assert list(experiment.all_jobs()) == []
+
+
+def test_an_experiment_that_was_deleted_meanwhile_is_told_as_that(experiment):
+    job = experiment.add_job({"lr": 1})
+    experiment.delete()
+    for safe in (True, False):
+        with pytest.raises(ExperimentError, match="was deleted"):
+            job.put(safe=safe)
+    experiment.status = "DONE"
+    for ask in (experiment.next_job, experiment.push_updates, experiment.refresh):
+        with pytest.raises(ResourceMissingError, match="any more: it was deleted"):
+            ask()
 
 
 def test_deleting_a_missing_job_is_an_error_unless_that_is_fine(experiment):
@@ -302,3 +326,32 @@ def test_all_jobs_come_in_order_and_can_be_put_safely(experiment):
     found[7].results["x"] = 1
     found[7].put()
     assert experiment.get_job(ids[7]).results == {"x": 1}
+
+
+@pytest.mark.parametrize(
+    ("results", "reason"),
+    [
+        ({"loss": 0.5, "ms": 3}, ""),
+        ({"loss": numpy.float32(0.5), "ms": -math.inf}, ""),
+        ({"ms": 3}, "it gave no result 'loss', which the search goes by"),
+        ({"loss": 0.5}, "it gave no result 'ms', which the search goes by"),
+        ({"loss": "0.5", "ms": 3}, "its result 'loss' is '0.5', and the search goes by a number"),
+        ({"loss": True, "ms": 3}, "its result 'loss' is True, and the search goes by a number"),
+        ({"loss": [0.5], "ms": 3}, "its result 'loss' is [0.5], and the search goes by a number"),
+        ({"loss": math.nan, "ms": 3}, "its result 'loss' is nan, and the search goes by a number"),
+    ],
+)
+def test_a_result_that_the_search_can_not_use_is_told(db, results, reason):
+    search = OptunaSearch("told", {"x": Uniform(0, 1)}, "min", "loss", constraints={"ms": 9})
+    db.add_experiment(search)
+    with search.next_job() as job:
+        job.results = results
+    assert (job.status, job.reason) == ("DONE", reason)
+    assert search.get_job(job.job_id).reason == reason
+
+
+def test_a_long_result_is_told_in_short(db):
+    search = db.add_experiment(OptunaSearch("told", {"x": Uniform(0, 1)}, "min", "loss"))
+    with search.next_job() as job:
+        job.results["loss"] = [0.5] * 1000
+    assert len(job.reason) < 150

@@ -127,7 +127,7 @@ def test_the_study_has_the_times_and_the_words_of_the_jobs(db):
     assert ended.datetime_start.astimezone() == job.started_at
     assert ended.datetime_complete.astimezone() == job.ended_at
     assert (waiting.datetime_start, waiting.datetime_complete) == (None, None)
-    assert waiting.params == {"kind": "sgd", "mixed": '"1"'}
+    assert waiting.params == {"kind": "sgd", "mixed": "1"}
 
 
 def test_the_median_pruner_gives_up_what_is_worse_than_the_others(db):

@@ -1,6 +1,5 @@
 """What the searches give out (contracts S16 to S21)."""
 
-import itertools
 import math
 import random
 from collections import Counter
@@ -150,17 +149,6 @@ def test_a_job_by_hand_must_have_the_searchs_hyperparameters(db):
     assert list(experiment.all_jobs()) == []
 
 
-def test_a_grid_gives_out_every_combination_once_and_is_done(db):
-    grid = {"a": [1, 2, 3], "b": ["x", None], "c": [[1], [2]]}
-    db.add_experiment(GridSearch("grid", grid))
-    experiment = db.get_experiment("grid")
-    points = [tuple(experiment.next_job().hyperparameters.values()) for _ in range(12)]
-    with pytest.raises(NoJobError, match="every point of the grid"):
-        experiment.next_job()
-    assert points == list(itertools.product(*grid.values()))
-    assert db.get_experiment("grid").status == "DONE"
-
-
 def train_all(experiment, result):
     """Train until there is no job; returns the jobs in order."""
     while True:
@@ -308,3 +296,15 @@ def test_the_table_has_hyperparameters_and_results(db):
         1,
         3,
     )
+
+
+def test_the_tables_columns_are_the_same_for_every_job(db):
+    experiment = db.add_experiment(ManualSearch("table"))
+    experiment.add_job({"kernel": "linear"}, status="DONE", results={"loss": 2, "depth": 1})
+    experiment.add_job({"kernel": "tree", "depth": 5}, status="DONE", results={"loss": 3})
+    frame = experiment.to_pandas()
+    assert list(frame) == [
+        *("status", "kernel", "depth", "loss", "result.depth", "started", "ended", "reason")
+    ]
+    assert list(frame["result.depth"].dropna()) == [1]
+    assert list(frame["depth"].dropna()) == [5]

@@ -17,7 +17,16 @@ from pathlib import Path
 
 import pytest
 
-from caikit_nb.experiments import ExperimentDB, GridSearch, ManualSearch
+from caikit_nb.experiments import (
+    ExperimentDB,
+    GridSearch,
+    Job,
+    ManualSearch,
+    PopulationBasedTraining,
+    RandomSearch,
+)
+from caikit_nb.experiments.distributions import Choice, Integer, Uniform, When
+from caikit_nb.experiments.pbt import Truncate
 from caikit_nb.experiments.service import MOST_BYTES
 from caikit_nb.experiments.tokens import PASS_S, Tokens
 from tests.environments import make_environment
@@ -255,6 +264,48 @@ def test_the_client_can_work_for_searches_that_it_does_not_know(schedy, served):
     assert isinstance(served.get_experiment("grid"), GridSearch)
 
 
+def test_the_client_does_not_lose_what_it_can_not_read(schedy, served):
+    search = PopulationBasedTraining(
+        *("pbt", "max", "score", Truncate(0.5)),
+        initial_distributions={"x": Uniform(0, 1)},
+        population_size=2,
+        max_generations=2,
+    )
+    served.add_experiment(search)
+    told = schedy(
+        """
+        e = db.get_experiment('pbt')
+        e.push_updates()
+        n = 0
+        while n < 9:
+            try: job = e.next_job()
+            except schedy.errors.NoJobError: break
+            with job: job.results['score'] = n = n + 1
+        print(json.dumps(n))
+        """
+    )
+    assert told == 4
+    assert served.get_experiment("pbt").max_generations == 2
+
+
+@pytest.mark.parametrize(
+    "distribution", [Integer(1, 3), Uniform(0, 1, step=0.5), When({"a": 1}, Uniform(0, 1))]
+)
+def test_the_client_can_list_distributions_that_it_does_not_know(schedy, served, distribution):
+    space = {"a": Choice([1]), "b": distribution}
+    served.add_experiment(RandomSearch("random", space))
+    told = schedy(
+        """
+        (e,) = list(db.get_experiments())
+        with e.next_job() as job: pass
+        e.push_updates()
+        print(json.dumps([type(e).__name__, sorted(job.hyperparameters)]))
+        """
+    )
+    assert told == ["ManualSearch", ["a", "b"]]
+    assert served.get_experiment("random").distributions == space
+
+
 def test_a_restarted_service_knows_its_clients(tmp_path, schedy_python):
     url = f"sqlite:///{tmp_path / 'e.sqlite'}"
     db = ExperimentDB(url)
@@ -470,3 +521,22 @@ def test_slow_clients_keep_nobody_else_out(tmp_path: Path) -> None:
         assert all(server.answers() for _ in range(3))
         server.stop()
     assert server.told == ""
+
+
+SLASHES = [
+    ("PUT", "experiments/a%2Fb/"),
+    ("GET", "experiments/a%2fjobs/"),
+    ("DELETE", "experiments/kept%2Fjobs%2Fone/"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), SLASHES)
+def test_a_name_with_a_slash_is_refused_with_the_reason(call, served, method, path):
+    Job("one", served.add_experiment(ManualSearch("kept")), {}).put()
+    status, answer = call(method, path, "{}")
+    assert (status, "has a slash" in answer) == (400, True)
+    assert served.get_experiment("kept").counts() == {"QUEUED": 1}
+
+
+def test_an_address_where_nothing_is_says_so(call):
+    assert call("GET", "elsewhere/") == (404, "there is nothing at this address")

@@ -220,6 +220,62 @@ def test_a_job_without_the_result_of_its_search_is_crashed_with_the_reason(kerne
     assert first["results"].keys() == {"lost"}
 
 
+RESULTS_THAT_ARE_NO_NUMBER = {
+    "'0.5'": "its result 'loss' is '0.5', and the search goes by a number",
+    "(0.5, 0.4)": "its result 'loss' is [0.5, 0.4], and the search goes by a number",
+    "{'loss': None}": "its result 'loss' is None, and the search goes by a number",
+    "x > 2": "its result 'loss' is False, and the search goes by a number",
+}
+
+
+@pytest.mark.parametrize(("value", "reason"), RESULTS_THAT_ARE_NO_NUMBER.items())
+def test_a_result_that_is_no_number_is_crashed_with_the_reason(
+    kernel: Kernel, value: str, reason: str
+) -> None:
+    name = f"no number: {value}"
+    kernel.do(f"e = db.add_experiment(OptunaSearch({name!r}, {{'x': U(0, 1)}}, 'min', 'loss'))")
+    kernel.do(f"run = e.run(lambda x: {value}, jobs=1)\nrun.wait()")
+    (job,) = jobs_of(kernel, name)
+    assert (job["status"], job["reason"]) == ("CRASHED", reason)
+
+
+def test_a_training_that_diverged_is_done_and_told(kernel: Kernel) -> None:
+    kernel.do("e = db.add_experiment(OptunaSearch('diverged', {'x': U(0, 1)}, 'min', 'loss'))")
+    kernel.do("run = e.run(lambda x: float('nan'), jobs=1)\nrun.wait()")
+    kernel.do("(row,) = db.get_experiment('diverged').all_jobs()")
+    assert kernel.value("[row.status, row.reason]") == [
+        "DONE",
+        "its result 'loss' is nan, and the search goes by a number",
+    ]
+
+
+def test_a_run_gives_several_results_in_their_order(kernel: Kernel) -> None:
+    kernel.do("goals = ['min', 'max'], ['loss', 'accuracy']")
+    kernel.do("e = db.add_experiment(OptunaSearch('two', {'x': U(0, 1)}, *goals))")
+    kernel.do("run = e.run(lambda x: (x, 1 - x), jobs=2, workers=1)\nrun.wait()")
+    jobs = jobs_of(kernel, "two")
+    assert [job["status"] for job in jobs] == ["DONE", "DONE"]
+    assert all(job["results"]["loss"] == job["hp"]["x"] for job in jobs)
+    assert all(job["results"]["accuracy"] == 1 - job["hp"]["x"] for job in jobs)
+    best = min(jobs, key=lambda job: job["hp"]["x"])
+    assert kernel.value("[job.job_id for job in e.best_jobs()]") == [best["id"]]
+
+
+def test_an_experiment_that_is_deleted_under_a_run_is_told_as_that(
+    kernel: Kernel, gate: Gate
+) -> None:
+    kernel.do("e = db.add_experiment(RandomSearch('deleted', {'x': U(0, 1)}))")
+    kernel.do(f"def train(x):\n    {gate.wait}\n    return x\nrun = e.run(train, workers=1)")
+    kernel.until("len(run.futures) == 1")
+    kernel.do("e.delete()")
+    gate.open()
+    kernel.do(
+        "try: run.wait(60)\nexcept caikit_nb.errors.ResourceMissingError as error: told = error"
+    )
+    assert kernel.value("str(told)").endswith("'deleted' any more: it was deleted")
+    kernel.until("any('was deleted' in note for note in run.futures[0]._job.notes)")
+
+
 def test_a_replay_is_no_job_of_the_experiment(kernel: Kernel, tmp_path: Path) -> None:
     flag = str(tmp_path / "fails")
     kernel.do(f"%%caikit_job first -e replayed -p x=1 --wait\nopen({flag!r})")
