@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import datetime
 import logging
+import os
 import pickle
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
@@ -14,7 +15,8 @@ from typing import Any
 from caikit_nb.backends.local_backend import LocalBackend
 from caikit_nb.execution.call import function_inputs
 from caikit_nb.execution.pickler import dumps
-from caikit_nb.jobs import inside
+from caikit_nb.jobs import inside, saved_results
+from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.job_ids import make_job_id
 from caikit_nb.jobs.options import DefaultPolicy, JobOptions
@@ -55,7 +57,8 @@ class LocalJobFuture(JobFuture, abc.ABC):
         future_name: The owner's name, which an id that is made here carries.
         module_class: What the job makes, for `run`.
         save_path: Where its results go; None for nowhere.
-        save_with_id: Save in a directory named by the id, which goes when the retention ends.
+        save_with_id: Save in a directory named by the id. What was saved goes when the retention
+            ends, unless it was there before.
         future_id: The id; a new one if None.
         args: What `run` gets.
         kwargs: What `run` gets by name.
@@ -115,10 +118,13 @@ class LocalJobFuture(JobFuture, abc.ABC):
         )
         tasks = submission.tasks()
         job = here.workshop.make_job(submission.spec)
+        path = _own_path(identity)
         own = set(vars(self))
         super().__init__(job)
         self._machinery = frozenset(vars(self)) - own
         here.workshop.start(job, tasks, backend=_backend)
+        if path is not None:
+            _drop_with_retention(job, path)
 
     @property
     def _job_name(self) -> str:
@@ -166,6 +172,22 @@ class LocalJobFuture(JobFuture, abc.ABC):
         own = {name: value for name, value in vars(self).items() if name not in machinery}
         state = {name: own.pop(name) for name in _PLAIN}
         return _stand_in, (type(self), state, _pickled(self, own))
+
+
+def _own_path(identity: Identity) -> str | None:
+    """Where it will save what nobody else has saved; None if there is no such place."""
+    place = identity.place
+    if place is None or place.id_directory is not None:
+        return None
+    path = os.path.abspath(place.path)  # noqa: PTH100 - where links lead may change
+    return path if saved_results.is_free(path) else None
+
+
+def _drop_with_retention(job: Job, path: str) -> None:
+    saved_results.own(path, job)
+    job.on_expired.append(lambda _: saved_results.remove_saved(path, job))
+    if job.expired is not None:  # before it could tell us
+        saved_results.remove_saved(path, job)
 
 
 def _start_method(use_subprocess: bool, method: str) -> str:

@@ -1,12 +1,13 @@
-"""The directories that jobs save into: made and marked by us, or never deleted.
+"""What jobs save: made by us or by them, or never deleted.
 
-One directory may serve several runs of one id, one after another. Only the last of them may
-delete it.
+One place may serve several runs, one after another. Only the last of them may delete what is
+there.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -58,6 +59,30 @@ def remove(directory: str, owner: object) -> bool:
             return False
         del _owners[directory]
         return remove_marked_directory(directory)
+
+
+def is_free(path: str) -> bool:
+    """Whether what a job will save to a path is its own: nothing is there, or an earlier job's."""
+    with _lock:
+        return path in _owners or not os.path.lexists(path)
+
+
+def own(path: str, owner: object) -> None:
+    """Let `owner` delete what is at a path that was free."""
+    with _lock:
+        _owners[path] = owner
+
+
+def remove_saved(path: str, owner: object) -> None:
+    """Delete what was saved to a path that is still `owner`'s."""
+    with _lock:
+        if _owners.get(path) is not owner:
+            return
+        del _owners[path]
+        if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            Path(path).unlink(missing_ok=True)
 
 
 def _forget() -> None:

@@ -132,6 +132,7 @@ class Play:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(lazy_future, "LazyCondition", lambda: Condition(run))
             self.executor = JobExecutor()
+            self.executor.events.publish = _ignore
             self.executor.queue._max_workers = lambda: self.workers
             self.backend, self.watcher = Backend(run), Watcher()
             self.retention, self.callbacks = Later(), Later()
@@ -270,3 +271,7 @@ def test_two(tmp_path: Path, other: str, queued: bool) -> None:
         play_all(tmp_path, "start", other, queued=queued)
     else:
         play_all(tmp_path, other, queued=queued)
+
+
+def _ignore(_source: object) -> None:
+    """Who shows jobs is not looked at."""
