@@ -67,7 +67,9 @@ class SealedCall:
         """The call again, in the process that has the memory file as `fd`."""
         store = Store(fd)
         options = pickle.loads(self.options)  # noqa: S301 - sealed by this user's own kernel
-        inherited = contextlib.nullcontext() if self.inheritance is None else self.inheritance.entered()
+        inherited = (
+            contextlib.nullcontext() if self.inheritance is None else self.inheritance.entered()
+        )
         with inherited:
             inputs = store.load_all(self.entries)
         for value in inputs.values():

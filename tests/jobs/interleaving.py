@@ -331,7 +331,7 @@ def _modelled(run: Run) -> Iterator[None]:
 
     def is_ours() -> bool:
         thread = threading.current_thread()
-        return run._scene is None and thread is here or isinstance(thread, Actor)
+        return (run._scene is None and thread is here) or isinstance(thread, Actor)
 
     def lock() -> Any:
         return Lock(run) if is_ours() else _real_lock()
