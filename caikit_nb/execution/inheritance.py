@@ -59,7 +59,7 @@ class Inheritance:
     def collecting(self) -> Iterator[None]:
         """Inside, this thread pickles for the process."""
         before = context.get_spawning_popen()
-        context.set_spawning_popen(self)
+        context.set_spawning_popen(self)  # type: ignore[arg-type]
         try:
             yield
         finally:

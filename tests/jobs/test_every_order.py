@@ -37,6 +37,8 @@ from caikit_nb.jobs.states import JobStatus
 from tests.jobs.interleaving import Lock, Run, Scene, explore
 
 LINE_BY_LINE = (attempt, callbacks, job, job_future, latch, lazy_future, states, time_limit)
+# Where three or four threads play, the rest is run from lock to lock.
+AT_LEAST = (callbacks, job, lazy_future)
 _FAR_S = 3600.0
 _MOST = 300_000
 _GONE = Died(None, True, Usage())
@@ -266,7 +268,7 @@ def play_all(place: Path, actors: Sequence[str], **how: Any) -> None:
         bodies = {name: getattr(play, name.rstrip("2")) for name in actors}
         return Scene({"end": end, **bodies}, play.state(), lambda: play.check(actors))
 
-    told = explore(make, LINE_BY_LINE, _MOST)
+    told = explore(make, LINE_BY_LINE if len(actors) == 1 else AT_LEAST, _MOST)
     print(f"{told.runs} orders, {len(told.states)} states")
 
 

@@ -1,4 +1,4 @@
-"""Every future answers, whatever meets in its last moments: in many runs, each a little different."""
+"""Every future answers, whatever meets in its last moments: many runs, no two alike."""
 
 from __future__ import annotations
 
