@@ -20,6 +20,11 @@ _FEWEST = 80
 
 DIFFERENCES = {
     "there is no pool to look into (_threads, _processes): each job has its own": [
+        "*ExecutorTest.test_default_workers",
+        "*ExecutorTest.test_idle_*_reuse*",
+        "*ExecutorTest.test_killed_child",
+        "*ExecutorTest.test_max_tasks_per_child*",
+        "*ExecutorTest.test_saturation",
         "*ShutdownTest.test_context_manager_shutdown",
         "*ShutdownTest.test_del_shutdown",
         "*ShutdownTest.test_processes_terminate",
@@ -32,6 +37,23 @@ DIFFERENCES = {
         "*.test_hang_gh83386",
         "*.test_interpreter_shutdown",
         "*.test_submit_after_interpreter_shutdown",
+    ],
+    "nothing is forked beside a job that runs in a thread": [
+        "ThreadPoolExecutorTest.test_hang_global_shutdown_lock",
+    ],
+    "an error's cause is the RemoteTraceback of caikit_nb": [
+        "*ExecutorTest.test_traceback",
+    ],
+    "a job that dies is a JobDiedError, and breaks no other: there is no BrokenProcessPool": [
+        "*DeadlockTest.test_crash_*",
+        "*DeadlockTest.test_error_at_task_unpickle",
+        "*DeadlockTest.test_exit_*",
+        "*DeadlockTest.test_error_during_result_unpickle_*",
+        "*DeadlockTest.test_shutdown_deadlock",
+    ],
+    "what can't be pickled is said as it is submitted": [
+        "*DeadlockTest.test_error_at_task_pickle",
+        "*DeadlockTest.test_shutdown_deadlock_pickle",
     ],
     "an initializer runs before each call: its error is that call's, and breaks no other": [
         "*FailingInitializer*",

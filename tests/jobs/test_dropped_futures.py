@@ -131,11 +131,7 @@ def test_the_death_of_a_copy_of_a_future_is_no_end_of_it(executor: JobExecutor) 
 
 @pytest.mark.parametrize("where", ["session", "notebook"])
 def test_where_jobs_are_found_by_name_their_results_stay(where: str) -> None:
-    made = (
-        Session().executor
-        if where == "session"
-        else JobExecutor(hooks=SessionHooks(keeps_results=True))
-    )
+    made = Session().executor if where == "session" else JobExecutor(hooks=SessionHooks())
     name = submit(made, "thread", abs, -3).name
     until(lambda: made.registry[name]._job.ended.is_set())
     gc.collect()
