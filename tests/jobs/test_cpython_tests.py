@@ -47,8 +47,8 @@ DIFFERENCES = {
     "a job that dies is a JobDiedError, and breaks no other: there is no BrokenProcessPool": [
         "*DeadlockTest.test_crash_*",
         "*DeadlockTest.test_error_at_task_unpickle",
-        "*DeadlockTest.test_exit_*",
-        "*DeadlockTest.test_error_during_result_unpickle_*",
+        "*DeadlockTest.test_exit_at_task_unpickle",
+        "*DeadlockTest.test_*_during_result_unpickle_in_result_handler",
         "*DeadlockTest.test_shutdown_deadlock",
     ],
     "what can't be pickled is said as it is submitted": [
