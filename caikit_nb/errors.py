@@ -7,6 +7,8 @@ a magic is IPython's ``UsageError``.
 
 from __future__ import annotations
 
+import pickle
+
 
 class CaikitNbError(Exception):
     """The root of the package's own errors."""
@@ -136,8 +138,10 @@ class JobNotFoundError(CaikitNbError, KeyError):
         return f"Unknown {self.kind}: {self.job_id}"
 
 
-class UnpicklableError(CaikitNbError):
+class UnpicklableError(CaikitNbError, pickle.PicklingError):
     """A value can't cross to or from the job's process. Raised by submission and by `result`.
+
+    It is a ``pickle.PicklingError``, as an executor raises it.
 
     Attributes:
         name: The variable or argument.

@@ -93,7 +93,9 @@ class BackendBase(ABC):
     has_queue: ClassVar[bool] = False
 
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
-        self.config: dict[str, Any] = dict(config or {})
+        # A plain dict stays the caller's own. What is more than that is kept, as is what it can do.
+        is_plain = config is None or type(config) is dict
+        self.config: Any = dict(config or {}) if is_plain else config
         self._started = False
         self._start_lock = threading.RLock()
 

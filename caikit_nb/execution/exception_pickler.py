@@ -23,7 +23,17 @@ _SHORT_BYTES = 1000
 _SHORT_CHARACTERS = 300
 
 
-class PickleFailureFallbackException(Exception):
+_REMADE = "_made_without_its_constructor"
+
+
+class _FallbackType(type):
+    """Counts those, too, that keep their own class but were made without its constructor."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return super().__instancecheck__(instance) or hasattr(instance, _REMADE)
+
+
+class PickleFailureFallbackException(Exception, metaclass=_FallbackType):
     """Stands for an exception that can't be rebuilt; its text is the original's (contracts P25).
 
     Attributes:
@@ -239,6 +249,7 @@ def _from_parts(
     error = kind.__new__(kind, *args)
     error.args = args
     error.__dict__.update(state)
+    setattr(error, _REMADE, True)
     return error
 
 

@@ -11,7 +11,7 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from multiprocessing import context, reduction, synchronize
-from typing import Any, cast
+from typing import Any
 
 from caikit_nb.execution.channel import SharedFd
 
@@ -59,7 +59,7 @@ class Inheritance:
     def collecting(self) -> Iterator[None]:
         """Inside, this thread pickles for the process."""
         before = context.get_spawning_popen()
-        context.set_spawning_popen(cast("Any", self))
+        context.set_spawning_popen(self)  # type: ignore[arg-type]
         try:
             yield
         finally:

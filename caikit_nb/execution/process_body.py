@@ -24,8 +24,8 @@ from caikit_nb.execution.exception_pickler import unpack
 from caikit_nb.execution.exit_fd import READY, close_with, open_exit_fd
 from caikit_nb.execution.fork_rule import end_openmp_pools
 from caikit_nb.execution.guardian import guardian
-from caikit_nb.execution.latch import Latch
 from caikit_nb.execution.inheritance import Inheritance
+from caikit_nb.execution.latch import Latch
 from caikit_nb.execution.limits import Grace
 from caikit_nb.execution.messages import Message, encode
 from caikit_nb.execution.outcome import Died, Outcome, Raised, Returned

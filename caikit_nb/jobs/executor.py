@@ -5,7 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
         initargs: tuple[Any, ...] = (),
     ) -> None:
         if max_workers is not None and max_workers < 1:
-            raise ValueError(f"max_workers must be at least 1, not {max_workers}")
+            raise ValueError(f"max_workers must be greater than 0, not {max_workers}")
         self._policy = policy or DefaultPolicy(start_method=check_start_method(start_method))
         if max_workers is not None:
             self._policy.max_workers = max_workers
@@ -90,6 +90,19 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> JobFuture:
         """Run ``fn(*args, **kwargs)`` as a job (see `submit_function` for what it raises)."""
         return self.submit_function(JobOptions(), fn, args, kwargs)
+
+    def map(
+        self,
+        fn: Callable[..., Any],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int = 1,
+        **more: Any,
+    ) -> Iterator[Any]:
+        """See ``concurrent.futures.Executor``. Each call is a job, whatever `chunksize` is."""
+        if chunksize < 1:
+            raise ValueError(f"chunksize must be at least 1, not {chunksize}")
+        return super().map(fn, *iterables, timeout=timeout, chunksize=chunksize, **more)
 
     def submit_function(
         self,

@@ -85,7 +85,7 @@ class SessionHooks:
     closed_fds: Callable[[], tuple[int, ...]] = lambda: ()
     on_message: Callable[[Job, Message], object] | None = None
     show: Callable[[JobFuture], object] = lambda _: None
-    keeps_results: bool = False
+    keeps_results: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def _identity(options: JobOptions) -> Identity:
     return Identity(job_id, place)
 
 
-_session_hooks = SessionHooks()
+_session_hooks = SessionHooks(keeps_results=False)  # those of a program without a session
 
 
 def session_hooks() -> SessionHooks:

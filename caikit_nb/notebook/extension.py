@@ -58,7 +58,6 @@ class Extension:
             fresh=functools.partial(_fresh, shell),
             before_fork=functools.partial(_before_fork, shell, TrackedClasses(shell)),
             closed_fds=lambda: _kernel_sockets(shell),
-            keeps_results=True,
         )
         self.session: Session = open_session(self.settings, hooks)
         executor = self.session.executor

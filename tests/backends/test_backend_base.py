@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -70,6 +71,12 @@ def test_its_config_is_its_own() -> None:
     given = {"a": 1}
     Seed(given).register_config({"b": 2})
     assert given == {"a": 1}
+
+
+def test_settings_that_are_more_than_a_dict_are_kept_as_they_are() -> None:
+    """D18.5: caikit's own can be asked by attributes."""
+    given = OrderedDict(a=1)
+    assert Seed(given).config is given
 
 
 def test_it_is_not_started_when_it_is_made() -> None:

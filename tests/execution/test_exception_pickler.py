@@ -261,6 +261,23 @@ def test_unrecoverable_arguments_give_the_fallback_with_the_text() -> None:
     assert copy.original_type.endswith("_Lost")
 
 
+class _Picky(Exception):
+    """Can be made around its constructor, which can't be called again."""
+
+    def __init__(self, *, detail: str) -> None:
+        super().__init__(f"wrong: {detail}")
+
+
+def test_one_made_around_its_constructor_counts_as_a_fallback_too() -> None:
+    """P25: and is of its own class all the same."""
+    copy = pickle.loads(pickle.dumps(ExceptionPickler(_Picky(detail="x")))).get()
+    assert (type(copy), str(copy)) == (_Picky, "wrong: x")
+    assert isinstance(copy, PickleFailureFallbackException)
+    again = pickle.loads(pickle.dumps(ExceptionPickler(copy))).get()
+    assert isinstance(again, PickleFailureFallbackException)
+    assert not isinstance(_Picky(detail="x"), PickleFailureFallbackException)
+
+
 TRIED = """
 import pickle, tblib.pickling_support
 tblib.pickling_support.install()

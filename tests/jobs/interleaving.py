@@ -41,6 +41,7 @@ class Actor(threading.Thread):
         self.turn.acquire()
         self.waits_for: Lock | None = None
         self.frame: types.FrameType | None = None
+        self.place: tuple[object, ...] = ()
         self.has_ended = False
         self.error: BaseException | None = None
 
@@ -62,7 +63,11 @@ class Actor(threading.Thread):
         return not self.has_ended and (self.waits_for is None or self.waits_for.is_free_for(self))
 
     def _trace(self, frame: types.FrameType, _event: str, _arg: object) -> Any:
-        return self._trace_line if frame.f_code.co_filename in self._of.files else None
+        return self._trace_first if frame.f_code.co_filename in self._of.files else None
+
+    def _trace_first(self, frame: types.FrameType, event: str, _arg: object) -> Any:
+        # A function's first line is a part of the line that calls it.
+        return self._trace_line if event == "line" else self._trace_first
 
     def _trace_line(self, frame: types.FrameType, event: str, _arg: object) -> Any:
         if event == "line":
@@ -70,8 +75,8 @@ class Actor(threading.Thread):
             self._of.pass_on(self)
         return self._trace_line
 
-    def place(self) -> tuple[object, ...]:
-        """Where it stands."""
+    def stand(self) -> None:
+        """Remember where it stands; until it goes on, that is its place."""
         places: list[object] = [self.has_ended, self.waits_for is not None]
         frame = self.frame
         while frame is not None:
@@ -79,7 +84,7 @@ class Actor(threading.Thread):
                 places += [frame.f_code, frame.f_lasti]
                 places += [digest(value) for value in frame.f_locals.values()]
             frame = frame.f_back
-        return tuple(places)
+        self.place = tuple(places)
 
 
 class Lock:
@@ -97,7 +102,8 @@ class Lock:
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         assert timeout < 0, "there is no time here"
         me = self._run.me()
-        self._run.pass_on(me)
+        if isinstance(me, Actor) and me.frame not in (sys._getframe(1), sys._getframe(2)):
+            self._run.pass_on(me)
         while not self.is_free_for(me):
             if not blocking:
                 return False
@@ -162,7 +168,6 @@ class Run:
         self.path: list[int] = []
         self.untried: list[tuple[int, int]] = []
         self.is_over, self.hang = False, ""
-        self._choosing = False
         self._scene: Scene | None = None
         self._done = _real_lock()
         self._done.acquire()
@@ -197,15 +202,20 @@ class Run:
 
     def pass_on(self, me: object) -> None:
         """Let another one run, or `me` further."""
-        if not isinstance(me, Actor) or self._choosing:
+        if not isinstance(me, Actor):
             return
         if self.is_over:
             if not me.has_ended:
                 raise _GivenUp
             return
+        is_told = len(self.path) < len(self._told)
+        if not is_told:
+            me.stand()
         chosen = self._choose(me)
         if chosen is me:
             return
+        if is_told:
+            me.stand()
         if chosen is None:
             self._end()
         else:
@@ -237,13 +247,9 @@ class Run:
 
     def _state(self) -> int:
         assert self._scene is not None
-        self._choosing = True
-        try:
-            places = tuple(actor.place() for actor in self.actors)
-            locks = sorted((str(getattr(x.owner, "name", "")), x.count) for x in self.locks)
-            return hash((places, tuple(locks), tuple(whole(x) for x in self._scene.state)))
-        finally:
-            self._choosing = False
+        places = tuple(actor.place for actor in self.actors)
+        taken = sorted(str(getattr(lock.owner, "name", "")) for lock in self.locks if lock.count)
+        return hash((places, tuple(taken), tuple(whole(part) for part in self._scene.state)))
 
     def _end(self) -> None:
         waiting = [actor for actor in self.actors if not actor.has_ended]
@@ -325,7 +331,7 @@ def _modelled(run: Run) -> Iterator[None]:
 
     def is_ours() -> bool:
         thread = threading.current_thread()
-        return run._scene is None and thread is here or isinstance(thread, Actor)
+        return (run._scene is None and thread is here) or isinstance(thread, Actor)
 
     def lock() -> Any:
         return Lock(run) if is_ours() else _real_lock()

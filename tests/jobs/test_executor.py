@@ -55,6 +55,11 @@ def test_an_event_loop_can_run_things_in_it() -> None:
         assert asyncio.run(main(executor)) != os.getpid()
 
 
+def test_a_wrong_size_of_chunks_is_refused(executor: JobExecutor) -> None:
+    with pytest.raises(ValueError, match="chunksize must be at least 1, not -1"):
+        executor.map(abs, range(3), chunksize=-1)
+
+
 @pytest.mark.parametrize("workers", [0, -1])
 def test_a_wrong_number_of_workers_is_refused(workers: int) -> None:
     with pytest.raises(ValueError, match="max_workers"):

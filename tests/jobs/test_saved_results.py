@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import caikit_nb
+from caikit_nb.errors import UnpicklableError
 from caikit_nb.execution.guard import MARKER_FILE
 from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.local_job_base import LocalJobBase
@@ -60,6 +61,40 @@ def test_a_failed_job_leaves_nothing_either(base: Path, method: str) -> None:
     assert os.listdir(base) == [future.id]
     future.purge()
     assert os.listdir(base) == []
+
+
+def test_a_place_without_an_id_goes_too_if_nothing_was_there(base: Path) -> None:
+    """J18."""
+    future = save(base, save_with_id=False)
+    assert os.listdir(base) == ["model.txt"]
+    future.purge()
+    assert not base.exists()
+
+
+def test_the_last_run_that_saves_to_a_place_owns_it(base: Path) -> None:
+    first, second = save(base, save_with_id=False), save(base, save_with_id=False)
+    first.purge()
+    assert os.listdir(base) == ["model.txt"]
+    second.purge()
+    assert not base.exists()
+
+
+def test_who_could_not_be_submitted_owns_nothing(base: Path) -> None:
+    first = save(base, save_with_id=False)
+    with pytest.raises(UnpicklableError):
+        make(Calls, bool, threading.Lock(), save_path=str(base), method="spawn")
+    assert os.listdir(base) == ["model.txt"]
+    first.purge()
+    assert not base.exists()
+
+
+def test_a_link_goes_and_not_what_it_leads_to(base: Path, tmp_path: Path) -> None:
+    future = save(base, save_with_id=False)
+    mine = base.rename(tmp_path / "mine")
+    base.symlink_to(mine)
+    future.purge()
+    assert not base.is_symlink()
+    assert os.listdir(mine) == ["model.txt"]
 
 
 def test_a_directory_that_was_there_stays(base: Path) -> None:
