@@ -117,12 +117,16 @@ class LocalJobFuture(JobFuture, abc.ABC):
         )
         tasks = submission.tasks()
         job = here.workshop.make_job(submission.spec)
-        if identity.place is not None and identity.place.id_directory is None:
-            SavedModel(identity.place.path, job)
+        place = identity.place
+        saved = None
+        if place is not None and place.id_directory is None:
+            saved = SavedModel(place.path, job)
         own = set(vars(self))
         super().__init__(job)
         self._machinery = frozenset(vars(self)) - own
         here.workshop.start(job, tasks, backend=_backend)
+        if saved is not None:
+            saved.claim()
 
     @property
     def _job_name(self) -> str:

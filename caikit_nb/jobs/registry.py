@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Iterator, Mapping
+from weakref import WeakValueDictionary
 
 from caikit_nb.jobs.job_future import JobFuture
 
@@ -12,18 +13,21 @@ from caikit_nb.jobs.job_future import JobFuture
 class JobRegistry(Mapping[str, JobFuture]):
     """A mapping of a session's jobs by name; ids work as keys too.
 
-    A name that is used again stands for the newest job of that name.
+    A name that is used again stands for the newest job of that name. The registry keeps its jobs
+    until it is told to let one go: then that is found for as long as somebody else keeps it.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._by_id: dict[str, JobFuture] = {}
-        self._by_name: dict[str, JobFuture] = {}
+        self._kept: set[JobFuture] = set()
+        self._by_id: WeakValueDictionary[str, JobFuture] = WeakValueDictionary()
+        self._by_name: WeakValueDictionary[str, JobFuture] = WeakValueDictionary()
         self._ordinals = itertools.count(1)
 
     def add(self, future: JobFuture) -> None:
         """Take a job in."""
         with self._lock:
+            self._kept.add(future)
             self._by_id[future.id] = future
             self._by_name.pop(future.name, None)  # so that iteration is by age
             self._by_name[future.name] = future
@@ -40,9 +44,15 @@ class JobRegistry(Mapping[str, JobFuture]):
         with self._lock:
             return self._by_id.get(job_id)
 
+    def let_go(self, future: JobFuture) -> None:
+        """Keep a job no longer."""
+        with self._lock:
+            self._kept.discard(future)
+
     def discard(self, future: JobFuture) -> None:
         """Forget a job, if it is still the one of its id."""
         with self._lock:
+            self._kept.discard(future)
             for futures, key in ((self._by_id, future.id), (self._by_name, future.name)):
                 if futures.get(key) is future:
                     del futures[key]

@@ -81,10 +81,17 @@ class SavedModel:
         self._path, self._job = str(Path(path).absolute()), job
         self._made: _Made | None = None
         with _lock:
-            if not os.path.lexists(self._path) or self._path in _owners:
-                _owners[self._path] = job
+            self._is_free = self._path in _owners or not os.path.lexists(self._path)
         job.on_gone.append(lambda _: self._note())
         job.on_expired.append(lambda _: self._remove())
+
+    def claim(self) -> None:
+        """The job was started: what it saves is its own, if nothing was there before."""
+        if self._is_free:
+            with _lock:
+                _owners[self._path] = self._job
+            if self._job.expired is not None:  # before it could be deleted
+                self._remove()
 
     def _note(self) -> None:
         """The job has ended: what is there now is what it has made."""

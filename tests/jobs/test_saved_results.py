@@ -88,15 +88,6 @@ def test_who_could_not_be_submitted_owns_nothing(base: Path) -> None:
     assert not base.exists()
 
 
-def test_a_link_goes_and_not_what_it_leads_to(base: Path, tmp_path: Path) -> None:
-    future = save(base, save_with_id=False)
-    mine = base.rename(tmp_path / "mine")
-    base.symlink_to(mine)
-    future.purge()
-    assert not base.is_symlink()
-    assert os.listdir(mine) == ["model.txt"]
-
-
 def test_a_directory_that_was_there_stays(base: Path) -> None:
     """D12.1."""
     base.mkdir()
