@@ -244,7 +244,9 @@ def kill_marked(
     found: set[int] = set()
     give_up = time.monotonic() + patience_s
     while time.monotonic() < give_up:
-        known, others = _members(first, last, leader)
+        # Its number may be a stranger's by now.
+        is_dead = not _is_alive(_stat(leader))
+        known, others = _members(first, last, leader if is_dead else 0)
         hit = {each.pid for each in {*others, *living(strays)} if _send(each, signal.SIGKILL)}
         number = signal.SIGSTOP if hit else signal.SIGKILL
         hit |= {each.pid for each in known if _send(each, number)}
