@@ -38,7 +38,9 @@ def make_experiment(name: str, search: str, params: Sequence[str], status: str) 
             raise ValueError(f"{search} takes one JSON object, as show prints it")
         given = _parsed(params[0], "the parameters")
         try:
-            return kind.from_params(name, status, given)
+            experiment = kind.from_params(name, status, given)
+            experiment.check_here()
+            return experiment
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{search} misses or can't read {error}") from None
     return kind.from_params(name, status, parse_pairs(params, search))

@@ -85,6 +85,13 @@ class Experiment:
         """
         raise NotImplementedError
 
+    def check_here(self) -> None:
+        """See that it can make jobs on this machine; what is only looked at here needn't.
+
+        Raises:
+            ValueError: it can't; says what is missing or doesn't fit.
+        """
+
     def propose(self, standing: Standing) -> Proposal:
         """Another job, when none is queued."""
         return Proposal()

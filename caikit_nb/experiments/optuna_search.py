@@ -79,9 +79,7 @@ class OptunaSearch(Experiment):
         constraints: Mapping[str, float] | Iterable[str] | None = None,
     ) -> None:
         self._set(name, distributions, objective, result_name, sampler, pruner, status, constraints)
-        check_packages("sampler", self.sampler)
-        check_packages("pruner", self.pruner)
-        self._try()
+        self.check_here()
 
     def _set(
         self,
@@ -209,12 +207,10 @@ class OptunaSearch(Experiment):
         sampler = make_sampler(chosen, proposed, is_constrained=is_constrained)
         return maker.make(records, reports, sampler, make_pruner(self.pruner))
 
-    def _try(self) -> None:
-        """See that the sampler takes these hyperparameters and so many results.
-
-        Raises:
-            ValueError: it doesn't.
-        """
+    def check_here(self) -> None:
+        """See `Experiment.check_here`: the sampler takes these hyperparameters and results."""
+        check_packages("sampler", self.sampler)
+        check_packages("pruner", self.pruner)
         with quiet(load_optuna()):
             study = self._study([], {}, 0)
             try:

@@ -20,6 +20,15 @@ PRINT_RESULTS = (
     "print(json.dumps({'args': sys.argv[1:]})); print('--- END RESULTS ---'); print('bye')"
 )
 
+ENDLESS = json.dumps(
+    {
+        "distributions": {"x": {"uniform": {"low": 0, "high": 1}}},
+        "objective": "min",
+        "resultName": "loss",
+        "sampler": "BruteForceSampler",
+    }
+)
+
 
 @pytest.fixture
 def cli(sqlite_url):
@@ -67,6 +76,7 @@ def test_an_experiment_is_added_filled_listed_shown_and_removed(cli):
         (["add", "x", "random", 'lr={"uniform": {"low": 1}}'], "a uniform distribution has low"),
         (["add", "x", "grid", "lr=3"], "needs a list of values"),
         (["add", "x", "pbt", "{}"], "misses or can't read 'objective'"),
+        (["add", "x", "optuna", ENDLESS], "sampler BruteForceSampler: "),
         (["add", "x", "manual", "a=1"], "has no parameters"),
         (["add", "..", "manual"], "an experiment's name must be"),
         (["add", "x", "-s", "ODD"], "status must be one of RUNNING, DONE"),
@@ -80,6 +90,7 @@ def test_an_experiment_is_added_filled_listed_shown_and_removed(cli):
         (["export", "e", "-o", "/nowhere/x"], "can't be written"),
     ],
 )
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 def test_what_is_wrong_is_one_line(cli, arguments, says):
     cli("add", "e")
     told = cli(*arguments, code=1)
