@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 
 _QUIET_S = 0.05
-_LONGEST_S = 1.0
+_LONGEST_S = 2.0
 
 
 class AnswerGate(grpc.ServerInterceptor):  # type: ignore[misc]
@@ -49,16 +49,21 @@ class AnswerGate(grpc.ServerInterceptor):  # type: ignore[misc]
 
         return held
 
-    async def close(self) -> None:
-        """Hold answers back; returns once no more requests come."""
+    async def close(self, count_waiting: Callable[[], int]) -> None:
+        """Hold answers back; returns once no more requests come.
+
+        Args:
+            count_waiting: Says how many connections wait to be accepted.
+        """
         self._open.clear()
-        began = time.monotonic()
+        give_up = time.monotonic() + _LONGEST_S
+        last = time.monotonic()
         while True:
+            await asyncio.sleep(_QUIET_S / 5)
             now = time.monotonic()
-            quiet_s = now - max(self._arrived, began)
-            if quiet_s >= _QUIET_S or now - began >= _LONGEST_S:
+            last = now if count_waiting() else max(last, self._arrived)
+            if now - last >= _QUIET_S or now >= give_up:
                 return
-            await asyncio.sleep(_QUIET_S - quiet_s)
 
     def open(self) -> None:
         """Let the answers go."""

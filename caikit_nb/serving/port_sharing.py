@@ -7,6 +7,7 @@ import ctypes
 import os
 import socket
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 
 _SO_ATTACH_REUSEPORT_CBPF = 51  # which the module socket doesn't name
@@ -23,14 +24,46 @@ def draw_connections(port: int) -> None:
     keeps them off the older one. Where that can't be done they are spread.
     """
     with contextlib.suppress(OSError, ValueError, IndexError):
+        own, listening = _own_sockets(), _listeners()
+        for each in listening:
+            if each.inode in own and each.port == port:
+                count = sum(other.address == each.address for other in listening)
+                _choose(own[each.inode], count - 1)  # whoever came last is the last
+
+
+def waiting_connections(port: int) -> int:
+    """How many connections to this process's listener it has not accepted yet."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
         own = _own_sockets()
-        for table in _TABLES:
-            rows = [line.split() for line in Path(table).read_text("ascii").splitlines()[1:]]
-            listening = [(row[1], int(row[9])) for row in rows if row[3] == _LISTENING]
-            for address, inode in listening:
-                if inode in own and int(address.rpartition(":")[2], 16) == port:
-                    count = sum(other == address for other, _ in listening)
-                    _choose(own[inode], count - 1)  # whoever came last is the last
+        return sum(e.waiting for e in _listeners() if e.inode in own and e.port == port)
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Listener:
+    """A socket that listens: the address as the kernel's tables write it, with the port."""
+
+    address: str
+    inode: int
+    waiting: int
+
+    @property
+    def port(self) -> int:
+        return int(self.address.rpartition(":")[2], 16)
+
+
+def _listeners() -> list[_Listener]:
+    rows = [
+        line.split()
+        for table in _TABLES
+        if Path(table).exists()
+        for line in Path(table).read_text("ascii").splitlines()[1:]
+    ]
+    return [
+        _Listener(row[1], int(row[9]), int(row[4].partition(":")[2], 16))
+        for row in rows
+        if row[3] == _LISTENING
+    ]
 
 
 def _own_sockets() -> dict[int, int]:

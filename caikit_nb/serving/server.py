@@ -25,7 +25,7 @@ from caikit_nb.serving.inference import Inference
 from caikit_nb.serving.messages_pool import POOL
 from caikit_nb.serving.model_runtime import ModelRuntime
 from caikit_nb.serving.model_table import ModelTable
-from caikit_nb.serving.port_sharing import draw_connections
+from caikit_nb.serving.port_sharing import draw_connections, waiting_connections
 from caikit_nb.serving.settings import ServerSettings
 from caikit_nb.serving.socket_file import SocketFile, private_files
 
@@ -49,6 +49,7 @@ class GrpcServer:
     def __init__(self, settings: ServerSettings, table: ModelTable, version: str) -> None:
         self._settings = settings
         self._socket: SocketFile | None = None
+        self._port = 0
         self._gate = AnswerGate()
         checks = [] if settings.token is None else [TokenCheck(settings.token)]
         most_bytes = settings.limits.max_message_bytes
@@ -91,7 +92,8 @@ class GrpcServer:
             draw_connections(port)
         for name in ("", *_SERVICES):
             self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
-        return 0 if self._settings.socket is not None else port
+        self._port = 0 if self._settings.socket is not None else port
+        return self._port
 
     def _listen(self) -> int:
         settings = self._settings
@@ -112,7 +114,7 @@ class GrpcServer:
         """Take no more calls, and let those that are there be answered."""
         self._inference.is_ready = False
         self._health.enter_graceful_shutdown()
-        await self._gate.close()
+        await self._gate.close(lambda: waiting_connections(self._port) if self._port else 0)
         stopped = self._server.stop(self._settings.drain_s)
         self._gate.open()
         await asyncio.to_thread(stopped.wait)

@@ -1,10 +1,13 @@
-"""Models of many kinds: what they say of their tensors is so, and the card's client runs."""
+"""Models of many kinds: what they say of their tensors is so, and the card's client runs.
+
+They are fitted in a fixture: what their packages start stands against forks, which other tests of
+this process need.
+"""
 
 import importlib.util
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from caikit_nb.serving.model_server import ModelServer
@@ -16,12 +19,27 @@ ROWS = np.random.default_rng(0).normal(size=(60, 3))
 LABELS = (ROWS[:, 0] > 0).astype(int)
 WORDS = np.where(LABELS, "yes", "no")
 FILMS = ["good film", "bad film"] * 30
-TABLE = pd.DataFrame(
-    {"age": ROWS[:, 0], "town": ["Bonn", "Ulm"] * 30, "rooms": [1, 2, 3] * 20, "note": FILMS}
+COLUMNS = {"age": ROWS[:, 0], "town": ["Bonn", "Ulm"] * 30, "rooms": [1, 2, 3] * 20, "note": FILMS}
+
+OF_SKLEARN = (
+    *("classes", "words", "numbers", "forest", "scaler", "clusters", "texts", "searched"),
+    *("vectors", "several", "uneven", "table", "named", "categories", "ordinals"),
+)
+OF_OTHERS = {
+    "xgboost": ("xgboost", "xgboost native", "xgboost names"),
+    "lightgbm": ("lightgbm", "lightgbm native"),
+    "catboost": ("catboost", "catboost classes", "catboost names"),
+}
+NAMES = OF_SKLEARN + tuple(
+    name
+    for package, names in OF_OTHERS.items()
+    if importlib.util.find_spec(package) is not None
+    for name in names
 )
 
 
 def of_sklearn() -> dict[str, Any]:
+    import pandas as pd
     from sklearn.cluster import KMeans
     from sklearn.compose import make_column_transformer
     from sklearn.ensemble import RandomForestRegressor
@@ -33,6 +51,7 @@ def of_sklearn() -> dict[str, Any]:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
+    table = pd.DataFrame(COLUMNS)
     columns = make_column_transformer(
         (make_pipeline(SimpleImputer(), StandardScaler()), ["age"]),
         (OneHotEncoder(), ["town", "rooms"]),
@@ -41,7 +60,7 @@ def of_sklearn() -> dict[str, Any]:
     texts = make_pipeline(TfidfVectorizer(), LogisticRegression())
     several = MultiOutputClassifier(LogisticRegression())
     grades = np.arange(60) % 3
-    named = TABLE[["age", "rooms"]]
+    named = table[["age", "rooms"]]
     return {
         "classes": LogisticRegression().fit(ROWS, LABELS),
         "words": LogisticRegression().fit(ROWS, WORDS),
@@ -54,25 +73,28 @@ def of_sklearn() -> dict[str, Any]:
         "vectors": HashingVectorizer(n_features=8).fit(FILMS),
         "several": several.fit(ROWS, np.stack([LABELS, LABELS], 1)),
         "uneven": several.__class__(LogisticRegression()).fit(ROWS, np.stack([LABELS, grades], 1)),
-        "table": make_pipeline(columns, LogisticRegression()).fit(TABLE, WORDS),
+        "table": make_pipeline(columns, LogisticRegression()).fit(table, WORDS),
         "named": LinearRegression().fit(named, LABELS),
         "categories": make_pipeline(OneHotEncoder(), LogisticRegression()).fit(
-            TABLE[["town", "note"]].to_numpy(object), LABELS
+            table[["town", "note"]].to_numpy(object), LABELS
         ),
-        "mixed": OrdinalEncoder().fit(TABLE[["town"]]).set_output(transform="pandas"),
+        "ordinals": OrdinalEncoder().fit(table[["town"]]).set_output(transform="pandas"),
     }
 
 
 def of_others() -> dict[str, Any]:
     """Those of packages that are installed here."""
+    import pandas as pd
+
     models: dict[str, Any] = {}
+    table = pd.DataFrame(COLUMNS)
     if importlib.util.find_spec("xgboost"):
         import xgboost
 
         booster = {"objective": "binary:logistic"}
         models["xgboost"] = xgboost.XGBClassifier(n_estimators=3).fit(ROWS, LABELS)
         models["xgboost native"] = xgboost.train(booster, xgboost.DMatrix(ROWS, LABELS), 3)
-        matrix = xgboost.DMatrix(TABLE[["age", "rooms"]], LABELS)
+        matrix = xgboost.DMatrix(table[["age", "rooms"]], LABELS)
         models["xgboost names"] = xgboost.train(booster, matrix, 3)
     if importlib.util.find_spec("lightgbm"):
         import lightgbm
@@ -84,7 +106,7 @@ def of_others() -> dict[str, Any]:
         import catboost
 
         more = {"iterations": 3, "verbose": 0, "allow_writing_files": False}
-        named = TABLE[["age", "town"]]
+        named = table[["age", "town"]]
         models["catboost"] = catboost.CatBoostRegressor(**more).fit(ROWS, ROWS[:, 0])
         models["catboost classes"] = catboost.CatBoostClassifier(**more).fit(ROWS, WORDS)
         models["catboost names"] = catboost.CatBoostClassifier(**more, cat_features=["town"]).fit(
@@ -93,13 +115,12 @@ def of_others() -> dict[str, Any]:
     return models
 
 
-MODELS = {**of_sklearn(), **of_others()}
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     settings = ServerSettings(root=tmp_path_factory.mktemp("root"))
-    with ModelServer("estimators", settings, MODELS, "0") as running:
+    models = {**of_sklearn(), **of_others()}
+    assert set(models) == set(NAMES)
+    with ModelServer("estimators", settings, models, "0") as running:
         assert running.wait_until_ready(START_S)
         yield running
 
@@ -135,13 +156,13 @@ def run_snippet(server: ModelServer, name: str) -> dict[str, Any]:
     return eval(last, names)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_snippet_runs(server, name) -> None:
     (answer,) = run_snippet(server, name).values()
     assert len(answer) == 1
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NAMES)
 def test_metadata_is_what_answers_look_like(server, client, name) -> None:
     """Types and shapes of all outputs, asked with what the metadata say of the inputs."""
     from tests.serving.example_values import values_for

@@ -11,7 +11,7 @@ from caikit_nb.errors import InvalidRequestError, ModelRefusedError
 from caikit_nb.serving.loaders import loader_types
 from caikit_nb.serving.loaders.base import Loader
 from caikit_nb.serving.loaders.loader_types import choose_loader, loaders, register_loader
-from caikit_nb.serving.models import as_model
+from caikit_nb.serving.model_kinds import as_model
 
 
 class TextLoader(Loader):
