@@ -91,6 +91,8 @@ def _modules() -> Iterator[ModuleType]:
 def _all_tests() -> Iterator[unittest.TestCase]:
     for module in _modules():
         for kind in vars(module).values():
+            if "InterpreterPool" in str(kind):
+                continue  # of an executor for which we have no like
             if isinstance(kind, type) and issubclass(kind, unittest.TestCase):
                 yield from unittest.defaultTestLoader.loadTestsFromTestCase(kind)  # type: ignore[misc]
 

@@ -38,6 +38,9 @@ DIFFERENCES = {
         "*.test_interpreter_shutdown",
         "*.test_submit_after_interpreter_shutdown",
     ],
+    "a forked copy has all that its parent's callers hold": [
+        "ProcessPoolForkProcess*.test_ressources_gced_in_workers",
+    ],
     "nothing is forked beside a job that runs in a thread": [
         "ThreadPoolExecutorTest.test_hang_global_shutdown_lock",
     ],

@@ -76,6 +76,22 @@ def test_what_nobody_waits_for_goes_when_it_has_ended(executor: JobExecutor, met
     assert executor.registry.all() == []
 
 
+@every_method
+def test_a_submission_leaves_no_circle(executor: JobExecutor, method: str) -> None:
+    """Or what was given stays until a collection, which may be long in coming."""
+    submit(executor, method, abs, -1).result(60)
+    gc.collect()
+    gc.disable()
+    try:
+        thing = Thing()
+        given = weakref.ref(thing)
+        submit(executor, method, thing.give)
+        del thing
+        until(lambda: given() is None)
+    finally:
+        gc.enable()
+
+
 def test_a_failure_goes_too(executor: JobExecutor) -> None:
     future = submit(executor, "thread", fail)
     error = future.exception(60)
