@@ -23,7 +23,7 @@ from typing import Any
 from caikit_nb.jobs.executor import JobExecutor
 
 PACKAGE = "test.test_concurrent_futures"
-_LONGEST_TEST_S = 180.0
+_LONGEST_TEST_S = 600.0
 
 
 class ThreadJobs(JobExecutor):
