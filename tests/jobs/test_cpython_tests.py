@@ -49,6 +49,9 @@ DIFFERENCES = {
         "*ExecutorTest.test_kill_workers",
         "*ExecutorTest.test_terminate_workers",
     ],
+    "a job is forked as it is submitted, and many have ended when the last one is": [
+        "ProcessPoolForkProcessPoolShutdownTest.test_cancel_futures",
+    ],
     "a forked copy has all that its parent's callers hold": [
         "ProcessPoolForkProcess*.test_ressources_gced_in_workers",
     ],
