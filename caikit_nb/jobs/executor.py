@@ -179,7 +179,7 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
     def _register(self, future: JobFuture) -> None:
         self.registry.add(future)
         if not self._hooks.keeps_results:
-            future._job.on_gone.append(lambda _: self.registry.discard(future))
+            future._job.on_gone.append(lambda _: self.registry.loosen(future))
             drop_with(future, future._job)
 
     def adopt(self, future: JobFuture) -> None:

@@ -117,7 +117,7 @@ def test_a_future_that_is_held_keeps_its_result(executor: JobExecutor, method: s
     concurrent.futures.wait([future], 60)
     gc.collect()
     assert future.result() == 3
-    assert future.get_info().reason == ""
+    assert executor.registry[future.name] is executor.get_local_future(future.id) is future
 
 
 def test_shutdown_waits_for_those_that_nobody_holds(executor: JobExecutor, held: Any) -> None:
@@ -153,3 +153,10 @@ def test_where_jobs_are_found_by_name_their_results_stay(where: str) -> None:
     gc.collect()
     assert made.registry[name].result() == 3
     made.close()
+
+
+def test_many_of_them_leave_no_entries(executor: JobExecutor) -> None:
+    for _ in range(700):
+        submit(executor, "thread", int).wait(60)
+    until(lambda: executor.registry.all() == [])
+    assert len(executor.registry._by_id) < 400
