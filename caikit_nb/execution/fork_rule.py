@@ -82,6 +82,8 @@ def _foreign_threads() -> str | None:
 def _threads_of_others() -> str | None:
     """Threads that run Python code, and that the module threading has not started."""
     frames = sys._current_frames()
+    # Its own frame would hold itself, and all that is called from until a collection.
+    del frames[threading.get_ident()]
     threads = threading.enumerate()
     others = frames.keys() - {thread.ident for thread in threads}
     modules = [_first_module(frames[ident]) for ident in others]

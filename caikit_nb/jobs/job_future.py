@@ -186,7 +186,8 @@ class JobFuture(LazyFuture, JobFutureBase):
             True if that cancelled it, or it was cancelled before; False if it had ended.
         """
         self._check_process()
-        return self._job.cancel() or self.cancelled()
+        # Not `cancelled`: somebody else may be just about to tell us.
+        return self._job.cancel() or self.status is JobStatus.CANCELED
 
     def interrupt(self) -> bool:
         """Raise KeyboardInterrupt in the job, which may still finish with a result.

@@ -23,7 +23,8 @@ from typing import Any
 from caikit_nb.jobs.executor import JobExecutor
 
 PACKAGE = "test.test_concurrent_futures"
-_LONGEST_TEST_S = 180.0
+_LONGEST_TEST_S = 600.0
+_NOT_OURS = "test_interpreter_pool"
 
 
 class ThreadJobs(JobExecutor):
@@ -84,13 +85,15 @@ def _modules() -> Iterator[ModuleType]:
         yield package
         return
     for found in pkgutil.iter_modules(package.__path__):
-        if found.name.startswith("test_"):
+        if found.name.startswith("test_") and found.name != _NOT_OURS:
             yield importlib.import_module(f"{PACKAGE}.{found.name}")
 
 
 def _all_tests() -> Iterator[unittest.TestCase]:
     for module in _modules():
         for kind in vars(module).values():
+            if "InterpreterPool" in str(kind):
+                continue  # of an executor for which we have no like
             if isinstance(kind, type) and issubclass(kind, unittest.TestCase):
                 yield from unittest.defaultTestLoader.loadTestsFromTestCase(kind)  # type: ignore[misc]
 

@@ -25,7 +25,11 @@ DIFFERENCES = {
         "*ExecutorTest.test_killed_child",
         "*ExecutorTest.test_max_tasks_per_child*",
         "*ExecutorTest.test_saturation",
+        "*ExecutorTest.test_failed_worker_replacement_breaks_pool",
+        "*ExecutorTest.test_*_max_tasks_*",
+        "*DeadlockTest.test_gh105829_should_not_deadlock_if_wakeup_pipe_full",
         "*ShutdownTest.test_context_manager_shutdown",
+        "*ShutdownTest.test_shutdown_gh_132969_case_*",
         "*ShutdownTest.test_del_shutdown",
         "*ShutdownTest.test_processes_terminate",
         "*ShutdownTest.test_shutdown_no_wait",
@@ -35,11 +39,25 @@ DIFFERENCES = {
     "they start an interpreter, in which they try the standard library's executors": [
         "*.test_cancel_futures_wait_false",
         "*.test_hang_gh83386",
+        "*.test_hang_gh94440",
+        "*.test_python_finalization_error",
         "*.test_interpreter_shutdown",
         "*.test_submit_after_interpreter_shutdown",
     ],
+    "JobExecutor.close ends its jobs: it has no terminate_workers and no kill_workers": [
+        "*ExecutorTest.test_force_shutdown_*",
+        "*ExecutorTest.test_kill_workers",
+        "*ExecutorTest.test_terminate_workers",
+    ],
+    "a job is forked as it is submitted, and many have ended when the last one is": [
+        "ProcessPoolForkProcessPoolShutdownTest.test_cancel_futures",
+    ],
+    "a forked copy has all that its parent's callers hold": [
+        "ProcessPoolForkProcess*.test_ressources_gced_in_workers",
+    ],
     "nothing is forked beside a job that runs in a thread": [
         "ThreadPoolExecutorTest.test_hang_global_shutdown_lock",
+        "ThreadPoolExecutorTest.test_process_fork_from_a_threadpool",
     ],
     "an error's cause is the RemoteTraceback of caikit_nb": [
         "*ExecutorTest.test_traceback",
@@ -50,6 +68,7 @@ DIFFERENCES = {
         "*DeadlockTest.test_exit_at_task_unpickle",
         "*DeadlockTest.test_*_during_result_unpickle_in_result_handler",
         "*DeadlockTest.test_shutdown_deadlock",
+        "*ExecutorTest.test_broken_process_pool_traceback",
     ],
     "what can't be pickled is said as it is submitted": [
         "*DeadlockTest.test_error_at_task_pickle",

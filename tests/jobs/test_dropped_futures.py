@@ -76,6 +76,22 @@ def test_what_nobody_waits_for_goes_when_it_has_ended(executor: JobExecutor, met
     assert executor.registry.all() == []
 
 
+@every_method
+def test_a_submission_leaves_no_circle(executor: JobExecutor, method: str) -> None:
+    """Or what was given stays until a collection, which may be long in coming."""
+    submit(executor, method, abs, -1).result(60)
+    gc.collect()
+    gc.disable()
+    try:
+        thing = Thing()
+        given = weakref.ref(thing)
+        submit(executor, method, thing.give)
+        del thing
+        until(lambda: given() is None)
+    finally:
+        gc.enable()
+
+
 def test_a_failure_goes_too(executor: JobExecutor) -> None:
     future = submit(executor, "thread", fail)
     error = future.exception(60)
@@ -101,7 +117,7 @@ def test_a_future_that_is_held_keeps_its_result(executor: JobExecutor, method: s
     concurrent.futures.wait([future], 60)
     gc.collect()
     assert future.result() == 3
-    assert future.get_info().reason == ""
+    assert executor.registry[future.name] is executor.get_local_future(future.id) is future
 
 
 def test_shutdown_waits_for_those_that_nobody_holds(executor: JobExecutor, held: Any) -> None:
@@ -137,3 +153,10 @@ def test_where_jobs_are_found_by_name_their_results_stay(where: str) -> None:
     gc.collect()
     assert made.registry[name].result() == 3
     made.close()
+
+
+def test_many_of_them_leave_no_entries(executor: JobExecutor) -> None:
+    for _ in range(700):
+        submit(executor, "thread", int).wait(60)
+    until(lambda: executor.registry.all() == [])
+    assert len(executor.registry._by_id) < 400

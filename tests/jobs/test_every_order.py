@@ -300,12 +300,7 @@ SLOW = [
     scene("cancel", "listen", queued=True),
     scene("cancel", "wait", queued=True),
     scene("cancel", "wait_like_others", queued=True),
-    scene("cancel", "retain", queued=True),
-    scene("cancel", "retain"),
-    scene("cancel", "listen"),
     scene("wait", "retain"),
-    scene("wait", "listen", timeout_s=_FAR_S),
-    scene("shut_down", "wait"),
 ]
 
 
