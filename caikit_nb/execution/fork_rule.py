@@ -81,9 +81,7 @@ def _foreign_threads() -> str | None:
 
 def _threads_of_others() -> str | None:
     """Threads that run Python code, and that the module threading has not started."""
-    frames = sys._current_frames()
-    # Its own frame would hold itself, and all that is called from until a collection.
-    del frames[threading.get_ident()]
+    frames = _frames_elsewhere()
     threads = threading.enumerate()
     others = frames.keys() - {thread.ident for thread in threads}
     modules = [_first_module(frames[ident]) for ident in others]
@@ -96,12 +94,19 @@ def _threads_of_others() -> str | None:
 
 def _notebook_code_elsewhere() -> str | None:
     """Code of the notebook in a thread of the kernel's own: a cell in a subshell, a callback."""
-    here = threading.get_ident()
     names = {thread.ident: thread.name for thread in threading.enumerate()}
-    for ident, frame in sys._current_frames().items():
-        if ident != here and "__main__" in _modules(frame):
+    for ident, frame in _frames_elsewhere().items():
+        if "__main__" in _modules(frame):
             return f"code of the notebook runs in another thread ({names.get(ident, ident)})"
     return None
+
+
+def _frames_elsewhere() -> dict[int, types.FrameType]:
+    """What the other threads of this process are in."""
+    frames = sys._current_frames()
+    # Its own frame would hold itself, and all that is called from until a collection.
+    del frames[threading.get_ident()]
+    return frames
 
 
 def _modules(frame: types.FrameType | None) -> Iterator[str]:
