@@ -68,7 +68,11 @@ def _thread() -> str | None:
 
 
 def _foreign_threads() -> str | None:
+    # A thread of C code that has once asked for its name is listed for ever, also when it is gone.
     unknown = [thread for thread in threading.enumerate() if not _is_known(thread)]
+    if any(isinstance(thread, threading._DummyThread) for thread in unknown):
+        running = _frames_elsewhere().keys()
+        unknown = [thread for thread in unknown if thread.ident in running]
     foreign = [thread for thread in unknown if not _comes_to_rest(thread)]
     if not foreign:
         return _threads_of_others() or _notebook_code_elsewhere()

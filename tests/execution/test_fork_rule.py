@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import subprocess
 import sys
@@ -83,6 +84,21 @@ def test_a_foreign_thread_stands_against_a_fork() -> None:
     release.set()
     thread.join()
     assert refusal() == ""
+
+
+def test_a_thread_that_was_not_started_by_threading_stands_only_while_it_runs() -> None:
+    release, entered = threading.Event(), threading.Event()
+
+    def ask() -> None:
+        threading.current_thread()  # from here on it is listed
+        entered.set()
+        release.wait()
+
+    _thread.start_new_thread(ask, ())
+    assert entered.wait(60)
+    assert refusal().startswith("other threads are running")
+    release.set()
+    until(lambda: refusal() == "")
 
 
 def test_a_job_in_a_thread_is_a_foreign_thread() -> None:
