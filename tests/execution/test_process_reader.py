@@ -141,7 +141,7 @@ def test_a_child_that_was_not_heard_in_time_as_nobody_listened_is_not_ended() ->
         reader, channel = process._reader, process._channel
         assert reader is not None
         assert channel is not None
-        assert select.select([channel.messages], [], [], 60)[0]
+        assert select.select([channel.line], [], [], 60)[0]
         watcher.call_soon(reader._give_up)  # in the same step as it begins to listen
     ended = threading.Event()
     watcher.call_soon(lambda: watcher.call_soon(ended.set))  # it would have been ended by then

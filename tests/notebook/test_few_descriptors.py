@@ -1,4 +1,4 @@
-"""A kernel that may open few files by its soft limit, as is usual, and more by its hard one."""
+"""A kernel that may open few files: a job that waits needs two of them, and one that runs more."""
 
 import resource
 from collections.abc import Callable, Iterator
@@ -33,3 +33,40 @@ def test_a_queue_needs_more(few: None, start_kernel: Callable[..., Kernel], gate
     gate.open()
     results = kernel.value("[job.result(60) for job in waiting]", 90)
     assert results == list(range(MANY))
+
+
+def test_a_job_that_waits_holds_two(start_kernel: Callable[..., Kernel], gate: Gate) -> None:
+    kernel = start_kernel()
+    kernel.do("%load_ext caikit_nb\n%config CaikitJobs.max_workers = 1\nimport os")
+    kernel.do(f"%%caikit_job first -m fork\n{gate.wait}")
+    kernel.until("first.status.name == 'RUNNING'")
+    # The second brings what all of them share.
+    submit = "caikit_nb.options(start_method='fork').submit(abs, -{})"
+    kernel.do(f"waiting = [{submit.format(0)}]")
+    before = kernel.value("len(os.listdir('/proc/self/fd'))")
+    kernel.do(f"waiting += [{submit.format('n')} for n in range(1, {MANY})]", timeout=60)
+    now = kernel.value("len(os.listdir('/proc/self/fd'))")
+    assert now - before < 2 * MANY + 10  # and a few for what goes on beside
+    gate.open()
+    results = kernel.value("[job.result(60) for job in waiting]", 90)
+    assert results == list(range(MANY))
+
+
+def test_a_job_whose_turn_comes_when_there_are_none_says_so(
+    start_kernel: Callable[..., Kernel], gate: Gate
+) -> None:
+    kernel = start_kernel()
+    kernel.do("%load_ext caikit_nb\n%config CaikitJobs.max_workers = 1\nimport resource")
+    kernel.do(f"%%caikit_job first -m fork\n{gate.wait}")
+    kernel.do("next_one = caikit_nb.options(start_method='fork').submit(abs, -1)")
+    kernel.do(
+        "limits = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (8, limits[1]))"
+    )
+    gate.open()
+    kernel.do(
+        "try:\n    ended = next_one.wait(60)\n"
+        "finally:\n    resource.setrlimit(resource.RLIMIT_NOFILE, limits)"
+    )
+    assert kernel.value("ended")
+    assert "Too many open files" in kernel.value("str(next_one.exception())")
