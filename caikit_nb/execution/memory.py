@@ -122,12 +122,26 @@ class _OwnLimit:
 
         @functools.wraps(start)
         def start_with_stack(thread: threading.Thread) -> None:
-            if not self._is_lifted:
-                threads = 1 + len(os.listdir("/proc/self/task"))
-                self._set(self._without_threads + threads * _stack_bytes())
+            run = thread.run
+
+            def run_and_give_back() -> None:
+                try:
+                    run()
+                finally:
+                    self._let_in_stacks(-1)
+                    vars(thread).pop("run", None)  # it would hold the thread in a circle
+
+            thread.run = run_and_give_back  # type: ignore[method-assign]
+            self._let_in_stacks(1)
             start(thread)
 
         threading.Thread.start = start_with_stack  # type: ignore[assignment, method-assign]
+
+    def _let_in_stacks(self, more: int) -> None:
+        """Those of the threads that there are now, and some more."""
+        if not self._is_lifted:
+            threads = more + len(os.listdir("/proc/self/task"))
+            self._set(self._without_threads + threads * _stack_bytes())
 
     def _set(self, soft: int) -> None:
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)

@@ -30,8 +30,8 @@ def context_of(method: str) -> Any:
 
 
 _HELPERS = (
-    "from multiprocessing.resource_tracker import",
-    "from multiprocessing.forkserver import",
+    "from multiprocessing.resource_tracker import main",
+    "from multiprocessing.forkserver import main",
 )
 _LONGEST_PLACE, _SHORT_PLACE = 70, "/tmp"
 _spawning = threading.Lock()
@@ -85,10 +85,7 @@ def _in_sessions_of_their_own() -> Iterator[None]:
     """
 
     def spawn(path: bytes, arguments: Any, fds: Any) -> int:
-        *options, code = arguments
-        if isinstance(code, str) and code.startswith(_HELPERS):
-            arguments = [*options, f"import os; os.setsid(); {code}"]
-        return standard(path, arguments, fds)
+        return standard(path, [_in_session(each) for each in arguments], fds)
 
     with _spawning:
         standard = util.spawnv_passfds
@@ -97,6 +94,11 @@ def _in_sessions_of_their_own() -> Iterator[None]:
             yield
         finally:
             util.spawnv_passfds = standard
+
+
+def _in_session(argument: Any) -> Any:
+    is_code = isinstance(argument, str) and any(helper in argument for helper in _HELPERS)
+    return f"import os; os.setsid(); {argument}" if is_code else argument
 
 
 class _LockedPoll:
@@ -123,7 +125,7 @@ class _ForkPopen(_LockedPoll, popen_fork.Popen):
         parent = _this_process()
         # Who asks the process for one gets a descriptor then.
         self.sentinel = None  # type: ignore[assignment]
-        with unwarned():
+        with unwarned(), _shared_tracker():
             self.pid = os.fork()
         if self.pid == 0:
             code = 1
@@ -131,6 +133,23 @@ class _ForkPopen(_LockedPoll, popen_fork.Popen):
                 code = process._bootstrap(parent_sentinel=parent)
             finally:
                 os._exit(code)
+
+
+@contextlib.contextmanager
+def _shared_tracker() -> Iterator[None]:
+    """A process forked inside has this one's resource tracker.
+
+    From Python 3.14 on multiprocessing has to be told so, or the process starts one of its own.
+    """
+    intent: Any = getattr(resource_tracker, "_fork_intent", None)
+    if intent is None:
+        yield
+        return
+    intent.preserve_fd = True
+    try:
+        yield
+    finally:
+        intent.preserve_fd = False
 
 
 _this_process_fd = (0, -1)

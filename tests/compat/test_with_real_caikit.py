@@ -30,6 +30,8 @@ def caikit_python(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(python)
 
 
+# It writes into a class's own annotations, which are None there until somebody asks for them.
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="caikit itself fails on Python 3.14")
 @pytest.mark.timeout(600)
 def test_trainings_and_predictions_of_caikit_are_jobs(caikit_python: str) -> None:
     """All tests in `real_caikit`."""

@@ -1,5 +1,6 @@
 """What people run in a job does there what it does in a cell, or in a program."""
 
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -8,6 +9,8 @@ from tests.notebook.gate import Gate
 from tests.notebook.kernel import Kernel
 
 PROCESSES = ("fork", "forkserver", "spawn")
+# From Python 3.14 on that of a cell doesn't fork, and so doesn't find the notebook's functions.
+POOL = "Pool" if sys.version_info < (3, 14) else "get_context('fork').Pool"
 every_method = pytest.mark.parametrize("method", PROCESSES)
 
 
@@ -29,7 +32,7 @@ def run(kernel: Kernel, method: str, cell: str, options: str = "") -> str:
         "from concurrent.futures import ThreadPoolExecutor\n"
         "pool = ThreadPoolExecutor(2)\nlist(pool.map(abs, [-1, -2]))",
         "import asyncio\n[await asyncio.to_thread(abs, n) for n in (-1, -2)]",
-        "import multiprocessing\npool = multiprocessing.Pool(2)\npool.map(positive, [-1, -2])",
+        f"import multiprocessing\npool = multiprocessing.{POOL}(2)\npool.map(positive, [-1, -2])",
         "import math, multiprocessing as mp\n"
         "with mp.get_context('forkserver').Pool(1) as pool:\n"
         "    found = pool.map(math.floor, [1.5, 2.5])\nfound",

@@ -11,6 +11,7 @@ from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.options import JobOptions
 from caikit_nb.jobs.states import JobStatus
+from caikit_nb.jobs.submission import SessionHooks
 from caikit_nb.notebook.standing import Census
 from caikit_nb.notebook.table_choice import Choice
 from tests.fifo import Fifo
@@ -19,7 +20,7 @@ from tests.fifo import Fifo
 @pytest.fixture
 def executor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[JobExecutor]:
     monkeypatch.setenv("CAIKIT_NB_DIR", str(tmp_path / "sessions"))
-    made = JobExecutor(max_workers=1)
+    made = JobExecutor(max_workers=1, hooks=SessionHooks())
     yield made
     made.close()
 
