@@ -82,11 +82,14 @@ def _of_job(job: JobFuture) -> ModelSource:
         if path.exists():
             return ModelSource(_identifier(job.name), path, trusted=(path,))
     made = {"its result": job.result(), **job.outputs}
-    models = {name: value for name, value in made.items() if _is_model(value)}
+    # A cell's last line is often one that --out names.
+    models = {id(value): (name, value) for name, value in made.items() if _is_model(value)}
     if len(models) == 1:
-        return ModelSource(_identifier(job.name), model=next(iter(models.values())))
+        ((_, model),) = models.values()
+        return ModelSource(_identifier(job.name), model=model)
     if models:
-        raise ServerError(f"job {job.name!r} has several models: serve one of {', '.join(models)}")
+        names = ", ".join(name for name, _ in models.values())
+        raise ServerError(f"job {job.name!r} has several models: serve one of {names}")
     raise ServerError(
         f"job {job.name!r} has no model: have it save one at current_job().save_path "
         "(--save-path), or return one as its result or as one of its --out variables"

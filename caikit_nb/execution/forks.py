@@ -7,8 +7,10 @@ pages on which it lies, which takes longer than the fork of a small job.
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
+from collections.abc import Callable
 
 
 class _Forks:
@@ -24,6 +26,18 @@ class _Forks:
 
 forks = _Forks()
 os.register_at_fork(after_in_child=forks.after_in_child)
+
+
+def only_here(function: Callable[..., object]) -> Callable[..., None]:
+    """The function, which does nothing in processes that are forked off this one."""
+    born = forks.count
+
+    @functools.wraps(function)
+    def call(*args: object) -> None:
+        if forks.count == born:
+            function(*args)
+
+    return call
 
 
 class NewInFork:

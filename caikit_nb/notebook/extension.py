@@ -16,6 +16,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from caikit_nb import jobs as jobs_room
 from caikit_nb.backends.local_backend import warm_up
 from caikit_nb.execution.exit_fd import open_fds
+from caikit_nb.execution.forks import only_here
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.submission import Fresh, SessionHooks
 from caikit_nb.notebook import cell_runner, open_files, process_settings
@@ -69,8 +70,13 @@ class Extension:
         self.tables = LiveTables(shell, executor, self.cards)
         self.homecoming = Homecoming(shell, run_when_idle)
         # After it: a card says what came home.
-        shell.events.register("pre_run_cell", self.cards.begin_cell)
-        shell.events.register("post_run_cell", self._end_cell)
+        # The cell of a forked job is none of the notebook's.
+        self._events = {
+            "pre_run_cell": only_here(self.cards.begin_cell),
+            "post_run_cell": only_here(self._end_cell),
+        }
+        for name, callback in self._events.items():
+            shell.events.register(name, callback)
         self.settings.observe(lambda _: executor.queue.start_next(), "max_workers")
         limits = ["max_results", "max_result_bytes"]
         self.settings.observe(lambda _: executor.retention.apply_limits(), limits)
@@ -131,8 +137,8 @@ class Extension:
         self.session.close()
         if self.lab_comm is not None:
             self.lab_comm.close()
-        self.shell.events.unregister("pre_run_cell", self.cards.begin_cell)
-        self.shell.events.unregister("post_run_cell", self._end_cell)
+        for name, callback in self._events.items():
+            self.shell.events.unregister(name, callback)
         self.cards.close()
         self.tables.close()
         self.views.close()

@@ -13,6 +13,7 @@ from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
+from caikit_nb.execution.forks import only_here
 from caikit_nb.execution.outcome import PlainValues, Values
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.states import JobStatus
@@ -56,13 +57,17 @@ class Homecoming:
         self._lock = threading.Lock()
         self._waiting: list[tuple[Job, _Values, dict[str, Binding]]] = []
         self._depth = getattr(shell.display_trap, "_nested_level", 0)
-        shell.events.register("pre_run_cell", self._before_cell)
-        shell.events.register("post_run_cell", self._after_cell)
+        self._events = {
+            "pre_run_cell": only_here(self._before_cell),
+            "post_run_cell": only_here(self._after_cell),
+        }
+        for name, callback in self._events.items():
+            shell.events.register(name, callback)
 
     def close(self) -> None:
         """Assign nothing any more."""
-        self._shell.events.unregister("pre_run_cell", self._before_cell)
-        self._shell.events.unregister("post_run_cell", self._after_cell)
+        for name, callback in self._events.items():
+            self._shell.events.unregister(name, callback)
 
     def expect(self, job: Job, names: tuple[str, ...]) -> None:
         """Assign `names` when `job` completes, unless they are rebound until then."""

@@ -1,5 +1,7 @@
 """``--out`` variables come home between cells, and never over a rebound one."""
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.notebook.gate import Gate
@@ -160,3 +162,24 @@ def test_values_are_rebuilt_on_the_kernels_main_thread(kernel: Kernel) -> None:
     kernel.do("%%caikit_job homing -m fork -o rebuilt_value\nrebuilt_value = Value()")
     kernel.until("'rebuilt_value' in globals()")
     assert kernel.value("rebuilt") == ["MainThread"]
+
+
+def test_a_forked_job_does_nothing_of_what_the_kernel_does_around_its_cells(
+    start_kernel: Callable[..., Kernel],
+) -> None:
+    """It would assign what other jobs bring, and show their cards as its own output."""
+    kernel = start_kernel()
+    kernel.do("%load_ext caikit_nb")
+    kernel.do(
+        "from caikit_nb.notebook import extension\n"
+        "(ours,) = extension._extensions.values()\n"
+        "def tell(name):\n"
+        "    return lambda *_, **__: print(name)\n"
+        "ours.cards.end_cell = tell('cards')\n"
+        "ours.tables.end_cell = tell('tables')\n"
+        "ours.homecoming._assign = tell('homecoming')\n"
+        "get_ipython().events.register('post_run_cell', tell('own'))"
+    )
+    kernel.do("%%caikit_job copy -m fork -o own\nown = 1")
+    assert kernel.value("copy.wait(60)")
+    assert kernel.value("copy.logs()") == "own\n"

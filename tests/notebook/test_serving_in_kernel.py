@@ -81,6 +81,13 @@ def test_a_model_that_a_job_brought_back_is_served_if_there_is_only_one(kernel: 
     assert "has no model" in kernel.run("caikit_nb.serve(nothing)").traceback
 
 
+def test_a_model_that_is_both_result_and_brought_back_is_one(kernel: Kernel) -> None:
+    kernel.do("%%caikit_job both -o model --wait\nmodel = Model()\nmodel")
+    kernel.do("server = caikit_nb.serve(both)")
+    assert kernel.value("ask(server, 'both', [[1, 2]])") == "[3.0]"
+    kernel.do("server.stop()")
+
+
 def test_a_kernel_that_serves_can_still_fork(kernel: Kernel) -> None:
     kernel.do("server = caikit_nb.serve(lambda x: x, 'same')")
     kernel.do("%%caikit_job forked -m fork\n1")
