@@ -70,13 +70,7 @@ class Extension:
         self.tables = LiveTables(shell, executor, self.cards)
         self.homecoming = Homecoming(shell, run_when_idle)
         # After it: a card says what came home.
-        # The cell of a forked job is none of the notebook's.
-        self._events = {
-            "pre_run_cell": only_here(self.cards.begin_cell),
-            "post_run_cell": only_here(self._end_cell),
-        }
-        for name, callback in self._events.items():
-            shell.events.register(name, callback)
+        self._events = self._register_events()
         self.settings.observe(lambda _: executor.queue.start_next(), "max_workers")
         limits = ["max_results", "max_result_bytes"]
         self.settings.observe(lambda _: executor.retention.apply_limits(), limits)
@@ -95,6 +89,16 @@ class Extension:
         first = [NOTEBOOK_SHELL] if _is_notebook(shell) else []
         warm_up([*first, "caikit_nb.notebook.preload", *loaded, *self.settings.preload])
         atexit.register(self.close)
+
+    def _register_events(self) -> dict[str, Callable[..., None]]:
+        # The cell of a forked job is none of the notebook's.
+        events = {
+            "pre_run_cell": only_here(self.cards.begin_cell),
+            "post_run_cell": only_here(self._end_cell),
+        }
+        for name, callback in events.items():
+            self.shell.events.register(name, callback)
+        return events
 
     def _magics(self) -> CaikitMagics:
         return CaikitMagics(
