@@ -28,8 +28,9 @@ def pytest_configure() -> None:
     multiprocessing.set_forkserver_preload(["caikit_nb", "pytest"])
 
 
-# One that takes minutes is begun first, so that nobody waits for it at the end.
-FIRST = ("tests/browser/",)
+# What takes long is begun first, so that nobody waits for it at the end.
+PAGES = "tests/browser/"
+FIRST = (PAGES, "tests/serving/test_stress.py", "tests/test_demo.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -50,6 +51,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class ByPageOrFile(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "browser" if nodeid.startswith(FIRST) else super()._split_scope(nodeid)
+            return "browser" if nodeid.startswith(PAGES) else super()._split_scope(nodeid)
 
     return ByPageOrFile(config, log)

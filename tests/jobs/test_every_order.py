@@ -279,14 +279,14 @@ def scene(*actors: str, **how: Any) -> Any:
 
 QUICK = [
     scene("cancel", queued=True),
-    scene("shut_down", queued=True),
     scene("listen"),
-    scene("wait"),
     scene("wait_like_others"),
     scene("retain"),
-    scene("close"),
 ]
 SLOW = [
+    scene("shut_down", queued=True),
+    scene("wait"),
+    scene("close"),
     scene("cancel"),
     scene("cancel", timeout_s=_FAR_S),
     scene("start", "cancel", queued=True),

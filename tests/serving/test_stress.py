@@ -27,15 +27,17 @@ def private_bytes(server) -> int:
 
 
 def growth(server, work: Callable[[], object], most_bytes: int) -> int:
-    """By how much the server's memory has grown after a round of work.
+    """By how much the server's memory grows with a round of work.
 
-    What an allocator keeps, or a request that is about to end, comes and goes: after some round
-    there is less of it. What is leaked grows with each.
+    What an allocator keeps, or a request that is about to end, comes and goes: some round grows by
+    less. What is leaked is leaked by each.
     """
-    before, grown = private_bytes(server), []
+    last, grown = private_bytes(server), []
     for _ in range(MOST_ROUNDS):
         work()
-        grown.append(private_bytes(server) - before)
+        now = private_bytes(server)
+        grown.append(now - last)
+        last = now
         if grown[-1] < most_bytes:
             break
     return min(grown)
