@@ -103,10 +103,10 @@ class TrackedClasses:
         self._cells_seen = 0
 
     def track(self) -> None:
-        """Make each class of ``__main__`` known that was not seen before."""
+        """Make each class of the notebook known that was not seen before."""
         for value in list(self._shell.user_ns.values()):
             # By its type: an object may say of itself that it is a class, or run code to say it.
-            if issubclass(type(value), type) and _module_of(value) == "__main__":
+            if issubclass(type(value), type) and _is_the_notebooks(value):
                 self._track(value)
         if self._may_be_elsewhere():  # in a registry, or only in an instance
             for kind in _all_classes():
@@ -137,6 +137,19 @@ def _all_classes() -> Iterator[type]:
             seen.add(id(kind))
             yield kind
             found += type.__subclasses__(kind)
+
+
+def _is_the_notebooks(kind: type) -> bool:
+    """Whether it was made in ``__main__``, or by a library that doesn't know it by its name.
+
+    `dataclasses.make_dataclass` and its like give their classes a module of their own.
+    """
+    module = _module_of(kind)
+    if module == "__main__":
+        return True
+    known = sys.modules.get(module) if type(module) is str else None
+    name = type.__dict__["__name__"].__get__(kind)
+    return known is not None and name not in vars(known)
 
 
 def _module_of(kind: Any) -> object:

@@ -81,6 +81,9 @@ def _prepared(call: Call, port: Port) -> InteractiveShell:
 
 def _let_go(shell: InteractiveShell, inherited: Mapping[str, Any]) -> None:
     """Drop what the code has put into the namespace, as a program's end does."""
+    loop: Any = async_helpers._asyncio_event_loop
+    with contextlib.suppress(Exception):
+        loop.run_until_complete(loop.shutdown_asyncgens())
     open_files.flush(inherited.values())
     for name, value in tuple(shell.user_ns.items()):
         if inherited.get(name, shell) is not value:

@@ -324,3 +324,18 @@ def test_what_can_not_come_along_is_one_line_on_the_card(
     line = "not in its fresh interpreter: the magic %bound, the Keeper of the logger mine"
     assert kernel.value("ran._job.notes") == [line]
     assert line in kernel.card("ran").wait_for("completed")
+
+
+@every_method
+def test_an_asynchronous_generator_that_is_left_open_is_closed(kernel: Kernel, method: str) -> None:
+    kernel.do(
+        "async def given():\n    try:\n        yield 1\n    finally:\n        print('closed')"
+    )
+    assert run(kernel, method, "left = given()\nprint(await left.__anext__())") == "1\nclosed\n"
+
+
+@every_method
+def test_a_class_that_a_library_has_made_is_the_notebooks_own(kernel: Kernel, method: str) -> None:
+    kernel.do("import dataclasses\nMade = dataclasses.make_dataclass('Made', ['field'])")
+    run(kernel, method, "Made(1)")
+    assert kernel.value("[type(ran.result()) is Made, ran.result() == Made(1)]") == [True, True]
