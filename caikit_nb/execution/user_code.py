@@ -9,9 +9,11 @@ from __future__ import annotations
 import copyreg
 import functools
 import sysconfig
+from collections.abc import Iterable
 from types import FunctionType
 from typing import Any
 
+_ASKED = ("__getattribute__", "__class__", "__dict__")
 # What pickle may call of an object: the names of its protocol, how it finds those, and how the
 # items of a list or dict are had.
 _HOOKS = (
@@ -20,10 +22,8 @@ _HOOKS = (
     "__getstate__",
     "__getnewargs_ex__",
     "__getnewargs__",
-    "__getattribute__",
     "__getattr__",
-    "__class__",
-    "__dict__",
+    *_ASKED,
 )
 _HOOKS_OF_CONTAINERS = ("__iter__", "items")
 _PACKAGES = ("site-packages", "dist-packages")
@@ -56,6 +56,15 @@ def pickling_code_of(obj: object) -> str:
     if issubclass(kind, type):
         return ""  # goes by its name, or as cloudpickle takes it apart
     names = _HOOKS + _HOOKS_OF_CONTAINERS if issubclass(kind, list | dict) else _HOOKS
+    return _first_of_users(kind, names)
+
+
+def asking_code_of(obj: object) -> str:
+    """The user's own code that any look at an attribute of this object runs; "" for none."""
+    return _first_of_users(type(obj), _ASKED)
+
+
+def _first_of_users(kind: type, names: Iterable[str]) -> str:
     for name in names:
         function = _function(_looked_up(kind, name))
         if function is not None and _is_users(function):

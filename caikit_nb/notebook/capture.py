@@ -13,6 +13,7 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 
 from caikit_nb.execution.pickler import dumps, make_known
+from caikit_nb.execution.user_code import asking_code_of
 from caikit_nb.jobs.start_method import Choice
 from caikit_nb.notebook.cell_names import find_names
 
@@ -125,8 +126,9 @@ class TrackedClasses:
         known = self._known.get(number)
         if known is None or known() is not kind:
             self._known[number] = weakref.ref(kind, lambda _: self._known.pop(number, None))
-            with contextlib.suppress(Exception):  # the user's own metaclass
-                make_known(kind)
+            if not asking_code_of(kind):  # of the user's own metaclass
+                with contextlib.suppress(Exception):
+                    make_known(kind)
 
 
 def _all_classes() -> Iterator[type]:

@@ -214,6 +214,21 @@ def test_bystanders_are_not_asked_and_nothing_is_pickled_for_a_fork(kernel: Kern
     kernel.do("del settings")
 
 
+@every_method
+def test_a_metaclass_is_not_asked(kernel: Kernel, method: str) -> None:
+    kernel.do(
+        "asked = []\n"
+        "class Asked(type):\n"
+        "    def __getattribute__(kind, name):\n"
+        "        asked.append(name)\n"
+        "        return super().__getattribute__(name)\n"
+        "class Bystander(metaclass=Asked): pass\n"
+        "asked.clear()"
+    )
+    run(kernel, method, "1")
+    assert kernel.value("asked") == []
+
+
 def test_instances_of_a_class_without_a_name_come_back_as_such(kernel: Kernel) -> None:
     kernel.do(
         "registry = {}\ndef register(kind): registry[kind.__name__] = kind\n"
