@@ -70,3 +70,5 @@ def test_a_job_whose_turn_comes_when_there_are_none_says_so(
     )
     assert kernel.value("ended")
     assert "Too many open files" in kernel.value("str(next_one.exception())")
+    kernel.do("%%caikit_job again -m fork\n6 * 7")
+    assert kernel.value("again.result(60)") == 42
