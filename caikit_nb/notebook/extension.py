@@ -197,7 +197,7 @@ def _is_notebook(shell: InteractiveShell) -> bool:
 
 def _fresh(shell: InteractiveShell) -> Fresh:
     settings, left = process_settings.collect(shell)
-    notes = (f"its fresh interpreter doesn't have: {', '.join(left)}",) if left else ()
+    notes = (f"its fresh interpreter does not have: {', '.join(left)}",) if left else ()
     return Fresh({"settings": settings, "in_notebook": _is_notebook(shell)}, notes)
 
 

@@ -336,7 +336,7 @@ def test_what_can_not_come_along_is_one_line_on_the_card(
     assert run(kernel, "fork", "%bound 1\n%free 2").splitlines() == ["bound 1", "free 2"]
     assert kernel.value("ran._job.notes") == []
     assert run(kernel, "forkserver", "%free 3") == "free 3\n"
-    line = "its fresh interpreter doesn't have: the magic %bound, the Keeper of the logger mine"
+    line = "its fresh interpreter does not have: the magic %bound, the Keeper of the logger mine"
     assert kernel.value("ran._job.notes") == [line]
     assert line in kernel.card("ran").wait_for("completed")
 
