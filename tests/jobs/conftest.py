@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from caikit_nb.jobs.executor import JobExecutor
+from caikit_nb.jobs.submission import SessionHooks
 from tests.fifo import Fifo
 
 
@@ -20,7 +21,8 @@ def sessions_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def executor() -> Iterator[JobExecutor]:
-    made = JobExecutor(max_workers=2)
+    # Of a notebook's session, where jobs are kept.
+    made = JobExecutor(max_workers=2, hooks=SessionHooks())
     yield made
     made.close()
 

@@ -16,6 +16,7 @@ from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.local_job_base import LocalJobBase
 from caikit_nb.jobs.options import JobOptions
+from caikit_nb.jobs.submission import SessionHooks
 from tests.jobs.local_futures import Calls
 
 FEW = 100
@@ -47,7 +48,7 @@ def finish(executor: JobExecutor, count: int, method: str = "thread", purged: bo
 
 @pytest.fixture
 def other_executor() -> Iterator[JobExecutor]:
-    made = JobExecutor(max_workers=2)
+    made = JobExecutor(max_workers=2, hooks=SessionHooks())
     yield made
     made.close()
 
