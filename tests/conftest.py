@@ -30,12 +30,18 @@ def pytest_configure() -> None:
 
 # What takes long is begun first, so that nobody waits for it at the end.
 PAGES = "tests/browser/"
-FIRST = (PAGES, "tests/serving/test_stress.py", "tests/test_demo.py")
+FIRST = (PAGES, "tests/test_demo.py")
+FIRST_OF_LAST = "tests/serving/test_stress.py"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order the tests."""
-    items.sort(key=lambda item: (not item.nodeid.startswith(FIRST), item.nodeid.startswith(LAST)))
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> tuple[bool, bool, bool]:
+    name = item.nodeid
+    return not name.startswith(FIRST), name.startswith(LAST), not name.startswith(FIRST_OF_LAST)
 
 
 @pytest.hookimpl(optionalhook=True)  # there may be no xdist

@@ -30,7 +30,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run the test in another pytest, whose output tells how it failed."""
     if not _goes_elsewhere(pyfuncitem):
         return None
-    with tempfile.TemporaryDirectory(prefix="caikit-test-") as folder:
+    with tempfile.TemporaryDirectory(prefix="caikit-test-", ignore_cleanup_errors=True) as folder:
         done = subprocess.run(
             [sys.executable, *_COMMAND, "--basetemp", f"{folder}/t", pyfuncitem.nodeid],
             env={**os.environ, **_QUICK, _INSIDE: "1"},

@@ -115,9 +115,11 @@ def test_an_expression_is_a_job_and_its_result_comes_back(terminal: Terminal, me
     assert terminal.do("j.result()").endswith("]: 10")
 
 
-def test_a_cell_is_a_job_and_its_variables_come_home(terminal: Terminal) -> None:
-    terminal.write("%%caikit_job named -o total\ntotal = sum(range(5))\nprint('said in it')\n\n")
+def test_a_cell_is_a_job_and_its_variables_come_home(terminal: Terminal, gate: Gate) -> None:
+    cell = f"total = sum(range(5))\n{gate.wait}\nprint('said in it')\n\n"
+    terminal.write(f"%%caikit_job named -o total\n{cell}")
     assert "said in it" not in terminal.answer().partition("job named: ")[2]
+    gate.open()
     terminal.do("named.wait(20)")
     assert terminal.do("total, named.outputs['total']").endswith("]: (10, 10)")
     assert terminal.do("named.logs()").endswith("]: 'said in it\\n'")
