@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from caikit_nb.execution.fork_warning import unwarned
@@ -75,7 +75,8 @@ def _foreign_threads() -> str | None:
         unknown = [thread for thread in unknown if thread.ident in running]
     foreign = [thread for thread in unknown if not _comes_to_rest(thread)]
     if not foreign:
-        return _threads_of_others() or _notebook_code_elsewhere()
+        frames = _frames_elsewhere()
+        return _threads_of_others(frames) or _notebook_code_in(frames)
     names = sorted(thread.name for thread in foreign)
     jobs = [name.removeprefix(JOB_THREAD) for name in names if name.startswith(JOB_THREAD)]
     if jobs:
@@ -83,9 +84,8 @@ def _foreign_threads() -> str | None:
     return f"other threads are running ({', '.join(names[:3])})"
 
 
-def _threads_of_others() -> str | None:
+def _threads_of_others(frames: Mapping[int, types.FrameType]) -> str | None:
     """Threads that run Python code, and that the module threading has not started."""
-    frames = _frames_elsewhere()
     threads = threading.enumerate()
     others = frames.keys() - {thread.ident for thread in threads}
     modules = [_first_module(frames[ident]) for ident in others]
@@ -96,10 +96,10 @@ def _threads_of_others() -> str | None:
     return f"other threads are running (of {unknown[0]}, and not started by threading)"
 
 
-def _notebook_code_elsewhere() -> str | None:
+def _notebook_code_in(frames: Mapping[int, types.FrameType]) -> str | None:
     """Code of the notebook in a thread of the kernel's own: a cell in a subshell, a callback."""
     names = {thread.ident: thread.name for thread in threading.enumerate()}
-    for ident, frame in _frames_elsewhere().items():
+    for ident, frame in frames.items():
         if "__main__" in _modules(frame):
             return f"code of the notebook runs in another thread ({names.get(ident, ident)})"
     return None

@@ -115,7 +115,8 @@ class _OwnLimit:
     def lift(self) -> None:
         """Let everything in again."""
         self._is_lifted = True
-        self._set(sys.maxsize)
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
 
     def _hear_of_threads(self) -> None:
         start = threading.Thread.start
@@ -147,8 +148,6 @@ class _OwnLimit:
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
         if hard != resource.RLIM_INFINITY:
             soft = min(soft, hard)
-        elif soft == sys.maxsize:
-            soft = hard
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 

@@ -11,7 +11,7 @@ import logging
 import pickle
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeGuard
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -111,24 +111,24 @@ def _set_aliases(shell: InteractiveShell, aliases: list[tuple[str, str]]) -> Non
 
 def _loggers(_shell: InteractiveShell, left: list[str]) -> list[dict[str, Any]]:
     named = logging.Logger.manager.loggerDict
-    all_loggers = [logging.root, *(each for each in named.values() if _is_the_users(each))]
-    told = [
-        {
-            "name": each.name,
-            "level": each.level,
-            "propagate": each.propagate,
-            "disabled": each.disabled,
-            "handlers": [told for handler in each.handlers for told in _handler(handler)],
-        }
-        for each in all_loggers
-    ]
-    left.extend(
-        f"the {type(handler).__name__} of the logger {each.name}"
-        for each in all_loggers
-        if not _is_of_library(each)  # which makes its handlers anew where it is imported
-        for handler in each.handlers
-        if not isinstance(handler, logging.NullHandler) and not any(_handler(handler))
-    )
+    told = []
+    for each in (logging.root, *filter(_is_the_users, named.values())):
+        handlers = [(handler, _handler(handler)) for handler in each.handlers]
+        told.append(
+            {
+                "name": each.name,
+                "level": each.level,
+                "propagate": each.propagate,
+                "disabled": each.disabled,
+                "handlers": [known for _, known in handlers if known is not None],
+            }
+        )
+        if not _is_of_library(each):  # which makes its handlers anew where it is imported
+            left.extend(
+                f"the {type(handler).__name__} of the logger {each.name}"
+                for handler, known in handlers
+                if known is None and not isinstance(handler, logging.NullHandler)
+            )
     return [each for each in told if each["level"] or each["handlers"] or not each["propagate"]]
 
 
@@ -141,16 +141,18 @@ def _is_of_library(logger: logging.Logger) -> bool:
     return module != "__main__" and module in sys.modules
 
 
-def _handler(handler: logging.Handler) -> Iterator[dict[str, Any]]:
+def _handler(handler: logging.Handler) -> dict[str, Any] | None:
+    """What makes such a handler; None for one of a kind that we can't make."""
     told: dict[str, Any] = {"level": handler.level, "formatter": None}
     with contextlib.suppress(Exception):
         told["formatter"] = dumps(handler.formatter)
     if type(handler) is logging.FileHandler:
-        yield {**told, "file": (handler.baseFilename, handler.encoding, handler.delay)}
+        return {**told, "file": (handler.baseFilename, handler.encoding, handler.delay)}
     elif type(handler) is logging.StreamHandler:
         stream = getattr(handler.stream, "name", "")
         if str(stream).strip("<>") in ("stdout", "stderr"):
-            yield {**told, "stream": str(stream).strip("<>")}
+            return {**told, "stream": str(stream).strip("<>")}
+    return None
 
 
 def _set_loggers(_shell: InteractiveShell, loggers: list[dict[str, Any]]) -> None:
