@@ -6,7 +6,6 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,12 +21,6 @@ from tests.lazy import Lazy
 distributed, dask_backend = Lazy("distributed"), Lazy("caikit_nb.backends.dask_backend")
 
 WAIT_S = 60.0
-
-
-@pytest.fixture(scope="module")
-def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with cluster(tmp_path_factory.mktemp("dask"), 1) as running:
-        yield running
 
 
 @pytest.fixture(autouse=True)

@@ -8,18 +8,12 @@ import pytest
 
 from caikit_nb.errors import UnpicklableError
 from caikit_nb.jobs.executor import JobExecutor
-from tests.backends.dask_cluster import Cluster, cluster
+from tests.backends.dask_cluster import Cluster
 from tests.lazy import Lazy
 
 distributed, dask_backend = Lazy("distributed"), Lazy("caikit_nb.backends.dask_backend")
 
 WAIT_S = 60.0
-
-
-@pytest.fixture(scope="module")
-def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with cluster(tmp_path_factory.mktemp("dask"), 1) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
