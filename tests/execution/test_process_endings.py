@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,10 @@ SLEEPER = [sys.executable, "-S", "-c", "import signal; signal.pause()"]
 
 
 class Listener(Silent):
-    """Keeps what it hears."""
+    """Keeps what it hears; of the end whoever joins may know sooner."""
 
     def __init__(self) -> None:
-        self.outcome: Outcome | None = None
+        self._outcome: Future[Outcome] = Future()
         self.output = b""
         self.first_output = threading.Event()
 
@@ -38,7 +39,11 @@ class Listener(Silent):
         self.first_output.set()
 
     def on_end(self, outcome: Outcome) -> None:
-        self.outcome = outcome
+        self._outcome.set_result(outcome)
+
+    @property
+    def outcome(self) -> Outcome:
+        return self._outcome.result(30)
 
 
 def start_plain() -> int:
@@ -124,7 +129,6 @@ def test_returning_ends_what_it_started(method: str, start: Any, tmp_path: Path)
     pid = int(told.hear())
     process.join()
     assert is_gone_within(pid, 0.5)
-    until(lambda: listener.outcome is not None)  # who joins may be told first
     assert isinstance(listener.outcome, Returned)
     assert listener.outcome.usage.leftover_processes == 1
 
