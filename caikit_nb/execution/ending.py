@@ -1,8 +1,9 @@
 """The end of a job's process: what Python does at the end of a program.
 
-Executors are told to stop, threads and processes are waited for, the handlers of `atexit` run,
-files are flushed. All this is done for the job's own things. What a forked copy has inherited goes
-on in the kernel: its handlers and finalizers don't run here, and its executors aren't woken.
+Tasks of asyncio are finished, executors are told to stop, threads and processes are waited for,
+the handlers of `atexit` run, files are flushed. All this is done for the job's own things. What a
+forked copy has inherited goes on in the kernel: its handlers and finalizers don't run here, and its
+executors aren't woken.
 """
 
 from __future__ import annotations
@@ -42,7 +43,13 @@ _BUFFERS = (io.BufferedWriter, io.BufferedRandom, io.BufferedRWPair, io.Buffered
 _EXECUTORS, _THREADS, _CHILDREN = "an executor", "a thread", "a process of multiprocessing"
 _LONGEST_LIST = 3
 
+_unfinished: list[tuple[str, Callable[[], object]]] = []
 _let_go: list[Callable[[], object]] = []
+
+
+def finish_first(what: str, finish: Callable[[], object]) -> None:
+    """Have `finish` called before all else at the end; it waits for `what`, as a clause."""
+    _unfinished.append((what, finish))
 
 
 def when_code_has_ended(let_go: Callable[[], object]) -> None:
@@ -79,6 +86,7 @@ class Ending:
             target=self._watch, args=(grace_s, give_up), name="caikit_nb ending", daemon=True
         ).start()
         for step, what in (
+            *_unfinished,
             (_EXECUTORS, _stop_executors),
             (_THREADS, lambda: _join_threads(end_by)),
             ("a handler of atexit", atexit._run_exitfuncs),
@@ -136,6 +144,7 @@ def _disown() -> None:
     """What was there before the fork is the kernel's to end, and can't be used here."""
     _forget_fork_server()
     atexit._clear()
+    _unfinished.clear()
     _let_go.clear()
     for module_name, name in _REGISTRIES.items():
         registry = getattr(sys.modules.get(module_name), name, None)

@@ -9,8 +9,11 @@ what they return.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import io
 import pickle
+import sys
 from collections.abc import Callable
 from types import CodeType, FunctionType
 from typing import Any, ForwardRef
@@ -18,7 +21,7 @@ from weakref import WeakSet
 
 import cloudpickle
 
-from caikit_nb.execution import wrapped_functions
+from caikit_nb.execution import typing_names, wrapped_functions
 from caikit_nb.execution.annotations import (
     ARE_DEFERRED,
     annotations_of,
@@ -57,9 +60,12 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return self._reduce_code(obj)
         if kind is ForwardRef and ARE_DEFERRED:
             return reduce_reference(obj)
-        reduced = wrapped_functions.reduced(obj)
-        if reduced is not NotImplemented:
-            return reduced
+        for by_name in (wrapped_functions, typing_names):
+            reduced = by_name.reduced(obj)
+            if reduced is not NotImplemented:
+                return reduced
+        if isinstance(obj, (type, FunctionType)):
+            _load_module_of(obj)
         reduced = self._reduce(obj)
         if reduced is NotImplemented:
             return NotImplemented
@@ -98,6 +104,19 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             reduced = self.dispatch_table[CodeType](code)
         make, arguments, *rest = reduced
         return _make_code, (make, arguments, code.co_filename), *rest
+
+
+def _load_module_of(obj: Any) -> None:
+    """Load it, as pickle does: cloudpickle takes what isn't loaded for what can't be imported.
+
+    A package may name a module that nobody has loaded yet: ``np.recarray`` is of ``numpy.rec``.
+    """
+    name = getattr(obj, "__module__", None)
+    if not isinstance(name, str) or name in sys.modules:
+        return
+    if name.partition(".")[0] in sys.modules:  # a module that nobody knows may do anything
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
 
 
 def dumps(

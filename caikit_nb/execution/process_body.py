@@ -193,7 +193,11 @@ class ProcessBody(Destroyable):
 
     def interrupt(self) -> None:
         """Raise KeyboardInterrupt in the process's main thread; returns at once."""
-        watcher.call_soon(lambda: self._signal(signal.SIGINT))
+        watcher.call_soon(self._interrupt)
+
+    def _interrupt(self) -> None:
+        if self._reader is not None:
+            self._reader.once_greeted(lambda: self._signal(signal.SIGINT))
 
     def _signal_tree(self, number: int) -> None:
         if self._settled.is_set() or self._reader is None:

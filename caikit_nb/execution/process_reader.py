@@ -95,6 +95,8 @@ class ProcessReader:
         self._attached = 0.0
         self._watched: set[int] = set()
         self.signaled = False
+        self._has_greeted = False
+        self._untold: list[Callable[[], object]] = []
         self._oom_kills = memory.oom_kills()
         self._memory = MemoryWatch(popen.pid, mark, memory_limit_bytes, kill)
         # Here and not in `attach`: before anybody else can wait for it and free its number.
@@ -113,6 +115,13 @@ class ProcessReader:
         """Read what it prints: its gate is open."""
         for stream, fd in self._channel.outputs.items():
             self._watch(fd, functools.partial(self._on_output, stream, fd))
+
+    def once_greeted(self, tell: Callable[[], object]) -> None:
+        """Call `tell` once the process has spoken: until then it forgets interrupts."""
+        if self._has_greeted:
+            tell()
+        else:
+            self._untold.append(tell)
 
     def _watch(self, fd: int, callback: Callable[[], object]) -> None:
         if self._channel.is_open(fd) and fd not in self._watched:
@@ -208,6 +217,10 @@ class ProcessReader:
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
+        if not self._has_greeted:
+            self._has_greeted, untold, self._untold = True, self._untold, []
+            for tell in untold:
+                tell()
         if message.get("kind") == "outcome":
             self._report = message
             self._linger = watcher.call_later(message["grace_s"] + _LINGER_S, self._kill)
@@ -242,6 +255,7 @@ class ProcessReader:
         listener = self._listener
         # The process holds us: not in a circle, or what it returned would outlive its retention.
         self._settle, self._kill, self._listener = _ignore, _ignore, Silent()
+        self._untold.clear()
         self._memory.forget()
         listener.on_end(outcome)
 

@@ -239,7 +239,8 @@ def _value(entry: Entry, reader: GroupReader, views: list[memoryview]) -> Any:
 
 
 def _cannot_rebuild(entry: Entry, error: Exception) -> UnpicklableError:
-    text = f"{entry.name!r} of type {entry.type_name} can't be rebuilt here: {error}"
+    name = repr(entry.name) if entry.name else "the result"
+    text = f"{name} of type {entry.type_name} can't be rebuilt here: {error}"
     unpicklable = UnpicklableError(entry.name, text)
     unpicklable.__cause__ = error
     return unpicklable

@@ -25,6 +25,7 @@ from caikit_nb.jobs.inside import entered
 from caikit_nb.jobs.start_method import Choice
 from caikit_nb.notebook import open_files, process_settings
 from caikit_nb.notebook.capture import Capture
+from caikit_nb.notebook.job_loop import JobLoop
 from caikit_nb.notebook.job_shell import cell_values, rendered, shell_in_process
 from caikit_nb.notebook.thread_cell import run_cell_in_thread, run_function_in_thread
 
@@ -130,15 +131,20 @@ def _run(shell: InteractiveShell, source: str) -> tuple[ExecutionResult, list[st
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="To exit: use")
         result = shell.run_cell(source, store_history=False)
-        _finish_tasks()
-        return result, lines
+    if isinstance(shell.loop_runner, JobLoop):
+        _tell_interrupt(result, lines, shell)
+        if isinstance(result.error_in_exec, (KeyboardInterrupt, SystemExit)):
+            shell.loop_runner.cancel()
+    return result, lines
 
 
-def _finish_tasks() -> None:
-    """A notebook's loop goes on after a cell, and does what the cell has left to it; so must we."""
-    loop: Any = async_helpers._asyncio_event_loop
-    while loop is not None and (tasks := asyncio.all_tasks(loop)):
-        loop.run_until_complete(asyncio.wait(tasks))
+def _tell_interrupt(result: ExecutionResult, lines: list[str], shell: InteractiveShell) -> None:
+    """What ended by an interrupt that cancelled it has KeyboardInterrupt for its error."""
+    error = result.error_in_exec
+    if isinstance(error, asyncio.CancelledError) and shell.loop_runner.was_interrupted:
+        frames = error.__traceback__ and error.__traceback__.tb_next  # from the cell on
+        result.error_in_exec = interrupt = KeyboardInterrupt().with_traceback(frames)
+        lines[:] = rendered(shell, interrupt)
 
 
 def _is_clean_exit(error: BaseException) -> bool:

@@ -24,9 +24,11 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from caikit_nb.execution.call import RESULT, Port
+from caikit_nb.execution.ending import finish_first
 from caikit_nb.execution.places import IN_TEXT
 from caikit_nb.jobs.inside import here
 from caikit_nb.notebook import job_comms
+from caikit_nb.notebook.job_loop import JobLoop
 
 NOTEBOOK_SHELL = "ipykernel.zmqshell"
 # What ipykernel has no event loop for, either.
@@ -126,7 +128,7 @@ def shell_in_process(port: Port, *, in_notebook: bool) -> InteractiveShell:
         shell = make_fresh_shell(in_notebook=in_notebook)
     shell.call_pdb = False  # nobody could type into it
     _show_in_card(shell, port)
-    _use_fresh_loop()
+    _use_fresh_loop(shell)
     _refuse_input()
     return shell
 
@@ -166,7 +168,7 @@ def _move_to_main(shell: InteractiveShell) -> None:
 def _show_in_card(shell: InteractiveShell, port: Port) -> None:
     publisher = JobDisplayPublisher(parent=shell, shell=shell)
     publisher.port = port
-    hook = JobDisplayHook(shell=shell, parent=shell)
+    hook = _display_hook(shell)
     hook.port = port
     shell.display_pub = publisher
     shell.displayhook = hook
@@ -177,6 +179,19 @@ def _show_in_card(shell: InteractiveShell, port: Port) -> None:
     _keep_no_copies(shell)
     job_comms.connect(port)
     _forget_kernel(shell)
+
+
+def _display_hook(shell: InteractiveShell) -> JobDisplayHook:
+    """A new hook, which would empty the notebook's `_`, `__` and `___`."""
+    before: Any = shell.displayhook
+    namespace, names = shell.user_ns, ("_", "__", "___")
+    kept = {name: namespace[name] for name in names if name in namespace}
+    hook: Any = JobDisplayHook(shell=shell, parent=shell)
+    for name in names:
+        namespace.pop(name, None)
+        setattr(hook, name, getattr(before, name, ""))
+    namespace.update(kept)
+    return hook  # type: ignore[no-any-return]
 
 
 def _keep_no_copies(shell: Any) -> None:
@@ -194,12 +209,15 @@ def _forget_kernel(shell: InteractiveShell) -> None:
         kernel.raw_input = kernel.getpass = _no_input
 
 
-def _use_fresh_loop() -> None:
+def _use_fresh_loop(shell: Any) -> None:
     """Never touch an inherited loop: its epoll is shared with the kernel's."""
     asyncio._set_running_loop(None)
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    async_helpers._asyncio_event_loop = loop
+    runner = JobLoop()
+    asyncio.set_event_loop(runner.loop)
+    async_helpers._asyncio_event_loop = runner.loop
+    finish_first("a task of asyncio", runner.finish)
+    if str(shell.loop_runner) == "asyncio" or isinstance(shell.loop_runner, JobLoop):
+        shell.loop_runner = runner  # and not where the user has taken trio
 
 
 def _refuse_input() -> None:

@@ -1,17 +1,22 @@
 """What a notebook has set for its process, for a fresh interpreter, which has none of it.
 
-Loggers, filters of warnings, options of libraries, the recursion limit, the shell's magics and
+Loggers, filters of warnings, options of libraries and of the process, the shell's magics and
 aliases: a forked job has them anyway.
 """
 
 from __future__ import annotations
 
 import contextlib
+import locale
 import logging
+import os
 import pickle
+import socket
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeGuard
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -23,6 +28,10 @@ from caikit_nb.jobs.import_hooks import when_imported
 Settings = Mapping[str, bytes]
 
 _OF_OTHERS = ("IPKernelApp", "traitlets", "tornado", "caikit_nb")  # loggers that aren't the user's
+_LOCALES = (
+    *(locale.LC_COLLATE, locale.LC_CTYPE, locale.LC_MESSAGES),
+    *(locale.LC_MONETARY, locale.LC_NUMERIC, locale.LC_TIME),
+)
 _NO_DIFFERENCE = ("backend", "backend_fallback", "interactive")  # of matplotlib, in a job
 
 
@@ -222,6 +231,70 @@ def _set_matplotlib(matplotlib: Any, options: dict[str, Any]) -> None:
     matplotlib.rcParams.update(options)
 
 
+def _sklearn(_shell: InteractiveShell, _left: list[str]) -> dict[str, Any] | None:
+    sklearn: Any = sys.modules.get("sklearn")
+    return None if sklearn is None else sklearn.get_config()
+
+
+def _set_sklearn(sklearn: Any, options: dict[str, Any]) -> None:
+    sklearn.set_config(**options)
+
+
+def _torch(_shell: InteractiveShell, _left: list[str]) -> dict[str, Any] | None:
+    torch: Any = sys.modules.get("torch")
+    if torch is None:
+        return None
+    return {
+        "default_dtype": torch.get_default_dtype(),
+        "is_grad_enabled": torch.is_grad_enabled(),
+        "deterministic": (
+            torch.are_deterministic_algorithms_enabled(),
+            torch.is_deterministic_algorithms_warn_only_enabled(),
+        ),
+        "print": vars(torch._tensor_str.PRINT_OPTS),
+    }
+
+
+def _set_torch(torch: Any, options: dict[str, Any]) -> None:
+    torch.set_default_dtype(options["default_dtype"])
+    torch.set_grad_enabled(options["is_grad_enabled"])
+    is_deterministic, warns_only = options["deterministic"]
+    torch.use_deterministic_algorithms(is_deterministic, warn_only=warns_only)
+    torch.set_printoptions(**options["print"])
+
+
+def _decimal(_shell: InteractiveShell, _left: list[str]) -> Any:
+    decimal: Any = sys.modules.get("decimal")
+    return None if decimal is None else decimal.getcontext()
+
+
+def _set_decimal(decimal: Any, context: Any) -> None:
+    decimal.setcontext(context)
+
+
+def _process(_shell: InteractiveShell, _left: list[str]) -> dict[str, Any]:
+    status = Path("/proc/self/status").read_text()  # to ask the system for it is to change it
+    return {
+        "umask": int(status.partition("\nUmask:")[2].split(maxsplit=1)[0], 8),
+        "locale": {number: locale.setlocale(number) for number in _LOCALES},
+        "timeout": socket.getdefaulttimeout(),
+        "digits": sys.get_int_max_str_digits(),
+        "temporary": tempfile.tempdir,
+        "warnings are logged": logging._warnings_showwarning is not None,  # type: ignore[attr-defined]
+    }
+
+
+def _set_process(_shell: InteractiveShell, told: dict[str, Any]) -> None:
+    os.umask(told["umask"])
+    for number, name in told["locale"].items():
+        with contextlib.suppress(locale.Error):
+            locale.setlocale(number, name)
+    socket.setdefaulttimeout(told["timeout"])
+    sys.set_int_max_str_digits(told["digits"])
+    tempfile.tempdir = told["temporary"]
+    logging.captureWarnings(told["warnings are logged"])
+
+
 def _once_imported(
     module_name: str, set_options: Callable[[Any, dict[str, Any]], None]
 ) -> Callable[[InteractiveShell, Any], None]:
@@ -243,5 +316,9 @@ _KINDS = {
     "loggers": (_loggers, _set_loggers),
     "options of numpy": (_numpy, _once_imported("numpy", _set_numpy)),
     "options of pandas": (_pandas, _once_imported("pandas", _set_pandas)),
+    "options of scikit-learn": (_sklearn, _once_imported("sklearn", _set_sklearn)),
+    "options of torch": (_torch, _once_imported("torch", _set_torch)),
+    "context of decimal": (_decimal, _once_imported("decimal", _set_decimal)),
+    "options of the process": (_process, _set_process),
     "rcParams": (_matplotlib, _once_imported("matplotlib", _set_matplotlib)),
 }

@@ -316,5 +316,5 @@ def _check(model_id: str, path: str, model_type: str) -> None:
     """Refuse a request that doesn't say what is meant."""
     if not model_id:
         raise InvalidRequestError("modelId must not be empty")
-    if not path or not model_type:
-        raise InvalidRequestError("modelPath and modelType must not be empty")
+    if not path:
+        raise InvalidRequestError("modelPath must not be empty")

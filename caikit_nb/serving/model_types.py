@@ -42,7 +42,7 @@ def read_model_key(text: str) -> ModelKey:
 
 
 def model_type_of(model_type: str, model_key: ModelKey) -> str:
-    """A loader's name, or ``auto``; empty if neither says anything.
+    """A loader's name, or ``auto``, which it is, too, if neither says anything.
 
     KServe's controller sends in ``modelType`` what the model needs of a runtime: ``mt:sklearn``,
     ``mt:sklearn:0|pv:grpc-v2``, or ``rt:my-runtime`` if it names one. The format itself is in the
@@ -56,7 +56,7 @@ def model_type_of(model_type: str, model_key: ModelKey) -> str:
             return _without_version(label.removeprefix(_NAME))
     if any(label.startswith(_RUNTIME) for label in labels):
         return AUTO
-    return _without_version(model_type)
+    return _without_version(model_type) or AUTO
 
 
 def _without_version(name: str) -> str:

@@ -229,6 +229,17 @@ def test_an_interrupt_raises_keyboard_interrupt_in_the_call(tmp_path: Path) -> N
     assert isinstance(process.error, KeyboardInterrupt)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_an_interrupt_that_comes_while_it_starts_is_not_lost(method: str, tmp_path: Path) -> None:
+    listener = Listener()
+    process = DestroyableProcess(method, Fifo(tmp_path / "held").hear, listener=listener)
+    process.start()
+    process.interrupt()
+    process.join()
+    assert isinstance(listener.outcome, Raised)
+    assert isinstance(process.error, KeyboardInterrupt)
+
+
 def test_our_own_signal_is_told_from_a_strangers(tmp_path: Path) -> None:
     outcomes = []
     for kill in (lambda p: p.kill_soon(), lambda p: os.kill(p.pid, signal.SIGKILL)):

@@ -118,6 +118,128 @@ def test_tasks_are_done_that_the_cell_does_not_await(
     assert run(kernel, method, cell) == "worked\n"
 
 
+BEATING = """import asyncio
+async def beat():
+    while True:
+        await asyncio.sleep(0.01)
+beating = asyncio.create_task(beat())
+await asyncio.sleep(0)
+"""
+
+
+@every_method
+def test_a_task_that_does_not_end_holds_neither_result_nor_error_back(
+    kernel: Kernel, method: str
+) -> None:
+    kernel.do("%config CaikitJobs.exit_grace = '0.2s'")
+    try:
+        kernel.do(f"%%caikit_job lasting -m {method} --timeout 1m\n{BEATING}'done'")
+        assert kernel.value("lasting.result(60)", 70) == "done"
+        said = "0.2 s after its code, it still waited for a task of asyncio"
+        assert said in kernel.card("lasting").wait_for("a task of asyncio")
+        kernel.do(f"%%caikit_job broken -m {method}\n{BEATING}raise ValueError('the real reason')")
+        assert kernel.value("repr(broken.exception(60))", 70) == "ValueError('the real reason')"
+    finally:
+        kernel.do("%config CaikitJobs.exit_grace = '10s'")
+
+
+AWAITING = """import asyncio
+async def wait():
+    print('goes on', flush=True)
+    await asyncio.Event().wait()
+"""
+
+
+@every_method
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "await wait()",
+        "task = asyncio.create_task(asyncio.Event().wait())\nawait wait()",
+        "async with asyncio.TaskGroup() as group:\n    group.create_task(wait())",
+        "asyncio.run(wait())",
+    ],
+)
+def test_an_interrupt_cancels_what_a_cell_awaits(kernel: Kernel, method: str, cell: str) -> None:
+    """Its handlers run, as with `asyncio.run`."""
+    lines = cell.replace("\n", "\n    ")
+    kernel.do(
+        f"%%caikit_job awaits -m {method}\n{AWAITING}try:\n    {lines}\n"
+        "except asyncio.CancelledError:\n    print('cleaned up')\n    raise"
+    )
+    kernel.card("awaits").wait_for("goes on")
+    kernel.do("awaits.interrupt()")
+    assert kernel.value("repr(awaits.exception(60))", 70) == "KeyboardInterrupt()"
+    printed = ["goes on"] if "run(" in cell else ["goes on", "cleaned up"]
+    assert kernel.value("awaits.logs().split('\\n')[:-1]") == printed
+
+
+@every_method
+def test_an_interrupt_ends_code_that_does_not_await(kernel: Kernel, method: str) -> None:
+    kernel.do(
+        f"%%caikit_job spins -m {method}\nimport asyncio, time\n"
+        "task = asyncio.create_task(asyncio.sleep(0))\n"
+        "print('goes on', flush=True)\nwhile True:\n    time.sleep(0.01)"
+    )
+    kernel.card("spins").wait_for("goes on")
+    kernel.do("spins.interrupt()")
+    assert kernel.value("repr(spins.exception(60))", 70) == "KeyboardInterrupt()"
+
+
+def test_a_fork_has_the_notebooks_last_values(kernel: Kernel) -> None:
+    kernel.do("4 + 4")
+    run(kernel, "fork", "(_, __)")
+    assert kernel.value("ran.result()[0]") == 8
+    kernel.do("_ = str.upper\ndef translated():\n    return _('hi')")
+    run(kernel, "fork", "1\ntranslated()")
+    assert kernel.value("ran.result()") == "HI"
+    kernel.do("del _")
+
+
+@every_method
+def test_a_debug_level_shows_nothing_of_ours(
+    start_kernel: Callable[..., Kernel], method: str
+) -> None:
+    kernel = start_kernel()
+    kernel.do("%load_ext caikit_nb\nimport logging\nlogging.basicConfig(level=logging.DEBUG)")
+    assert run(kernel, method, "1") == ""
+
+
+@every_method
+def test_a_class_whose_module_nobody_has_loaded_is_found(kernel: Kernel, method: str) -> None:
+    kernel.do(
+        "import numpy\nrecords = numpy.rec.array([(1, 'a')], dtype=[('x', int), ('s', 'U3')])"
+    )
+    run(kernel, method, "repr(records), records.view(numpy.recarray)")
+    assert (
+        kernel.value("[ran.result()[0], repr(ran.result()[1])]")
+        == ["rec.array([(1, 'a')],\n          dtype=[('x', '<i8'), ('s', '<U3')])"] * 2
+    )
+    assert kernel.value("type(ran.result()[1]) is numpy.recarray")
+
+
+MADE_BY_TYPING = """
+from dataclasses import dataclass
+from typing import Callable, Generic, NewType, ParamSpec, TypeVar, TypeVarTuple
+UserId = NewType('UserId', str)
+P, T, Ts = ParamSpec('P'), TypeVar('T'), TypeVarTuple('Ts')
+@dataclass
+class User:
+    id: UserId
+class Holder(Generic[P, T]):
+    pass
+def named(user: UserId, *more: *Ts) -> Callable[P, T]:
+    return User(UserId(user))
+"""
+
+
+@every_method
+def test_what_typing_has_made_goes_along(kernel: Kernel, method: str) -> None:
+    kernel.do(MADE_BY_TYPING)
+    run(kernel, method, "Holder, Ts, UserId, P, named(UserId('a'))")
+    assert kernel.value("ran.result() == (Holder, Ts, UserId, P, User('a'))")
+
+
 @every_method
 def test_classes_are_found_by_name(kernel: Kernel, method: str) -> None:
     kernel.do("class Mine: pass\nthings = [Mine()]")
@@ -266,6 +388,11 @@ warnings.filterwarnings('ignore', message='known')
 np.set_printoptions(precision=2)
 pd.set_option('display.max_rows', 7)
 get_ipython().ast_node_interactivity = 'all'
+import decimal, os, socket, sklearn
+decimal.getcontext().prec = 3
+sklearn.set_config(transform_output='pandas')
+os.umask(0o027)
+socket.setdefaulttimeout(12.5)
 """
 USE = """%hello you
 %greet you
@@ -273,6 +400,9 @@ mine.info('an info record')
 import warnings, sys
 warnings.warn('known and harmless')
 print(sys.getrecursionlimit(), np.array([1.23456]), pd.get_option('display.max_rows'))
+import decimal, os, socket, sklearn
+print(decimal.Decimal(1) / 3, sklearn.get_config()['transform_output'])
+print(oct(os.umask(0)), socket.getdefaulttimeout())
 1
 2"""
 
@@ -290,6 +420,8 @@ def test_what_is_set_for_the_process_holds(
         "greetings you",
         "INFO of mine: an info record",
         "12345 [1.23] 7",
+        "0.333 pandas",
+        "0o27 12.5",
     ]
     assert kernel.value("[shown.data['text/plain'] for shown in ran.displays]") == ["1", "2"]
 
