@@ -67,6 +67,7 @@ KEY = '{"model_type":{"name":"sklearn","version":"0"},"storage_key":"s","disk_si
         ("mt:sklearn:0|pv:grpc-v2", KEY),
         ("rt:my-runtime", KEY),
         ("rt:my-runtime", ""),
+        ("", ""),
         ("", KEY),
         ("mt:something", '{"model_type": "sklearn"}'),
         ("", '{"model_type": "SKLearn:1.2"}'),
@@ -140,7 +141,6 @@ def test_unloading_what_is_not_there_is_fine_as_often_as_one_likes(client) -> No
     [
         ("", "double.cloudpickle", "auto", "INVALID_ARGUMENT"),
         ("m", "", "auto", "INVALID_ARGUMENT"),
-        ("m", "double.cloudpickle", "", "INVALID_ARGUMENT"),
         ("m", "double.cloudpickle", "no such type", "INVALID_ARGUMENT"),
         ("m", "../models/double.cloudpickle", "auto", "INVALID_ARGUMENT"),
         ("m", "/etc/passwd", "sklearn", "INVALID_ARGUMENT"),
