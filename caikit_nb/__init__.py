@@ -5,15 +5,17 @@ In a notebook: ``%load_ext caikit_nb``, then ``%%caikit_job`` on a cell. In Pyth
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+from typing import TYPE_CHECKING, Any
 
-from caikit_nb import errors, jobs
-from caikit_nb.jobs.executor import JobExecutor
-from caikit_nb.jobs.inside import current_job, log_metric, progress
-from caikit_nb.jobs.job_base import JobInfo
-from caikit_nb.jobs.job_future import JobFuture
-from caikit_nb.jobs.states import JobStatus
-from caikit_nb.session import background, options, serve, submit
+if TYPE_CHECKING:
+    from caikit_nb import errors, jobs
+    from caikit_nb.jobs.executor import JobExecutor
+    from caikit_nb.jobs.inside import current_job, log_metric, progress
+    from caikit_nb.jobs.job_base import JobInfo
+    from caikit_nb.jobs.job_future import JobFuture
+    from caikit_nb.jobs.states import JobStatus
+    from caikit_nb.session import background, options, serve, submit
 
 __version__ = "0.1.0"
 
@@ -34,6 +36,37 @@ __all__ = [
     "submit",
     "unload_ipython_extension",
 ]
+
+
+_ROOMS = ("backends", "compat", "errors", "experiments", "jobs", "serving", "session", "testing")
+# Loaded when they are asked for: guards, fork servers and fresh interpreters need few of them.
+_HOMES = {
+    "JobExecutor": "caikit_nb.jobs.executor",
+    "JobFuture": "caikit_nb.jobs.job_future",
+    "JobInfo": "caikit_nb.jobs.job_base",
+    "JobStatus": "caikit_nb.jobs.states",
+    "background": "caikit_nb.session",
+    "current_job": "caikit_nb.jobs.inside",
+    "log_metric": "caikit_nb.jobs.inside",
+    "options": "caikit_nb.session",
+    "progress": "caikit_nb.jobs.inside",
+    "serve": "caikit_nb.session",
+    "submit": "caikit_nb.session",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f"caikit_nb.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def _jupyter_labextension_paths() -> list[dict[str, str]]:

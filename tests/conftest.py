@@ -25,7 +25,7 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # As in a kernel. A server that has nothing has each of its children load it; programs that
     # tests start are such.
-    multiprocessing.set_forkserver_preload(["caikit_nb", "pytest"])
+    multiprocessing.set_forkserver_preload(["caikit_nb.session", "pytest"])
 
 
 # What takes long is begun first, so that nobody waits for it at the end.
