@@ -161,3 +161,46 @@ def test_a_traceback_shows_the_lines_of_a_script(method: str, tmp_path: Path) ->
     assert f'File "{script}", line 9, in inner\n    return 1 / x  # here it breaks' in done.stdout
     assert f'File "{script}", line 13, in fit\n' in done.stdout
     assert f"{script}:8: UserWarning: seen here" in done.stdout + done.stderr
+
+
+PROGRAM_OF_EXPERIMENT = """
+import caikit_nb
+from caikit_nb.experiments import ExperimentDB, GridSearch
+
+def train(a):
+    return {"loss": a}
+
+if __name__ == "__main__":
+    grid = ExperimentDB().add_experiment(GridSearch("grid", {"a": [1, 2]}))
+    assert grid.run(train).wait(60)
+    print(sorted(job.results["loss"] for job in grid.all_jobs()))
+"""
+
+
+def test_a_program_that_has_imported_the_package_alone_runs_an_experiment(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM_OF_EXPERIMENT)
+    places = {
+        "CAIKIT_NB_DIR": str(tmp_path / "own"),
+        "CAIKIT_NB_EXPERIMENTS": f"sqlite:///{tmp_path}/experiments.db",
+    }
+    done = subprocess.run(
+        [sys.executable, str(program)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, **places},
+    )
+    assert done.stdout == "[1, 2]\n", done.stderr
+
+
+def test_the_mapping_of_jobs_is_there_before_the_first_one(tmp_path: Path) -> None:
+    program = "import caikit_nb; print(len(caikit_nb.jobs), list(caikit_nb.jobs))"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "CAIKIT_NB_DIR": str(tmp_path / "own")},
+    )
+    assert done.stdout == "0 []\n", done.stderr

@@ -6,9 +6,10 @@ search goes on wherever it is opened, and a job that comes back to the queue is 
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 from caikit_nb.experiments.distributions import (
@@ -151,7 +152,7 @@ class OptunaSearch(Experiment):
         before = notes_of(study)
         known = {_point(each.draft.hyperparameters) for each in records}
         for _ in range(self._tries(known)):
-            with quiet(load_optuna()):
+            with quiet(load_optuna()), self._faults_of_sampler():
                 trial = study.ask()
                 hyperparameters = self._space().ask(trial)
             if not self._is_finite or _point(hyperparameters) not in known:
@@ -213,11 +214,19 @@ class OptunaSearch(Experiment):
         check_packages("pruner", self.pruner)
         with quiet(load_optuna()):
             study = self._study([], {}, 0)
-            try:
-                self._space().ask(study.ask())
-            except (NotImplementedError, RuntimeError, ValueError) as error:
-                words = " ".join(str(error).split())
-                raise ValueError(f"sampler {next(iter(self.sampler))}: {words}") from None
+            with self._faults_of_sampler():
+                # Of all hyperparameters, whatever they depend on.
+                plain = {name: without_condition(each) for name, each in self.distributions.items()}
+                OptunaSpace(plain).ask(study.ask())
+
+    @contextlib.contextmanager
+    def _faults_of_sampler(self) -> Iterator[None]:
+        """Options that it doesn't take may be found out late, and by any error."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - a library's own code
+            words = " ".join(str(error).split()) or type(error).__name__
+            raise ValueError(f"sampler {next(iter(self.sampler))}: {words}") from None
 
     @property
     def _is_finite(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -81,8 +80,7 @@ class StudyMaker:
         if limited is not None:
             pairs = zip(self.limits.items(), limited, strict=True)
             attributes = constraint_attributes({k: _beyond(v, most) for (k, most), v in pairs})
-        is_finite = values is not None and not any(map(math.isinf, values))
-        if record.status == DONE and is_finite and limited is not None:
+        if record.status == DONE and values is not None and limited is not None:
             return "COMPLETE", values, attributes
         if record.status == PRUNED:
             return "PRUNED", values, attributes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
@@ -56,13 +57,10 @@ def run(
     jobs: int | None,
     options: Mapping[str, Any],
 ) -> ExperimentRun:
-    """See `Experiment.run`.
-
-    Raises:
-        RuntimeError: there is no session, as without ``import caikit_nb``.
-    """
+    """See `Experiment.run`."""
     if _run is None:
-        raise RuntimeError("experiment.run needs a session: import caikit_nb first")
+        importlib.import_module("caikit_nb.session")  # which is above us, and calls `set_run`
+    assert _run is not None  # noqa: S101 - it has
     begun = _run(experiment, train, workers, jobs, options)
     for listener in on_run:
         try:

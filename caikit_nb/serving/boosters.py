@@ -17,6 +17,24 @@ def as_estimator(loaded: Any) -> Any:
     return loaded
 
 
+def categories_of(estimator: Any) -> dict[int, list[Any]]:
+    """The categories of columns that lightgbm was fitted with as pandas' own, by position.
+
+    It keeps them in the columns' order without saying which these are; that it has taken a column
+    for a categorical one shows in what it notes of its values.
+    """
+    booster: Any = estimator._booster if isinstance(estimator, _LightgbmBooster) else None
+    if type(estimator).__module__.partition(".")[0] == "lightgbm":
+        booster = getattr(estimator, "booster_", None)
+    known = getattr(booster, "pandas_categorical", None)
+    if not known:
+        return {}
+    header = booster.model_to_string(num_iteration=1)
+    infos = header.partition("\nfeature_infos=")[2].partition("\n")[0].split(" ")
+    columns = [n for n, info in enumerate(infos) if info != "none" and not info.startswith("[")]
+    return dict(zip(columns, known, strict=True)) if len(columns) == len(known) else {}
+
+
 class _XgboostBooster:
     """It predicts for its own kind of matrix only."""
 

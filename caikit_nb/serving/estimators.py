@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from caikit_nb.errors import InvalidRequestError
-from caikit_nb.serving.boosters import as_estimator
+from caikit_nb.serving.boosters import as_estimator, categories_of
 from caikit_nb.serving.examples import example_tensors, outputs_of, type_of_value
 from caikit_nb.serving.features import features_of
 from caikit_nb.serving.models import Tensors, as_text, check_names
@@ -134,4 +134,8 @@ class EstimatorModel:
             raise InvalidRequestError("the columns must have one length")
         import pandas as pd
 
-        return pd.DataFrame({name: as_text(values) for name, values in columns.items()})
+        frame = pd.DataFrame({name: as_text(values) for name, values in columns.items()})
+        for at, categories in categories_of(self._estimator).items():
+            name = self._columns[at]
+            frame[name] = pd.Categorical(frame[name], categories=categories)
+        return frame

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from caikit_nb.serving.boosters import categories_of
+
 _TEXT = "text"
 # Where estimators that contain others keep the one that sees the rows first.
-_INNER = ("best_estimator_", "estimator_", "regressor_", "classifier_")
+_INNER = ("_preprocessor", "best_estimator_", "estimator_", "regressor_", "classifier_")
 _LISTS = ("steps", "transformer_list", "estimators_", "calibrated_classifiers_")
 _DEEPEST = 20
 
@@ -74,6 +76,9 @@ def _examples(estimator: Any, names: Sequence[str], depth: int) -> dict[int, Any
         return {n: _plain(each[0]) for n, each in enumerate(categories) if len(each)}
     if callable(_get(estimator, "get_cat_feature_indices")):
         return dict.fromkeys(_catboost_texts(estimator), _TEXT)
+    with contextlib.suppress(Exception):  # a library's own code
+        if known := categories_of(estimator):
+            return {n: _plain(each[0]) for n, each in known.items() if each}
     statistics = _get(estimator, "statistics_")
     if getattr(getattr(statistics, "dtype", None), "kind", "") == "O":
         return {n: each for n, each in enumerate(statistics) if isinstance(each, str)}

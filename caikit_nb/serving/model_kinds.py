@@ -6,6 +6,7 @@ import inspect
 import logging
 import threading
 import warnings
+from typing import Any
 
 from caikit_nb.errors import ModelRefusedError
 from caikit_nb.serving.estimators import EstimatorModel
@@ -15,6 +16,12 @@ from caikit_nb.serving.models import Model
 logger = logging.getLogger(__name__)
 
 _LEARNING_S = 3.0
+_TORCH_MODULE = "torch.nn.modules.module.Module"
+_NO_ANSWER = {
+    "a coroutine function (async def)": inspect.iscoroutinefunction,
+    "a generator function": inspect.isgeneratorfunction,
+    "an asynchronous generator function": inspect.isasyncgenfunction,
+}
 
 
 def as_model(loaded: object) -> Model:
@@ -28,9 +35,23 @@ def as_model(loaded: object) -> Model:
     if callable(getattr(loaded, "predict", None)) or callable(getattr(loaded, "transform", None)):
         return EstimatorModel(loaded)
     if callable(loaded):
+        _check_answers_at_once(loaded)
         return FunctionModel(loaded)
     kind = type(loaded).__name__
     raise ModelRefusedError(f"a model has a method predict, or can be called; {kind} can not")
+
+
+def _check_answers_at_once(function: Any) -> None:
+    is_torch = any(f"{k.__module__}.{k.__name__}" == _TORCH_MODULE for k in type(function).__mro__)
+    if is_torch:
+        raise ModelRefusedError(
+            "a module of torch takes tensors of its own: serve a function that converts its arrays,"
+            " as lambda x: module(torch.from_numpy(x)).detach().numpy()"
+        )
+    called = function if inspect.isroutine(function) else getattr(function, "__call__", function)  # noqa: B004
+    for kind, is_one in _NO_ANSWER.items():
+        if is_one(inspect.unwrap(called)):
+            raise ModelRefusedError(f"it is {kind}: serve a function that returns its arrays")
 
 
 def learn(model: Model) -> None:

@@ -148,7 +148,7 @@ def _ask(model: Model, tensors: Tensors, wanted: Sequence[str]) -> Tensors:
         return {name: as_array(name, each) for name, each in answer.items()}
     except ServingError:
         raise
-    except Exception as error:
+    except BaseException as error:  # it may call `sys.exit`, and the client waits for an answer
         if isinstance(error, ValueError) and is_clients_fault(error):
             raise InvalidRequestError(f"the model refused the tensors: {error}") from error
         raise PredictionError(f"the model failed: {type(error).__name__}: {error}") from error

@@ -10,7 +10,9 @@ import asyncio
 import contextlib
 import logging
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -24,6 +26,7 @@ from caikit_nb.serving.settings import ServerSettings
 logger = logging.getLogger(__name__)
 
 Tell = Callable[[ServerPicture], None]
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _PACE_S = 0.5
 
 
@@ -60,8 +63,9 @@ class ServerRun:
             runner.run(self._run())
 
     async def _run(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _SIGNALS:
             self._loop.add_signal_handler(number, self._stopping.set)
+        _own_signals_in_forks()
         # What models are made of is imported once, in what the processes of loads are forked from.
         multiprocessing.set_forkserver_preload(["caikit_nb.serving.preload"])
         changed = asyncio.Event()
@@ -108,3 +112,25 @@ class ServerRun:
                 async with asyncio.timeout(_PACE_S):
                     await changed.wait()
             await asyncio.sleep(_PACE_S / 5)
+
+
+def _own_signals_in_forks() -> None:
+    """A process that a model forks is ended by its own signals, and not we by them.
+
+    It has a copy of the way by which signals reach our loop. Until that is cut off they wait.
+    """
+    forking = threading.local()
+
+    def hold() -> None:
+        forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+
+    def let_go() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, forking.mask)
+
+    def forget() -> None:
+        signal.set_wakeup_fd(-1)
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        let_go()
+
+    os.register_at_fork(before=hold, after_in_parent=let_go, after_in_child=forget)

@@ -140,6 +140,22 @@ def test_the_grid_sampler_gives_a_point_once_where_others_depend_on_it(db):
     assert sorted(train(search)) == [("linear",), ("rbf", 0.1), ("rbf", 0.2), ("rbf", 0.3)]
 
 
+DEPENDENT = {"k": Choice(["a", "b"]), "g": When({"k": "a"}, LogUniform(0.1, 1))}
+
+
+def test_options_that_are_found_wrong_late_are_told_as_such(db):
+    wrong = {"cmaes": {"popsize": 1}}
+    search = db.add_experiment(OptunaSearch("late", PLANE, "min", "loss", wrong))
+
+    def work() -> None:
+        with search.next_job() as job:
+            job.results["loss"] = 1.0
+
+    work()
+    with pytest.raises(ValueError, match="sampler CmaEsSampler: "):
+        work()
+
+
 @pytest.mark.parametrize(
     ("space", "sampler", "words"),
     [
@@ -147,6 +163,13 @@ def test_the_grid_sampler_gives_a_point_once_where_others_depend_on_it(db):
         (SMALL, {"GridSampler": {"search_space": {"x": [3], "y": ["a"]}}}, "'x' is never 3"),
         (SMALL, {"GridSampler": {}}, "search_space"),
         (PLANE, "BruteForceSampler", "BruteForceSampler"),
+        (DEPENDENT, "BruteForceSampler", "BruteForceSampler"),
+        (PLANE, {"tpe": {"n_startup_trials": "many"}}, "sampler TPESampler: "),
+        (
+            PLANE,
+            {"PartialFixedSampler": {"fixed_params": {}, "base_sampler": 1}},
+            "sampler PartialFixedSampler: ",
+        ),
     ],
 )
 def test_a_sampler_that_can_not_do_it_is_refused_when_it_is_made(space, sampler, words):

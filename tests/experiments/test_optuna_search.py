@@ -39,6 +39,17 @@ def test_a_sampler_learns_from_the_results_across_processes_of_the_search(
     assert len(set(losses)) == 60
 
 
+@pytest.mark.parametrize("sampler", ["tpe", "cmaes", "random"])
+def test_infinity_is_a_result_as_it_is_with_optuna(db, sampler):
+    search = db.add_experiment(OptunaSearch("holes", PLANE, "min", "loss", sampler))
+    train(search, 12, lambda job: math.inf if job.hyperparameters["x"] < 0 else distance(job))
+    study = search.study()
+    assert {trial.state.name for trial in study.trials} == {"COMPLETE"}
+    assert (
+        study.best_value == search.best().results["loss"] == search.best_jobs()[0].results["loss"]
+    )
+
+
 def test_cmaes_keeps_its_state_in_the_database(sqlite_url, open_db):
     open_db(sqlite_url).add_experiment(OptunaSearch("cma", PLANE, "min", "loss", "cmaes"))
     for _ in range(4):

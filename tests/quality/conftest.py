@@ -39,10 +39,12 @@ def run_python(root: Path) -> Callable[..., str]:
     """Run this interpreter in the repository; fail with all that it printed if it fails."""
 
     def run(*arguments: str) -> str:
+        environment = {**os.environ, **PLAIN}
+        environment.pop("PYTEST_DISABLE_PLUGIN_AUTOLOAD", None)  # of a test in its own process
         done = subprocess.run(
             [sys.executable, *arguments],
             cwd=root,
-            env={**os.environ, **PLAIN},
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

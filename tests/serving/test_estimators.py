@@ -23,11 +23,11 @@ COLUMNS = {"age": ROWS[:, 0], "town": ["Bonn", "Ulm"] * 30, "rooms": [1, 2, 3] *
 
 OF_SKLEARN = (
     *("classes", "words", "numbers", "forest", "scaler", "clusters", "texts", "searched"),
-    *("vectors", "several", "uneven", "table", "named", "categories", "ordinals"),
+    *("vectors", "several", "uneven", "table", "named", "categories", "ordinals", "boosted"),
 )
 OF_OTHERS = {
     "xgboost": ("xgboost", "xgboost native", "xgboost names"),
-    "lightgbm": ("lightgbm", "lightgbm native"),
+    "lightgbm": ("lightgbm", "lightgbm native", "lightgbm town", "lightgbm native town"),
     "catboost": ("catboost", "catboost classes", "catboost names"),
 }
 NAMES = OF_SKLEARN + tuple(
@@ -38,11 +38,16 @@ NAMES = OF_SKLEARN + tuple(
 )
 
 
+def categorical(table: Any) -> Any:
+    """Its numbers, and its towns as pandas' categories."""
+    return table[["age", "town"]].astype({"town": "category"})
+
+
 def of_sklearn() -> dict[str, Any]:
     import pandas as pd
     from sklearn.cluster import KMeans
     from sklearn.compose import make_column_transformer
-    from sklearn.ensemble import RandomForestRegressor
+    from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestRegressor
     from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -78,6 +83,9 @@ def of_sklearn() -> dict[str, Any]:
         "categories": make_pipeline(OneHotEncoder(), LogisticRegression()).fit(
             table[["town", "note"]].to_numpy(object), LABELS
         ),
+        "boosted": HistGradientBoostingClassifier(categorical_features="from_dtype").fit(
+            categorical(table), LABELS
+        ),
         "ordinals": OrdinalEncoder().fit(table[["town"]]).set_output(transform="pandas"),
     }
 
@@ -102,6 +110,11 @@ def of_others() -> dict[str, Any]:
         quiet = {"verbose": -1, "objective": "binary"}
         models["lightgbm"] = lightgbm.LGBMClassifier(n_estimators=3, verbose=-1).fit(ROWS, LABELS)
         models["lightgbm native"] = lightgbm.train(quiet, lightgbm.Dataset(ROWS, LABELS), 3)
+        towns, many = categorical(table), {"min_child_samples": 5}
+        few = lightgbm.LGBMClassifier(n_estimators=3, verbose=-1, **many)
+        models["lightgbm town"] = few.fit(towns, table["town"] == "Ulm")
+        numbers = lightgbm.Dataset(towns, (table["town"] == "Ulm").astype(int))
+        models["lightgbm native town"] = lightgbm.train(quiet | many, numbers, 3)
     if importlib.util.find_spec("catboost"):
         import catboost
 

@@ -78,6 +78,25 @@ def test_what_can_not_be_asked_is_no_model() -> None:
         as_model(lambda x, /: x)
 
 
+async def wait_for(x):
+    return x
+
+
+def count_to(x):
+    yield x
+
+
+class Waiting:
+    async def __call__(self, x):
+        return x
+
+
+@pytest.mark.parametrize("function", [wait_for, count_to, Waiting()])
+def test_what_returns_no_arrays_is_no_model(function) -> None:
+    with pytest.raises(ModelRefusedError, match="serve a function that returns its arrays"):
+        as_model(function)
+
+
 def test_functions_are_given_what_they_name() -> None:
     one = np.ones(2)
     assert as_model(lambda values: values).predict({"x": one}, [])["output"] is not None

@@ -1,5 +1,7 @@
 """Ports, sockets, TLS, tokens, and how servers end."""
 
+import asyncio
+import multiprocessing
 import os
 import signal
 import socket
@@ -219,6 +221,41 @@ def wait_at(begun, gate):
 def waiting(tmp_path):
     begun, gate = Fifo(tmp_path / "begun"), Fifo(tmp_path / "gate")
     return begun, gate, wait_at(begun.path, gate.path)
+
+
+def end_a_child(x):
+    """The usual ends of processes that multiprocessing has forked."""
+    context = multiprocessing.get_context("fork")
+    ended = []
+    for end in ("terminate", "interrupt"):
+        child = context.Process(target=signal.pause)
+        child.start()
+        child.terminate() if end == "terminate" else os.kill(child.pid, signal.SIGINT)
+        child.join(START_S)
+        ended.append(child.exitcode)
+    return np.array(ended)
+
+
+def test_the_processes_that_a_model_forks_are_its_own(start_server, connect) -> None:
+    server = start_server({"forks": end_a_child})
+    client = connect(server)
+    for _ in range(3):
+        assert client.infer("forks", [1.0])["output"].tolist() == [-15, -2]
+    assert server.state == "serving"
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, asyncio.CancelledError])
+def test_a_model_that_ends_its_program_has_failed(start_server, connect, error) -> None:
+    from tests.serving.client import code
+
+    def fail(x):
+        raise error("no")
+
+    server = start_server({"fails": fail, "double": double})
+    client = connect(server)
+    assert code(lambda: client.infer("fails", [1.0])) == "INTERNAL"
+    assert client.infer("double", [1.0])["output"].tolist() == [2.0]
+    assert server.stop()
 
 
 def test_a_server_that_stops_answers_what_is_there(start_server, connect, waiting) -> None:
