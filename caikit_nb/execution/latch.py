@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
+import time
+
+_STEP_S = 1.0
 
 
 class Latch:
@@ -40,12 +43,23 @@ class Latch:
                 return True
             self._bells = (*self._bells, bell)
         try:
-            longest_s = -1 if timeout is None else min(max(0.0, timeout), threading.TIMEOUT_MAX)
-            bell.acquire(timeout=longest_s)
+            _ring(bell, timeout)
         finally:
             with _lock:
                 self._bells = tuple(each for each in self._bells if each is not bell)
         return self._is_set
+
+
+def _ring(bell: threading.Lock, timeout: float | None) -> None:
+    """Wait for it in steps: an interrupt just before a step is seen only after it."""
+    give_up = None if timeout is None else time.monotonic() + timeout
+    while not bell.acquire(timeout=_left(give_up)):
+        if give_up is not None and time.monotonic() >= give_up:
+            return
+
+
+def _left(give_up: float | None) -> float:
+    return _STEP_S if give_up is None else max(0.0, min(_STEP_S, give_up - time.monotonic()))
 
 
 _lock = threading.Lock()

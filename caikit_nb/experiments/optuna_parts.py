@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import inspect
 import random
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -130,7 +131,10 @@ def _kept_constraints(trial: Any) -> list[float]:
 def _make(what: str, chosen: JSON) -> Any:
     ((name, options),) = chosen.items()
     try:
-        return _class(what, name)(**options)
+        with warnings.catch_warnings():
+            # Older versions call it experimental that constraints are asked for.
+            warnings.filterwarnings("ignore", message=".*constraints_func.*")
+            return _class(what, name)(**options)
     except (TypeError, ValueError) as error:
         raise _refusal(what, name, error) from None
 

@@ -14,6 +14,7 @@ _TEXT = "text"
 _INNER = ("_preprocessor", "best_estimator_", "estimator_", "regressor_", "classifier_")
 _LISTS = ("steps", "transformer_list", "estimators_", "calibrated_classifiers_")
 _DEEPEST = 20
+_BOOLS = ("bool", "bool_")  # of NumPy, from 2.0 on and before
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ def _positions(columns: Any, names: Sequence[str], width: int) -> list[int]:
         given = list(columns)
     except TypeError:
         return []
-    if given and all(isinstance(each, bool) or type(each).__name__ == "bool" for each in given):
+    if given and all(isinstance(each, bool) or type(each).__name__ in _BOOLS for each in given):
         return [n for n, is_taken in enumerate(given) if is_taken]
     known = {name: n for n, name in enumerate(names)}
     found = [known.get(each, -1) if isinstance(each, str) else int(each) for each in given]

@@ -1,5 +1,7 @@
 """Fixtures for tests in a real browser. Without one they are skipped, in one loud line."""
 
+from __future__ import annotations
+
 import fcntl
 import re
 import subprocess

@@ -86,7 +86,8 @@ class Server:
         try:
             urllib.request.urlopen(f"{self.root}experiments/", timeout=30)
         except urllib.error.HTTPError as error:
-            return error.code == 401
+            with error:
+                return error.code == 401
         return False
 
 

@@ -97,7 +97,8 @@ def flags(x):
 
 
 def wide_text(x):
-    return np.array(["a", "bcd"], np.dtypes.StringDType())
+    has_type = hasattr(np.dtypes, "StringDType")  # from NumPy 2.0 on
+    return np.array(["a", "bcd"], np.dtypes.StringDType() if has_type else object)
 
 
 def sparse(x):
