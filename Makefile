@@ -92,8 +92,9 @@ test-slow: $(TEST_VENV)/.installed chromium postgresql docs  ## run the slow tes
 	@$(TEST_VENV)/bin/python -m pytest -m slow $(ARGS)
 
 test-oldest: $(OLDEST_VENV)/.installed chromium postgresql  ## run the tests with the least versions that are allowed
-	@# Old libraries are warned by newer ones that they use: that is not our concern.
-	@$(OLDEST_VENV)/bin/python $(PYTEST) -W ignore::DeprecationWarning $(ARGS)
+	@# What old libraries do, or are warned of by newer ones that they use, is not our concern.
+	@$(OLDEST_VENV)/bin/python $(PYTEST) -W ignore::DeprecationWarning \
+	  -W "ignore:Unclosed context:ResourceWarning" $(ARGS)
 
 test-newest: $(NEWEST_VENV)/bin/python chromium postgresql  ## run the tests with the newest versions that are allowed
 	@$(NEWEST_VENV)/bin/python $(PIP) install -qq --upgrade --upgrade-strategy eager --editable ".[$(call list,test)]"
