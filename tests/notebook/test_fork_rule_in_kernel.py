@@ -168,6 +168,8 @@ def test_there_code_may_say_itself_on_how_many_threads_it_runs(fitted: Kernel) -
         "nothing = ctypes.cast(ctypes.CDLL(None).abs, ctypes.c_void_p)\n"
         "def parallel(): ctypes.CDLL(gomp).GOMP_parallel(nothing, None, 2, 0); return 'done'"
     )
+    if not kernel.value("hasattr(ctypes.CDLL(gomp), 'omp_pause_resource_all')"):
+        pytest.skip("this libgomp is too old to end its threads")
     kernel.do("%%caikit_job parallel_there -m fork\nparallel()")
     assert kernel.value("[parallel_there.result(60), parallel(), fit() == score]", 70) == [
         *("done", "done", True)
