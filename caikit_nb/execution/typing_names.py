@@ -12,6 +12,8 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any, NewType, ParamSpec, TypeVarTuple
 
+from caikit_nb.execution.wrapped_functions import is_importable
+
 _Parts = tuple[tuple[Any, ...], dict[str, Any]]
 
 
@@ -41,14 +43,9 @@ if sys.version_info >= (3, 12):
 def reduced(obj: Any) -> Any:
     """What pickle's ``reducer_override`` returns for one of them; NotImplemented for all else."""
     parts = _PARTS.get(type(obj))
-    if parts is None or _is_importable(obj):
+    if parts is None or is_importable(obj):
         return NotImplemented
     return _made, (type(obj), obj.__module__, *parts(obj))
-
-
-def _is_importable(obj: Any) -> bool:
-    """Whether another process finds it by its name."""
-    return obj.__module__ != "__main__" and _found(obj.__module__, obj.__name__) is obj
 
 
 def _found(module_name: str, name: str) -> Any:

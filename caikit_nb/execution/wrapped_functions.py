@@ -19,11 +19,11 @@ _PARTS_OF_DISPATCH = {"register", "dispatch", "registry", "_clear_cache"}
 def reduced(obj: Any) -> Any:
     """What pickle's ``reducer_override`` returns for a wrapper; NotImplemented for all else."""
     kind = type(obj)
-    if kind is _CACHED and not _is_importable(obj):
+    if kind is _CACHED and not is_importable(obj):
         return _cached, (obj.__wrapped__, obj.cache_parameters()), _own_attributes(obj, ())
     if kind is functools.cached_property:
         return functools.cached_property, (obj.func,), {"attrname": obj.attrname}
-    if kind is FunctionType and _is_dispatched(obj) and not _is_importable(obj):
+    if kind is FunctionType and _is_dispatched(obj) and not is_importable(obj):
         registry = dict(obj.registry)
         attributes = _own_attributes(obj, _PARTS_OF_DISPATCH)
         return _dispatched, (registry.pop(object), registry), attributes
@@ -34,13 +34,14 @@ def _is_dispatched(function: FunctionType) -> bool:
     return vars(function).keys() >= _PARTS_OF_DISPATCH
 
 
-def _is_importable(obj: Any) -> bool:
+def is_importable(obj: Any) -> bool:
     """Whether another process finds it by its name."""
     module_name = getattr(obj, "__module__", None)
     if module_name in (None, "__main__"):
         return False
     found: Any = sys.modules.get(module_name)
-    for name in str(getattr(obj, "__qualname__", "")).split("."):
+    own_name = getattr(obj, "__qualname__", None) or getattr(obj, "__name__", "")
+    for name in str(own_name).split("."):
         found = getattr(found, name, None)
     return found is obj
 

@@ -36,6 +36,7 @@ class EstimatorModel:
         self._estimator = as_estimator(estimator)
         self._features = features_of(self._estimator)
         self._columns, self._width = list(self._features.names), self._features.width
+        self._categories = categories_of(self._estimator)
         methods = [name for name in _METHODS if callable(getattr(self._estimator, name, None))]
         # Which method an output comes from: that of its name, unless it gives several.
         self._origins = {name: name for name in methods}
@@ -135,7 +136,7 @@ class EstimatorModel:
         import pandas as pd
 
         frame = pd.DataFrame({name: as_text(values) for name, values in columns.items()})
-        for at, categories in categories_of(self._estimator).items():
+        for at, categories in self._categories.items():
             name = self._columns[at]
             frame[name] = pd.Categorical(frame[name], categories=categories)
         return frame

@@ -153,7 +153,7 @@ class ModelTable:
             ModelLoadError: it can't be made of its file.
             LoadAbortedError: it was unloaded, or the server stops, meanwhile.
         """
-        _check(model_id, path, model_type)
+        _check(model_id, path)
         source = Source(path, model_type)
         while (entry := self._entries.get(model_id)) is not None:
             if entry.state is State.UNLOADING:
@@ -296,7 +296,7 @@ class ModelTable:
         Raises:
             InvalidRequestError, ModelMissingError, ModelRefusedError: as with `load`.
         """
-        _check(model_id, path, model_type)
+        _check(model_id, path)
         default = self.limits.default_model_bytes
         try:
             async with asyncio.timeout(_ESTIMATE_S + 0.02):
@@ -312,7 +312,7 @@ class ModelTable:
         return estimate_bytes(find_model(self._root, path), _ESTIMATE_S)
 
 
-def _check(model_id: str, path: str, model_type: str) -> None:
+def _check(model_id: str, path: str) -> None:
     """Refuse a request that doesn't say what is meant."""
     if not model_id:
         raise InvalidRequestError("modelId must not be empty")
