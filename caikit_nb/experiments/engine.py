@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import sqlite3
 import threading
 import time
 import weakref
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from caikit_nb.experiments import schema
 URL_VARIABLE = "CAIKIT_NB_EXPERIMENTS"
 _BUSY_S = 60.0
 _STEP_MS = 250
+_PAUSE_S = 0.005
 _MIGRATION_LOCK = 7_301_254_196
 _WRITES = "caikit_writes"
 
@@ -181,7 +183,7 @@ def _engine(url: URL, busy_s: float) -> Engine:
     if url.database and not url.database.startswith("file:"):
         _make_private(Path(url.database))
     engine = sqlalchemy.create_engine(url, connect_args={"timeout": busy_s})
-    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "connect", functools.partial(_prepare_sqlite, busy_s=busy_s))
     event.listen(engine, "begin", functools.partial(_begin_sqlite, busy_s=busy_s))
     return engine
 
@@ -193,12 +195,13 @@ def _make_private(file: Path) -> None:
         os.close(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600))
 
 
-def _prepare_sqlite(connection: Any, _: object) -> None:
+def _prepare_sqlite(connection: Any, _: object, busy_s: float) -> None:
     connection.isolation_level = None  # the driver must not begin transactions by itself
     cursor = connection.cursor()
     cursor.execute("PRAGMA foreign_keys=ON")
     try:
-        cursor.execute("PRAGMA journal_mode=WAL")
+        # Of several that open a new file, SQLite refuses some at once, whatever its time-out is.
+        _until_free(lambda: cursor.execute("PRAGMA journal_mode=WAL"), busy_s)
     except Exception as error:
         if "readonly" not in str(error):
             raise
@@ -211,22 +214,22 @@ def _begin_sqlite(connection: Connection, busy_s: float) -> None:
         return
     # Inside SQLite nobody can be interrupted: it waits in many short steps.
     connection.exec_driver_sql(f"PRAGMA busy_timeout={_STEP_MS}")
-    give_up = time.monotonic() + busy_s
-    while not _begin_writing(connection, is_last=time.monotonic() >= give_up):
-        pass
+    # A transaction that begins to write later could find that it has read what is no more.
+    _until_free(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"), busy_s)
     connection.exec_driver_sql(f"PRAGMA busy_timeout={round(busy_s * 1000)}")
 
 
-def _begin_writing(connection: Connection, *, is_last: bool) -> bool:
-    """Wait a moment for the right to write; False if others have it still."""
-    try:
-        # A transaction that begins to write later could find that it has read what is no more.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    except OperationalError as error:
-        if is_last or "locked" not in str(error.orig):
-            raise
-        return False
-    return True
+def _until_free(step: Callable[[], object], busy_s: float) -> None:
+    """Try a step of SQLite's again while others hold the file, for so many seconds."""
+    give_up = time.monotonic() + busy_s
+    while True:
+        try:
+            step()
+            return
+        except (sqlite3.OperationalError, OperationalError) as error:
+            if "locked" not in str(error) or time.monotonic() >= give_up:
+                raise
+        time.sleep(_PAUSE_S)
 
 
 def _bring_up_to_date(engine: Engine, name: str) -> None:
