@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import logging
 import threading
-from importlib import metadata
 from typing import Any
 
 from caikit_nb.backends.base import BackendBase
@@ -140,6 +139,8 @@ def _load_entry_points() -> None:
         if _loaded:
             return
         _loaded = True  # first: what is imported may ask for a name
+        from importlib import metadata  # jobs' processes, which never come here, start without it
+
         for entry_point in metadata.entry_points(group=ENTRY_POINTS):
             try:
                 register_backend_type(entry_point.load())

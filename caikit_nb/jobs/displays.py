@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from caikit_nb.execution.messages import Message
-from caikit_nb.jobs.paths import make_job_directory
+from caikit_nb.jobs.job_directory import make_job_directory
 
 MAX_DISPLAYS = 100
 MAX_BYTES = 20 * 2**20

@@ -19,7 +19,7 @@ from typing import Any
 from caikit_nb.execution.watcher import watcher
 from caikit_nb.jobs.events import Events
 from caikit_nb.jobs.job import Job
-from caikit_nb.jobs.paths import open_in_job_directory
+from caikit_nb.jobs.job_directory import open_in_job_directory
 from caikit_nb.jobs.progress import Bar
 
 logger = logging.getLogger(__name__)

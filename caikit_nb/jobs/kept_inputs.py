@@ -22,7 +22,7 @@ from caikit_nb.execution import user_code
 from caikit_nb.execution.call import Port
 from caikit_nb.execution.messages import Message, decode_bytes
 from caikit_nb.execution.transfer import Entry, Store, Writer, open_memory_file
-from caikit_nb.jobs.paths import open_in_job_directory
+from caikit_nb.jobs.job_directory import open_in_job_directory
 
 KIND = "inputs"  # of the message
 _FILE = "inputs.bin"

@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from pathlib import Path
 
-from caikit_nb.jobs.paths import open_in_job_directory
+from caikit_nb.jobs.job_directory import open_in_job_directory
 from caikit_nb.jobs.playback import played
 
 HEAD_BYTES = 64 * 2**10

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from caikit_nb.execution.guard import MARKER_FILE, remove_marked_directory
-from caikit_nb.jobs.paths import write_private
+from caikit_nb.jobs.job_directory import write_private
 
 if TYPE_CHECKING:
     from caikit_nb.jobs.job import Job

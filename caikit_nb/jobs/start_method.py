@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from caikit_nb.backends.base import BackendBase
 from caikit_nb.errors import ForkRefusedError
 from caikit_nb.execution.fork_rule import Refusal, why_not_fork
+
+if TYPE_CHECKING:  # a job's process needs a choice, and no backends
+    from caikit_nb.backends.base import BackendBase
 
 LOCAL = "local"  # the backend that needs no mention
 START_METHODS = ("auto", "fork", "forkserver", "spawn", "thread")

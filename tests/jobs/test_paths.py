@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from caikit_nb.execution.guard import MARKER_FILE
-from caikit_nb.jobs import paths
+from caikit_nb.jobs import job_directory, paths
 
 
 def mode(path: Path) -> int:
@@ -20,14 +20,14 @@ def mode(path: Path) -> int:
 def test_directories_are_private(sessions_directory: Path) -> None:
     session = paths.make_session_directory()
     job = session / "id"
-    paths.make_job_directory(job)
+    job_directory.make_job_directory(job)
     assert [mode(path) for path in (sessions_directory, session, job)] == [0o700] * 3
 
 
 def test_markers_are_private() -> None:
     session = paths.make_session_directory()
     job = session / "id"
-    paths.make_job_directory(job)
+    job_directory.make_job_directory(job)
     assert [mode(path / MARKER_FILE) for path in (session, job)] == [0o600] * 2
 
 
@@ -157,7 +157,7 @@ def test_a_file_of_a_job_is_no_link(tmp_path: Path) -> None:
     (session / "id").mkdir()
     (session / "id" / "output.log").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError, match="symbolic link"):
-        paths.open_in_job_directory(session / "id" / "output.log", os.O_WRONLY)
+        job_directory.open_in_job_directory(session / "id" / "output.log", os.O_WRONLY)
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -174,12 +174,12 @@ def test_a_jobs_directory_comes_with_its_first_file() -> None:
     session = paths.make_session_directory()
     job = session / "id"
     for name in ("first", "second"):
-        os.close(paths.open_in_job_directory(job / name, os.O_WRONLY))
+        os.close(job_directory.open_in_job_directory(job / name, os.O_WRONLY))
     assert sorted(path.name for path in job.iterdir()) == [MARKER_FILE, "first", "second"]
     assert {mode(path) for path in job.iterdir()} == {0o600}
 
 
 def test_there_is_no_directory_of_a_job_without_its_session(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        paths.open_in_job_directory(tmp_path / "id" / "file", os.O_WRONLY)
+        job_directory.open_in_job_directory(tmp_path / "id" / "file", os.O_WRONLY)
     assert not (tmp_path / "id").exists()
