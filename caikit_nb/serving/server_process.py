@@ -14,14 +14,16 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from caikit_nb.serving.loading import learned
 from caikit_nb.serving.memory import pickled_bytes
 from caikit_nb.serving.model_table import ModelTable
 from caikit_nb.serving.picture import ServerPicture, picture_of
-from caikit_nb.serving.server import GrpcServer
 from caikit_nb.serving.settings import ServerSettings
+
+if TYPE_CHECKING:
+    from caikit_nb.serving.server import GrpcServer
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +73,7 @@ class ServerRun:
         changed = asyncio.Event()
         settings = self._settings
         table = ModelTable(settings.root, settings.limits, settings.trusted, changed.set)
-        server = GrpcServer(settings, table, self._version)
+        server = _new_server(settings, table, self._version)
         try:
             if await self._unless_stopped(self._load_models(table)):
                 target = settings.target(server.start())
@@ -112,6 +114,15 @@ class ServerRun:
                 async with asyncio.timeout(_PACE_S):
                     await changed.wait()
             await asyncio.sleep(_PACE_S / 5)
+
+
+def _new_server(settings: ServerSettings, table: ModelTable, version: str) -> GrpcServer:
+    # Read when gRPC is imported. In a process that a model forks, gRPC would start its threads anew
+    # on the server's connections, and some of these processes would end by a fault.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+    from caikit_nb.serving.server import GrpcServer
+
+    return GrpcServer(settings, table, version)
 
 
 def _own_signals_in_forks() -> None:
