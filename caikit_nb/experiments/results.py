@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from caikit_nb.experiments.encoding import JSON
@@ -109,9 +109,8 @@ def to_pandas(experiment: Experiment) -> Any:
     jobs = list(experiment.all_jobs())
     parameters = dict.fromkeys(name for job in jobs for name in job.hyperparameters)
     found = dict.fromkeys(name for job in jobs for name in job.results)
-    # Names of a job's record, or of a hyperparameter and a result, are told apart.
-    parameter_columns = {n: f"hyperparameter.{n}" if n in _RECORD else n for n in parameters}
-    result_columns = {n: f"result.{n}" if n in (*_RECORD, *parameters) else n for n in found}
+    parameter_columns = _columns(parameters, "hyperparameter", _RECORD)
+    result_columns = _columns(found, "result", (*_RECORD, *parameters, *parameter_columns.values()))
     columns = [*_RECORD[:2], *parameter_columns.values(), *result_columns.values(), *_RECORD[2:]]
     records = [
         {
@@ -129,3 +128,17 @@ def to_pandas(experiment: Experiment) -> Any:
 
 
 _RECORD = ("job", "status", "started", "ended", "reason")
+
+
+def _columns(names: Collection[str], kind: str, taken: Collection[str]) -> dict[str, str]:
+    """A column for each name: itself, or if that is taken, with the kind before it."""
+    used = {*names, *taken}
+    columns = {}
+    for name in names:
+        column = name
+        if name in taken:
+            while column in used:
+                column = f"{kind}.{column}"
+            used.add(column)
+        columns[name] = column
+    return columns

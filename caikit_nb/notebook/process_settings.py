@@ -246,6 +246,9 @@ def _torch(_shell: InteractiveShell, _left: list[str]) -> dict[str, Any] | None:
         return None
     return {
         "default_dtype": torch.get_default_dtype(),
+        "default_device": torch.get_default_device()
+        if hasattr(torch, "get_default_device")
+        else None,
         "is_grad_enabled": torch.is_grad_enabled(),
         "deterministic": (
             torch.are_deterministic_algorithms_enabled(),
@@ -257,6 +260,9 @@ def _torch(_shell: InteractiveShell, _left: list[str]) -> dict[str, Any] | None:
 
 def _set_torch(torch: Any, options: dict[str, Any]) -> None:
     torch.set_default_dtype(options["default_dtype"])
+    device = options["default_device"]
+    if device is not None and device.type != "cpu":  # where one is set, each call takes longer
+        torch.set_default_device(device)
     torch.set_grad_enabled(options["is_grad_enabled"])
     is_deterministic, warns_only = options["deterministic"]
     torch.use_deterministic_algorithms(is_deterministic, warn_only=warns_only)

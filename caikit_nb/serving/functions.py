@@ -69,7 +69,12 @@ def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
         raise ModelRefusedError(
             f"the parameter {positional[0]!r} must be one that can be given by its name"
         )
-    return [p for p in found if p.kind is not inspect.Parameter.VAR_POSITIONAL]
+    named = [p for p in found if p.kind is not inspect.Parameter.VAR_POSITIONAL]
+    if found and not named:
+        raise ModelRefusedError(
+            f"tensors are given by name: it needs a parameter with a name, and has *{found[0].name}"
+        )
+    return named
 
 
 def _named(result: Any) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def model_type_of(model_type: str, model_key: ModelKey) -> str:
     labels = [label.strip() for label in model_type.split("|")]
     for label in labels:
         if label.startswith(_NAME):
-            return _without_version(label.removeprefix(_NAME))
+            return _without_version(label.removeprefix(_NAME)) or AUTO
     if any(label.startswith(_RUNTIME) for label in labels):
         return AUTO
     return _without_version(model_type) or AUTO

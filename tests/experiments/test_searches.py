@@ -283,6 +283,16 @@ def test_the_tables_own_columns_stay_what_they_are(db):
     assert (row["result.reason"], row["result.ended"]) == ("early stop", 7)
 
 
+def test_names_that_look_like_the_tables_own_have_columns_of_their_own(db):
+    experiment = db.add_experiment(ManualSearch("look-alikes"))
+    hyperparameters = {"status": 1, "hyperparameter.status": 2, "result.loss": 3, "loss": 4}
+    results = {"loss": 5, "result.loss": 6, "status": 7, "hyperparameter.status": 8}
+    experiment.add_job(hyperparameters, status="DONE", results=results)
+    (row,) = experiment.to_pandas().to_dict("records")
+    assert row["status"] == "DONE"
+    assert sorted(value for value in row.values() if isinstance(value, int)) == list(range(1, 9))
+
+
 def test_the_table_has_hyperparameters_and_results(db):
     experiment = db.add_experiment(ManualSearch("table"))
     assert experiment.to_pandas().empty

@@ -76,6 +76,8 @@ def test_what_can_not_be_asked_is_no_model() -> None:
             as_model(wrong)
     with pytest.raises(ModelRefusedError, match="by its name"):
         as_model(lambda x, /: x)
+    with pytest.raises(ModelRefusedError, match=r"a parameter with a name, and has \*arrays"):
+        as_model(lambda *arrays: arrays[0])
 
 
 async def wait_for(x):
