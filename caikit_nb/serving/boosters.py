@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import json
+from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 
@@ -18,14 +22,42 @@ def as_estimator(loaded: Any) -> Any:
 
 
 def categories_of(estimator: Any) -> dict[int, list[Any]]:
-    """The categories of columns that lightgbm was fitted with as pandas' own, by position.
+    """The categories of columns that it was fitted with as pandas' own, by position."""
+    if isinstance(estimator, _XgboostBooster):
+        return _of_xgboost(estimator._booster)
+    if isinstance(estimator, _LightgbmBooster):
+        return _of_lightgbm(estimator._booster)
+    package = type(estimator).__module__.partition(".")[0]
+    if package == "xgboost":
+        with contextlib.suppress(AttributeError):  # it isn't fitted
+            return _of_xgboost(estimator.get_booster())
+    return _of_lightgbm(getattr(estimator, "booster_", None)) if package == "lightgbm" else {}
 
-    It keeps them in the columns' order without saying which these are; that it has taken a column
-    for a categorical one shows in what it notes of its values.
+
+def _of_xgboost(booster: Any) -> dict[int, list[Any]]:
+    """It keeps them from 3.1 on, and gives them out through pyarrow, or in its JSON."""
+    if "c" not in (booster.feature_types or ()):
+        return {}
+    learner = json.loads(bytes(booster.save_raw("json")))["learner"]
+    gradient = learner["gradient_booster"]
+    model = gradient.get("gbtree", gradient)["model"]  # that of dart is one step further in
+    columns = enumerate(model.get("cats", {}).get("enc", ()))
+    return {n: _read_categories(column) for n, column in columns if column["values"]}
+
+
+def _read_categories(column: Mapping[str, Any]) -> list[Any]:
+    values, offsets = column["values"], column.get("offsets")
+    if not offsets:
+        return list(values)
+    text = bytes(value % 256 for value in values)
+    return [text[start:end].decode() for start, end in pairwise(offsets)]
+
+
+def _of_lightgbm(booster: Any) -> dict[int, list[Any]]:
+    """It keeps them in the columns' order without saying which columns these are.
+
+    That it has taken a column for a categorical one shows in what it notes of its values.
     """
-    booster: Any = estimator._booster if isinstance(estimator, _LightgbmBooster) else None
-    if type(estimator).__module__.partition(".")[0] == "lightgbm":
-        booster = getattr(estimator, "booster_", None)
     known = getattr(booster, "pandas_categorical", None)
     if not known:
         return {}
@@ -46,7 +78,8 @@ class _XgboostBooster:
     def predict(self, rows: Any) -> Any:
         xgboost = importlib.import_module("xgboost")
         names = None if hasattr(rows, "columns") else self._booster.feature_names
-        return self._booster.predict(xgboost.DMatrix(rows, feature_names=names))
+        matrix = xgboost.DMatrix(rows, feature_names=names, enable_categorical=True)
+        return self._booster.predict(matrix)
 
 
 class _LightgbmBooster:

@@ -26,7 +26,13 @@ OF_SKLEARN = (
     *("vectors", "several", "uneven", "table", "named", "categories", "ordinals", "boosted"),
 )
 OF_OTHERS = {
-    "xgboost": ("xgboost", "xgboost native", "xgboost names"),
+    "xgboost": (
+        "xgboost",
+        "xgboost native",
+        "xgboost names",
+        "xgboost town",
+        "xgboost native town",
+    ),
     "lightgbm": ("lightgbm", "lightgbm native", "lightgbm town", "lightgbm native town"),
     "catboost": ("catboost", "catboost classes", "catboost names"),
 }
@@ -104,6 +110,11 @@ def of_others() -> dict[str, Any]:
         models["xgboost native"] = xgboost.train(booster, xgboost.DMatrix(ROWS, LABELS), 3)
         matrix = xgboost.DMatrix(table[["age", "rooms"]], LABELS)
         models["xgboost names"] = xgboost.train(booster, matrix, 3)
+        towns, is_ulm = categorical(table), (table["town"] == "Ulm").astype(int)
+        few = xgboost.XGBClassifier(n_estimators=3, enable_categorical=True)
+        models["xgboost town"] = few.fit(towns, is_ulm)
+        matrix = xgboost.DMatrix(towns, is_ulm, enable_categorical=True)
+        models["xgboost native town"] = xgboost.train(booster, matrix, 3)
     if importlib.util.find_spec("lightgbm"):
         import lightgbm
 
