@@ -1,7 +1,8 @@
-"""Brings a completed job's variables into the namespace: between cells, never over a rebound one.
+"""Brings a completed job's variables into the namespace, between cells.
 
-Values are rebuilt and assigned on the kernel's main thread: at once if it is idle, else right
-after the running cell.
+Never over what the user has assigned meanwhile. Where several jobs bring a name, it has in the end
+the value of the one that was submitted last, whichever ends first. Values are rebuilt and assigned
+on the kernel's main thread: at once if it is idle, else right after the running cell.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -16,6 +18,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from caikit_nb.execution.forks import only_here
 from caikit_nb.execution.outcome import PlainValues, Values
 from caikit_nb.jobs.job import Job
+from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.states import JobStatus
 
 _ABSENT: Any = object()
@@ -40,6 +43,22 @@ class Binding:
         return not is_gone and namespace.get(name, _ABSENT) is held
 
 
+@dataclass(slots=True, eq=False)
+class _Expected:
+    """A job whose variables are to come home.
+
+    Attributes:
+        job: It.
+        bindings: What the names were bound to when it was submitted, or to what an earlier job
+            has brought since then.
+        overtaken_by: Who was submitted later and has brought a name first.
+    """
+
+    job: Job
+    bindings: dict[str, Binding]
+    overtaken_by: dict[str, Job] = field(default_factory=dict)
+
+
 class Homecoming:
     """Assigns what jobs bring home.
 
@@ -55,7 +74,8 @@ class Homecoming:
     ) -> None:
         self._shell, self._run_when_idle = shell, run_when_idle
         self._lock = threading.Lock()
-        self._waiting: list[tuple[Job, _Values, dict[str, Binding]]] = []
+        self._expected: list[_Expected] = []  # in the order of their submission
+        self._waiting: list[tuple[_Expected, _Values]] = []
         self._depth = getattr(shell.display_trap, "_nested_level", 0)
         self._events = {
             "pre_run_cell": only_here(self._before_cell),
@@ -74,15 +94,19 @@ class Homecoming:
         if not names:
             return
         namespace = self._shell.user_ns
-        bindings = {name: Binding(namespace, name) for name in names}
-        job.on_decided.append(lambda job: self._arrived(job, bindings))
+        expected = _Expected(job, {name: Binding(namespace, name) for name in names})
+        with self._lock:
+            self._expected.append(expected)
+        job.on_decided.append(lambda _: self._arrived(expected))
 
-    def _arrived(self, job: Job, bindings: dict[str, Binding]) -> None:
-        values = job.values
-        if job.status is not JobStatus.COMPLETED or values is None:
-            return
-        with self._lock:  # they are held until they are home, also past the job's retention
-            self._waiting.append((job, values, bindings))
+    def _arrived(self, expected: _Expected) -> None:
+        values = expected.job.values
+        with self._lock:
+            if expected.job.status is not JobStatus.COMPLETED or values is None:
+                self._expected.remove(expected)
+                return
+            # They are held until they are home, also past the job's retention.
+            self._waiting.append((expected, values))
         if self._run_when_idle is not None:
             self._run_when_idle(self._assign_if_idle)
 
@@ -102,26 +126,57 @@ class Homecoming:
     def _assign(self) -> None:
         with self._lock:
             waiting, self._waiting = self._waiting, []
-        for job, values, bindings in waiting:
-            names = [name for name in bindings if name in values.entries]
-            home = [name for name in names if self._assign_one(job, values, name, bindings[name])]
+        for expected, values in waiting:
+            job = expected.job
+            names = [name for name in expected.bindings if name in values.entries]
+            home = [name for name in names if self._assign_one(expected, values, name)]
+            with self._lock:
+                self._expected.remove(expected)
             if home:
                 verb = "is" if len(home) == 1 else "are"
                 job.notes.append(f"{', '.join(home)} {verb} in the namespace")
             job.changed()
 
-    def _assign_one(self, job: Job, values: _Values, name: str, binding: Binding) -> bool:
+    def _assign_one(self, expected: _Expected, values: _Values, name: str) -> bool:
         """Assign one variable; says whether it did, and notes why not."""
-        namespace = self._shell.user_ns
-        if not binding.still(namespace, name):
+        namespace, job = self._shell.user_ns, expected.job
+        if not expected.bindings[name].still(namespace, name):
+            later = expected.overtaken_by.get(name)
+            whose = (
+                f"{later.spec.name}, submitted later, brought it" if later else "you reassigned it"
+            )
             job.notes.append(
-                f"{name} was not overwritten, because you reassigned it; "
-                f"the job's value is {job.spec.name}.outputs[{name!r}]"
+                f"{name} was not overwritten, because {whose}; "
+                f"the job's value is {self._future_of(job)}.outputs[{name!r}]"
             )
             return False
         try:
-            namespace[name] = values.load(name)
+            value = values.load(name)
         except Exception as error:  # noqa: BLE001 - the user's own classes are rebuilt here
             job.notes.append(f"{name} did not come home: {error}")
             return False
+        self._tell_others(expected, name, value)
         return True
+
+    def _tell_others(self, expected: _Expected, name: str, value: Any) -> None:
+        """Assign a value, and have the other jobs that bring the name know who has done it."""
+        namespace = self._shell.user_ns
+        with self._lock:
+            at = self._expected.index(expected)
+            earlier = [each for each in self._expected[:at] if name in each.bindings]
+            later = [
+                each
+                for each in self._expected[at + 1 :]
+                if name in each.bindings and each.bindings[name].still(namespace, name)
+            ]
+        namespace[name] = value
+        for each in later:
+            each.bindings[name] = Binding(namespace, name)
+        for each in earlier:
+            each.overtaken_by[name] = expected.job
+
+    def _future_of(self, job: Job) -> str:
+        """An expression for its future: the name may by now be that of a later job."""
+        bound = self._shell.user_ns.get(job.spec.name)
+        is_this = isinstance(bound, JobFuture) and bound.id == job.spec.id
+        return job.spec.name if is_this else f"caikit_nb.jobs[{job.spec.id!r}]"

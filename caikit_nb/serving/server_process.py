@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
+from caikit_nb.errors import ServerError
 from caikit_nb.serving.loading import learned
 from caikit_nb.serving.memory import pickled_bytes
 from caikit_nb.serving.model_table import ModelTable
@@ -120,7 +121,13 @@ def _new_server(settings: ServerSettings, table: ModelTable, version: str) -> Gr
     # Read when gRPC is imported. In a process that a model forks, gRPC would start its threads anew
     # on the server's connections, and some of these processes would end by a fault.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
-    from caikit_nb.serving.server import GrpcServer
+    try:
+        from caikit_nb.serving.server import GrpcServer
+    except Exception as error:
+        raise ServerError(
+            "gRPC's packages don't fit each other: "
+            f'pip install "caikit_nb[serving]" "tritonclient[grpc]" mends that ({error})'
+        ) from error
 
     return GrpcServer(settings, table, version)
 

@@ -29,14 +29,17 @@ def client_snippet(settings: ServerSettings, target: str, models: Sequence[Model
     ssl = ", ssl=True, root_certificates=CERTIFICATE" if settings.tls else ""
     lines = [
         "import numpy as np",
-        "import tritonclient.grpc as triton  # pip install tritonclient[grpc]",
+        # In one command: the newest tritonclient and the newest of gRPC's packages need different
+        # protobufs, and pip gives one of them another where it installs the other by itself.
+        '# pip install "tritonclient[grpc]" "caikit_nb[serving]"',
+        "import tritonclient.grpc as triton",
         "",
         f"client = triton.InferenceServerClient({target!r}{ssl})",
     ]
     if settings.token:
-        lines.insert(2, 'TOKEN = "…"  # server.token')
+        lines.insert(3, 'TOKEN = "…"  # server.token')
     if settings.tls:
-        lines.insert(2, 'CERTIFICATE = "…"  # the file of the server\'s, or of who has signed it')
+        lines.insert(3, 'CERTIFICATE = "…"  # the file of the server\'s, or of who has signed it')
     inputs = _needed(model.inputs if model else ())
     names = []
     for n, spec in enumerate(inputs):

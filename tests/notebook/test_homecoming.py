@@ -1,6 +1,7 @@
-"""``--out`` variables come home between cells, and never over a rebound one."""
+"""``--out`` variables come home between cells, and never over what the user has assigned."""
 
 from collections.abc import Callable
+from itertools import permutations
 
 import pytest
 
@@ -111,6 +112,59 @@ def test_the_card_says_that_variables_have_come_home(kernel: Kernel) -> None:
     card = kernel.card("homing")
     card.wait_for("come_home is in the namespace")
     kernel.read_until(lambda: "come_home is in the namespace" in card.saved["text/plain"])
+
+
+@pytest.mark.parametrize("order", list(permutations("abc")), ids="".join)
+@pytest.mark.parametrize("before", ["5", "collections.deque()"])
+def test_of_jobs_that_bring_one_name_the_last_submitted_wins(
+    kernel: Kernel, gates: Callable[[], Gate], order: tuple[str, ...], before: str
+) -> None:
+    kernel.do(f"import collections\nmodel = {before}")
+    gate_of = {name: gates() for name in "abc"}
+    for name, gate in gate_of.items():
+        kernel.do(f"%%caikit_job {name} -o model\n{gate.wait}\nmodel = {name!r}")
+    ended = []
+    for name in order:
+        gate_of[name].open()
+        kernel.do(f"{name}.wait(20)")
+        ended.append(name)
+        kernel.until(f"model == {max(ended)!r}")
+    for name in order:
+        by = max(order[: order.index(name)], default="")
+        said = f"because {by}, submitted later" if by > name else "model is in the namespace"
+        kernel.card(name).wait_for(said)
+
+
+def test_what_another_job_brought_and_what_you_assigned_are_told_apart(
+    kernel: Kernel, gates: Callable[[], Gate]
+) -> None:
+    kernel.do("model = 'old'")
+    first, second = gates(), gates()
+    kernel.do(f"%%caikit_job homing -o model\n{first.wait}\nmodel = 'first'")
+    kernel.do(f"%%caikit_job later -o model\n{second.wait}\nmodel = 'second'")
+    first.open()
+    kernel.do("homing.wait(20)")
+    kernel.until("model == 'first'")
+    kernel.do("model = 'mine'")
+    second.open()
+    kernel.do("later.wait(20)")
+    assert kernel.value("model") == "mine"
+    kernel.card("later").wait_for("because you reassigned it")
+
+
+def test_a_card_names_the_jobs_own_value_though_its_name_is_another_jobs_now(
+    kernel: Kernel, gates: Callable[[], Gate]
+) -> None:
+    first, second = gates(), gates()
+    kernel.do(f"%%caikit_job homing -o model\n{first.wait}\nmodel = 'first'")
+    card, job = kernel.card("homing"), kernel.value("homing.id")
+    kernel.do(f"%%caikit_job homing -o model\n{second.wait}\nmodel = 'second'")
+    second.open()
+    kernel.do("homing.wait(20)")
+    first.open()
+    card.wait_for("because homing, submitted later")
+    assert f"caikit_nb.jobs[&#x27;{job}&#x27;].outputs" in card.html
+    assert kernel.value(f"[model, caikit_nb.jobs[{job!r}].outputs['model']]") == ["second", "first"]
 
 
 @pytest.mark.parametrize("method", METHODS)

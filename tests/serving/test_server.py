@@ -204,6 +204,21 @@ def test_a_model_that_can_not_be_loaded_ends_the_start(root, path, error) -> Non
         server.wait_until_ready(START_S)
 
 
+def test_packages_that_do_not_fit_each_other_are_told_with_what_mends_it(
+    root, tmp_path, monkeypatch
+) -> None:
+    """As after an installation that has put another protobuf below gRPC's packages."""
+    package, fault = tmp_path / "grpc_health", "gencode 7, runtime 6"
+    package.mkdir()
+    (package / "__init__.py").write_text(f"raise ValueError({fault!r})")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    told = rf'pip install "caikit_nb\[serving\]" "tritonclient.*{fault}'
+    server = ModelServer("m", ServerSettings(root=root), {}, "0")
+    with server, pytest.raises(ServerError, match=told):
+        server.wait_until_ready(START_S)
+
+
 def wait_at(begun, gate):
     """A function that says that it was called, and waits."""
 
