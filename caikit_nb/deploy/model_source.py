@@ -92,7 +92,8 @@ def _of_job(job: JobFuture) -> ModelSource:
         raise ServerError(f"job {job.name!r} has several models: serve one of {names}")
     raise ServerError(
         f"job {job.name!r} has no model: have it save one at current_job().save_path "
-        "(--save-path), or return one as its result or as one of its --out variables"
+        "(--save-path, or save_path= of run), "
+        "or return one as its result or as one of its --out variables"
     )
 
 

@@ -24,6 +24,8 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from caikit_nb.execution import io_kinds
+
 # Where executors keep what they tell at the end of a program, and joblib the one that it reuses.
 _REGISTRIES = {
     "concurrent.futures.thread": "_threads_queues",
@@ -221,7 +223,7 @@ def _has_daemons() -> bool:
 
 def _close_files() -> None:
     """Those that something still holds."""
-    kinds = (io.IOBase, *_other_kinds())
+    kinds = (io_kinds.FILE, *_other_kinds())
     # By their types: to ask an object may run the user's code. What was inherited is frozen.
     own = [each for each in gc.get_objects() if issubclass(type(each), kinds)]
     for file in sorted(own, key=_layer):
@@ -239,15 +241,15 @@ def _other_kinds() -> Iterator[type]:
 
 def _layer(file: Any) -> int:
     """Outer ones write to inner ones when they are closed: text, archives, buffers, raw files."""
-    if issubclass(type(file), io.TextIOBase):
+    if issubclass(type(file), io_kinds.TEXT):
         return 0
     if issubclass(type(file), _BUFFERS):
         return 2
-    return 3 if issubclass(type(file), io.RawIOBase) else 1
+    return 3 if issubclass(type(file), io_kinds.RAW) else 1
 
 
 def _is_to_be_closed(file: Any) -> bool:
-    if not issubclass(type(file), io.IOBase):
+    if not issubclass(type(file), io_kinds.FILE):
         return True
     try:
         return not file.closed and file.writable() and not _is_a_stream(file)

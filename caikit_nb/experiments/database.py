@@ -163,4 +163,7 @@ class ExperimentDB:
 
 
 def _name_taken(experiment: Experiment) -> ResourceExistsError:
-    return ResourceExistsError(f"there is an experiment {experiment.name!r} already")
+    name = repr(experiment.name)
+    return ResourceExistsError(
+        f"there is an experiment {name} already; get_experiment({name}) opens it"
+    )

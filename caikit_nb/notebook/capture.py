@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import re
 import sys
 import types
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -19,6 +20,10 @@ from caikit_nb.notebook.cell_names import find_names
 
 _MAKES_CLASSES = re.compile(
     r"\bclass\b|\btype\(|%run|namedtuple|make_dataclass|create_model|Enum\("
+)
+# What may define any name.
+_DEFINES_OTHERS = re.compile(
+    r"import\s*\*|%(run|store|load|pylab)|\b(exec|eval|globals|vars|setattr|get_ipython)\("
 )
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)+")
 
@@ -64,6 +69,22 @@ class Capture:
             else:
                 self.notes.append(f"{name} is mentioned in a magic and can't be shipped")
         return wanted
+
+    def doubt(self, outs: Iterable[str]) -> None:
+        """Note which of the variables to come home the cell doesn't mention: a typo, most likely.
+
+        Told only at the end, the value would be lost by then.
+        """
+        if _DEFINES_OTHERS.search(self._source):
+            return
+        for name in outs:
+            is_known = name in self._given or name in self._shell.user_ns
+            if is_known or re.search(rf"\b{re.escape(name)}\b", self._source):
+                continue
+            writes = find_names(self._source, self._shell, self._shell.user_ns).writes
+            close = difflib.get_close_matches(name, sorted(writes), 1)
+            hint = f": did you mean {close[0]}?" if close else ""
+            self.notes.append(f"--out {name}: the cell has no such name{hint}")
 
     def submodules(self) -> list[str]:
         """The imported submodules that the cell names, as ``xml.sax`` does after its import.

@@ -8,6 +8,7 @@ import importlib
 import linecache
 import re
 import sys
+import types
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -63,6 +64,9 @@ def run_function(call: Call, port: Port) -> Mapping[str, object]:
             shell.events.trigger("post_execute")  # matplotlib shows its figures now
 
 
+_NEEDED_LAST = (types.FunctionType, types.ModuleType, type)
+
+
 def _prepared(call: Call, port: Port) -> InteractiveShell:
     shell = shell_in_process(port, in_notebook=call.options.get("in_notebook", False))
     inherited = dict(shell.user_ns)
@@ -86,9 +90,11 @@ def _let_go(shell: InteractiveShell, inherited: Mapping[str, Any]) -> None:
     with contextlib.suppress(Exception):
         loop.run_until_complete(loop.shutdown_asyncgens())
     open_files.flush(inherited.values())
-    for name, value in tuple(shell.user_ns.items()):
-        if inherited.get(name, shell) is not value:
-            del shell.user_ns[name]
+    own = [name for name, value in shell.user_ns.items() if inherited.get(name, shell) is not value]
+    # Finalizers and suspended generators call functions, and need classes and modules.
+    own.sort(key=lambda name: issubclass(type(shell.user_ns[name]), _NEEDED_LAST))
+    for name in own:
+        shell.user_ns.pop(name, None)
     shell.displayhook.flush()
     for name in ("_last_traceback", "tb"):
         vars(shell).pop(name, None)

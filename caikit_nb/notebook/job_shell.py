@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import builtins
 import contextlib
 import functools
@@ -151,6 +152,8 @@ def make_fresh_shell(*, in_notebook: bool) -> InteractiveShell:
         warnings.simplefilter("ignore")
         kind: Any = type(base.__name__, (_Fresh, base), {"__module__": base.__module__})
         shell: InteractiveShell = kind.instance(config=config, user_module=sys.modules["__main__"])
+    # It empties the namespace, which finalizers may still need: a job's end does that in its turn.
+    atexit.unregister(shell.atexit_operations)
     shell.display_formatter.active_types = DisplayFormatter().format_types  # type: ignore[union-attr]
     return shell
 
@@ -206,7 +209,8 @@ def _forget_kernel(shell: InteractiveShell) -> None:
     shell.set_hook("show_in_pager", page.as_hook(page.display_page), 0)
     kernel = getattr(shell, "kernel", None)
     if kernel is not None:  # it is a copy
-        kernel.raw_input = kernel.getpass = _no_input
+        # The notebook may have names of its own for these: `from getpass import getpass`.
+        kernel.raw_input = kernel.getpass = kernel._input_request = _no_input
 
 
 def _use_fresh_loop(shell: Any) -> None:

@@ -181,6 +181,7 @@ class CaikitMagics(Magics):
     ) -> JobFuture:
         params = dict(options.params if trial is None else trial.hyperparameters)
         capture = Capture(self._shell, source, options.names_in, tuple(params))
+        capture.doubt(options.out)
         plain = {
             "source": comment + source,
             "outs": options.out,

@@ -9,6 +9,8 @@ import stat
 from collections.abc import Iterable
 from typing import Any
 
+from caikit_nb.execution import io_kinds
+
 
 def flush(values: Iterable[object]) -> None:
     """Write what stands in buffers of files on disk.
@@ -17,10 +19,15 @@ def flush(values: Iterable[object]) -> None:
     as nobody else would write what the job has put there.
     """
     for value in values:
-        # By its type: to ask an object may run the user's code.
-        if issubclass(type(value), (io.TextIOWrapper, io.BufferedIOBase)):
+        # By its type: to ask an object may run the user's code, and so may a file of their own.
+        kind = type(value)
+        if issubclass(kind, (io.TextIOWrapper, io_kinds.BUFFERED)) and not _is_the_users(kind):
             with contextlib.suppress(Exception):
                 _flush(value)
+
+
+def _is_the_users(kind: type) -> bool:
+    return bool(type.__getattribute__(kind, "__dict__").get("__module__") == "__main__")
 
 
 def _flush(file: Any) -> None:

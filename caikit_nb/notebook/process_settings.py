@@ -1,12 +1,14 @@
 """What a notebook has set for its process, for a fresh interpreter, which has none of it.
 
-Loggers, filters of warnings, options of libraries and of the process, the shell's magics and
-aliases: a forked job has them anyway.
+Loggers, filters of warnings, options of the process and of libraries (`library_settings`), the
+shell's magics and aliases: a forked job has them anyway.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import importlib
 import locale
 import logging
 import os
@@ -23,7 +25,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from caikit_nb.execution.pickler import dumps
-from caikit_nb.jobs.import_hooks import when_imported
+from caikit_nb.notebook import library_settings
 
 Settings = Mapping[str, bytes]
 
@@ -32,7 +34,6 @@ _LOCALES = (
     *(locale.LC_COLLATE, locale.LC_CTYPE, locale.LC_MESSAGES),
     *(locale.LC_MONETARY, locale.LC_NUMERIC, locale.LC_TIME),
 )
-_NO_DIFFERENCE = ("backend", "backend_fallback", "interactive")  # of matplotlib, in a job
 
 
 def collect(shell: InteractiveShell) -> tuple[Settings, list[str]]:
@@ -70,12 +71,38 @@ def _set_filters(_shell: InteractiveShell, filters: list[Any]) -> None:
 
 
 def _shell_options(shell: InteractiveShell, _left: list[str]) -> dict[str, Any]:
-    return {"ast_node_interactivity": shell.ast_node_interactivity}
+    return {
+        "ast_node_interactivity": shell.ast_node_interactivity,
+        "precision": _plain_text(shell).float_precision,
+    }
 
 
 def _set_shell_options(shell: InteractiveShell, options: dict[str, Any]) -> None:
-    for name, value in options.items():
-        setattr(shell, name, value)
+    shell.ast_node_interactivity = options["ast_node_interactivity"]
+    _plain_text(shell).float_precision = options["precision"]
+
+
+def _plain_text(shell: Any) -> Any:
+    return shell.display_formatter.formatters["text/plain"]
+
+
+def _formatters(shell: Any, left: list[str]) -> list[bytes]:
+    """How the notebook has its own functions show values of a type."""
+    found = []
+    for kind, formatter in shell.display_formatter.formatters.items():
+        for shown, function in formatter.type_printers.items():
+            if getattr(function, "__module__", None) == "__main__":
+                try:
+                    found.append(dumps((kind, shown, function)))
+                except Exception:  # noqa: BLE001 - the user's own
+                    left.append(f"the formatter of {shown.__name__} for {kind}")
+    return found
+
+
+def _set_formatters(shell: Any, formatters: list[bytes]) -> None:
+    for pickled in formatters:
+        kind, shown, function = pickle.loads(pickled)  # noqa: S301 - from this user's kernel
+        shell.display_formatter.formatters[kind].for_type(shown, function)
 
 
 def _apps(shell: InteractiveShell, _left: list[str]) -> dict[str, dict[str, Any]]:
@@ -107,6 +134,29 @@ def _set_magics(shell: InteractiveShell, magics: list[tuple[str, str, bytes]]) -
         shell.register_magic_function(function, kind, name)
 
 
+def _extensions(shell: InteractiveShell, _left: list[str]) -> dict[str, str]:
+    """By the magic, the extension that has brought it; caikit_nb's own are for kernels."""
+    loaded = getattr(shell.extension_manager, "loaded", ())
+    found = {}
+    for by_name in shell.magics_manager.magics.values():
+        for name, function in by_name.items():
+            made_in = str(getattr(function, "__module__", ""))
+            for extension in loaded:
+                is_its = f"{made_in}.".startswith(f"{extension}.")
+                if is_its and not extension.startswith(("caikit_nb", "IPython.")):
+                    found[name] = extension
+    return found
+
+
+def _set_extensions(shell: InteractiveShell, extensions: dict[str, str]) -> None:
+    """Load each when one of its magics is called: that may take long."""
+    manager: Any = shell.magics_manager
+    known = set().union(*manager.magics.values())
+    for name, extension in extensions.items():
+        if name not in known:
+            manager.lazy_magics[name] = extension
+
+
 def _aliases(shell: InteractiveShell, _left: list[str]) -> list[tuple[str, str]]:
     manager: Any = shell.alias_manager
     standard = dict(manager.default_aliases)
@@ -129,6 +179,7 @@ def _loggers(_shell: InteractiveShell, left: list[str]) -> list[dict[str, Any]]:
                 "level": each.level,
                 "propagate": each.propagate,
                 "disabled": each.disabled,
+                "filters": _log_filters(each),
                 "handlers": [known for _, known in handlers if known is not None],
             }
         )
@@ -138,7 +189,8 @@ def _loggers(_shell: InteractiveShell, left: list[str]) -> list[dict[str, Any]]:
                 for handler, known in handlers
                 if known is None and not isinstance(handler, logging.NullHandler)
             )
-    return [each for each in told if each["level"] or each["handlers"] or not each["propagate"]]
+    said = ("level", "handlers", "filters", "disabled")
+    return [each for each in told if any(each[name] for name in said) or not each["propagate"]]
 
 
 def _is_the_users(logger: Any) -> TypeGuard[logging.Logger]:
@@ -155,6 +207,7 @@ def _handler(handler: logging.Handler) -> dict[str, Any] | None:
     told: dict[str, Any] = {"level": handler.level, "formatter": None}
     with contextlib.suppress(Exception):
         told["formatter"] = dumps(handler.formatter)
+    told["filters"] = _log_filters(handler)
     if type(handler) is logging.FileHandler:
         return {**told, "file": (handler.baseFilename, handler.encoding, handler.delay)}
     elif type(handler) is logging.StreamHandler:
@@ -164,11 +217,26 @@ def _handler(handler: logging.Handler) -> dict[str, Any] | None:
     return None
 
 
+def _log_filters(filtered: logging.Filterer) -> list[bytes]:
+    """Those that can be sent; the formats of records may need what they add."""
+    found = []
+    for each in filtered.filters:
+        with contextlib.suppress(Exception):
+            found.append(dumps(each))
+    return found
+
+
+def _add_log_filters(filtered: logging.Filterer, filters: list[bytes]) -> None:
+    for pickled in filters:
+        filtered.addFilter(pickle.loads(pickled))  # noqa: S301 - from this user's kernel
+
+
 def _set_loggers(_shell: InteractiveShell, loggers: list[dict[str, Any]]) -> None:
     for told in loggers:
         logger = logging.getLogger(None if told["name"] == "root" else told["name"])
         logger.setLevel(told["level"])
         logger.propagate, logger.disabled = told["propagate"], told["disabled"]
+        _add_log_filters(logger, told["filters"])
         for each in told["handlers"]:
             logger.addHandler(_made_handler(each))
 
@@ -183,99 +251,29 @@ def _made_handler(told: dict[str, Any]) -> logging.Handler:
     handler.setLevel(told["level"])
     if told["formatter"] is not None:
         handler.setFormatter(pickle.loads(told["formatter"]))  # noqa: S301
+    _add_log_filters(handler, told["filters"])
     return handler
 
 
-def _numpy(_shell: InteractiveShell, _left: list[str]) -> dict[str, Any] | None:
-    numpy: Any = sys.modules.get("numpy")
-    return None if numpy is None else {"print": numpy.get_printoptions(), "errors": numpy.geterr()}
+def _logging(_shell: InteractiveShell, _left: list[str]) -> dict[str, Any]:
+    return {"disabled": logging.root.manager.disable, "levels": logging.getLevelNamesMapping()}
 
 
-def _set_numpy(numpy: Any, options: dict[str, Any]) -> None:
-    numpy.set_printoptions(**{k: v for k, v in options["print"].items() if k != "override_repr"})
-    numpy.seterr(**options["errors"])
+def _set_logging(_shell: InteractiveShell, told: dict[str, Any]) -> None:
+    logging.disable(told["disabled"])
+    for name, level in told["levels"].items():
+        if logging.getLevelNamesMapping().get(name) != level:
+            logging.addLevelName(level, name)
 
 
-def _pandas(_shell: InteractiveShell, _left: list[str]) -> dict[str, Any] | None:
-    pandas: Any = sys.modules.get("pandas")
-    if pandas is None:
-        return None
-    from pandas._config import config
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        values = {name: pandas.get_option(name) for name in config._registered_options}
-    known: Any = config._registered_options
-    return {name: value for name, value in values.items() if value != known[name].defval}
+def _nested_loops(_shell: InteractiveShell, _left: list[str]) -> str:
+    """The module that lets loops run within loops, for the whole process; empty if none does."""
+    module = asyncio.run.__module__
+    return module if module.startswith("nest_asyncio") else ""
 
 
-def _set_pandas(pandas: Any, options: dict[str, Any]) -> None:
-    for name, value in options.items():
-        with contextlib.suppress(Exception):
-            pandas.set_option(name, value)
-
-
-def _matplotlib(_shell: InteractiveShell, _left: list[str]) -> dict[str, Any] | None:
-    matplotlib: Any = sys.modules.get("matplotlib")
-    if matplotlib is None:
-        return None
-    standard = matplotlib.rcParamsDefault
-    return {
-        name: value
-        for name, value in matplotlib.rcParams.items()
-        if name not in _NO_DIFFERENCE and standard.get(name) != value
-    }
-
-
-def _set_matplotlib(matplotlib: Any, options: dict[str, Any]) -> None:
-    matplotlib.rcParams.update(options)
-
-
-def _sklearn(_shell: InteractiveShell, _left: list[str]) -> dict[str, Any] | None:
-    sklearn: Any = sys.modules.get("sklearn")
-    return None if sklearn is None else sklearn.get_config()
-
-
-def _set_sklearn(sklearn: Any, options: dict[str, Any]) -> None:
-    sklearn.set_config(**options)
-
-
-def _torch(_shell: InteractiveShell, _left: list[str]) -> dict[str, Any] | None:
-    torch: Any = sys.modules.get("torch")
-    if torch is None:
-        return None
-    return {
-        "default_dtype": torch.get_default_dtype(),
-        "default_device": torch.get_default_device()
-        if hasattr(torch, "get_default_device")
-        else None,
-        "is_grad_enabled": torch.is_grad_enabled(),
-        "deterministic": (
-            torch.are_deterministic_algorithms_enabled(),
-            torch.is_deterministic_algorithms_warn_only_enabled(),
-        ),
-        "print": vars(torch._tensor_str.PRINT_OPTS),
-    }
-
-
-def _set_torch(torch: Any, options: dict[str, Any]) -> None:
-    torch.set_default_dtype(options["default_dtype"])
-    device = options["default_device"]
-    if device is not None and device.type != "cpu":  # where one is set, each call takes longer
-        torch.set_default_device(device)
-    torch.set_grad_enabled(options["is_grad_enabled"])
-    is_deterministic, warns_only = options["deterministic"]
-    torch.use_deterministic_algorithms(is_deterministic, warn_only=warns_only)
-    torch.set_printoptions(**options["print"])
-
-
-def _decimal(_shell: InteractiveShell, _left: list[str]) -> Any:
-    decimal: Any = sys.modules.get("decimal")
-    return None if decimal is None else decimal.getcontext()
-
-
-def _set_decimal(decimal: Any, context: Any) -> None:
-    decimal.setcontext(context)
+def _set_nested_loops(_shell: InteractiveShell, module: str) -> None:
+    importlib.import_module(module).apply()
 
 
 def _process(_shell: InteractiveShell, _left: list[str]) -> dict[str, Any]:
@@ -301,15 +299,6 @@ def _set_process(_shell: InteractiveShell, told: dict[str, Any]) -> None:
     logging.captureWarnings(told["warnings are logged"])
 
 
-def _once_imported(
-    module_name: str, set_options: Callable[[Any, dict[str, Any]], None]
-) -> Callable[[InteractiveShell, Any], None]:
-    def take(_shell: InteractiveShell, options: dict[str, Any]) -> None:
-        when_imported(module_name, lambda module: set_options(module, options))
-
-    return take
-
-
 _Reader = Callable[[InteractiveShell, list[str]], Any]
 _KINDS: dict[str, tuple[_Reader, Callable[[InteractiveShell, Any], None]]]
 _KINDS = {
@@ -318,13 +307,12 @@ _KINDS = {
     "apps": (_apps, _set_apps),
     "options of the shell": (_shell_options, _set_shell_options),
     "magics": (_magics, _set_magics),
+    "extensions": (_extensions, _set_extensions),
+    "formatters": (_formatters, _set_formatters),
     "aliases": (_aliases, _set_aliases),
     "loggers": (_loggers, _set_loggers),
-    "options of numpy": (_numpy, _once_imported("numpy", _set_numpy)),
-    "options of pandas": (_pandas, _once_imported("pandas", _set_pandas)),
-    "options of scikit-learn": (_sklearn, _once_imported("sklearn", _set_sklearn)),
-    "options of torch": (_torch, _once_imported("torch", _set_torch)),
-    "context of decimal": (_decimal, _once_imported("decimal", _set_decimal)),
+    "options of logging": (_logging, _set_logging),
     "options of the process": (_process, _set_process),
-    "rcParams": (_matplotlib, _once_imported("matplotlib", _set_matplotlib)),
+    "nest_asyncio": (_nested_loops, _set_nested_loops),
+    **dict(library_settings.parts()),
 }

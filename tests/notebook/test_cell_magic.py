@@ -86,6 +86,24 @@ def test_an_out_variable_that_the_cell_did_not_define_is_told(
     kernel.card(job).wait_for("did not define neither")
 
 
+def test_an_out_variable_that_the_cell_does_not_mention_is_told_while_it_runs(
+    kernel: Kernel, gate: Gate
+) -> None:
+    kernel.do(f"%%caikit_job typo -o modle,other,kept\n{gate.wait}\nmodel = kept")
+    shown = kernel.card("typo").wait_for(
+        "--out modle: the cell has no such name: did you mean model?"
+    )
+    assert "--out other: the cell has no such name" in shown
+    assert "--out kept" not in shown
+    gate.open()
+
+
+@pytest.mark.parametrize("code", ["exec('mod' + 'el = 1')", "from os import *", "model: int = 1"])
+def test_an_out_variable_that_the_cell_may_define_is_not_doubted(kernel: Kernel, code: str) -> None:
+    kernel.do(f"%%caikit_job sure -o model --wait\n{code}")
+    assert "no such name" not in kernel.card("sure").html
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_parameters_are_literals_or_strings(kernel: Kernel, sheet: Sheet, method: str) -> None:
     given = kernel.value(f"{sheet.job('full', method)}.result()['given']")
