@@ -1,12 +1,14 @@
 """What people run in a job does there what it does in a cell, or in a program."""
 
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.notebook.gate import Gate
-from tests.notebook.kernel import Kernel
+from tests.notebook.kernel import ROOT, Kernel
 
 PROCESSES = ("fork", "forkserver", "spawn")
 # From Python 3.14 on that of a cell doesn't fork, and so doesn't find the notebook's functions.
@@ -351,6 +353,57 @@ def test_a_metaclass_is_not_asked(kernel: Kernel, method: str) -> None:
     assert kernel.value("asked") == []
 
 
+@every_method
+def test_a_metaclass_whose_classes_have_no_hash_stands_against_nothing(
+    kernel: Kernel, method: str
+) -> None:
+    kernel.do(
+        "class Field(type):\n    def __eq__(kind, other): raise TypeError('not to be compared')\n"
+        "class Name(metaclass=Field): pass\nfield = Name()"
+    )
+    run(kernel, method, "open('field', 'w').write('of a job')")
+    assert (kernel.home / "field").read_text() == "of a job"
+    kernel.do("del Field, Name, field")
+
+
+def test_a_file_of_the_users_own_is_not_called_at_a_submission(kernel: Kernel) -> None:
+    kernel.do(
+        "import io\ncalled = []\nclass Own(io.BufferedIOBase):\n"
+        "    def writable(self): called.append('writable')\n    def close(self): pass\nown = Own()"
+    )
+    run(kernel, "fork", "1")
+    assert kernel.value("called") == []
+    kernel.do("del own")
+
+
+@every_method
+def test_what_finalizers_call_is_there_when_they_are_called(kernel: Kernel, method: str) -> None:
+    text = run(
+        kernel,
+        method,
+        "import weakref\n"
+        "class Saver:\n    def __del__(self): save('saver')\n"
+        "def steps():\n    try: yield 1\n    finally: save('generator')\n"
+        "class Held: pass\n"
+        "saver, begun, held = Saver(), steps(), Held()\nnext(begun)\n"
+        "weakref.finalize(held, lambda: save('finalize'))\n"
+        "import sys\nkept = sys.kept_for_ever = Held()\n"
+        "weakref.finalize(kept, lambda: save('exit'))\n"
+        "def save(what): print(what, len(names))\n"
+        "names = [1, 2]",
+    )
+    assert sorted(text.splitlines()) == ["exit 2", "finalize 2", "generator 2", "saver 2"]
+
+
+@pytest.mark.parametrize("ask", ["from getpass import getpass as ask", "ask = input"])
+def test_a_copy_asks_nobody_by_whatever_name(kernel: Kernel, ask: str) -> None:
+    kernel.do(ask)
+    kernel.do("%%caikit_job asking -m fork\nask('token? ')")
+    assert kernel.value("[asking.wait(60), str(asking.exception())[:36]]", 70) == [
+        *(True, "a background job can't ask for input")
+    ]
+
+
 def test_instances_of_a_class_without_a_name_come_back_as_such(kernel: Kernel) -> None:
     kernel.do(
         "registry = {}\ndef register(kind): registry[kind.__name__] = kind\n"
@@ -393,37 +446,89 @@ decimal.getcontext().prec = 3
 sklearn.set_config(transform_output='pandas')
 os.umask(0o027)
 socket.setdefaulttimeout(12.5)
+class Station:
+    def filter(self, record):
+        record.station = 'Ulm'
+        return True
+mine.handlers[0].addFilter(Station())
+mine.handlers[0].setFormatter(logging.Formatter('%(levelname)s in %(station)s: %(message)s'))
+logging.addLevelName(25, 'NOTE')
+logging.disable(logging.INFO)
+import sqlite3
+sqlite3.register_adapter(np.int64, int)
+sqlite3.register_converter('shout', lambda text: text.decode().upper())
+%load_ext greeter
+%precision 2
+class Point: pass
+get_ipython().display_formatter.formatters['text/plain'].for_type(
+    Point, lambda point, p, cycle: p.text('a point'))
+import matplotlib_inline.backend_inline
+%config InlineBackend.figure_formats = ['svg']
+@pd.api.extensions.register_dataframe_accessor('geo')
+class Geo:
+    def __init__(self, frame): self.frame = frame
+    def rows(self): return len(self.frame)
+pd.Series.doubled = lambda series: series * 2
+from tqdm.auto import tqdm
+tqdm.pandas(desc='applied')
+import dask.config
+dask.config.set(mine=7)
 """
 USE = """%hello you
 %greet you
-mine.info('an info record')
+mine.info('not said')
+mine.log(25, 'a record')
 import warnings, sys
 warnings.warn('known and harmless')
 print(sys.getrecursionlimit(), np.array([1.23456]), pd.get_option('display.max_rows'))
 import decimal, os, socket, sklearn
 print(decimal.Decimal(1) / 3, sklearn.get_config()['transform_output'])
 print(oct(os.umask(0)), socket.getdefaulttimeout())
-1
-2"""
+import sqlite3
+database = sqlite3.connect(':memory:', detect_types=sqlite3.PARSE_COLNAMES)
+print(database.execute('select ? + 1, ? as "a [shout]"', (np.int64(4), 'loud')).fetchone())
+%greeting
+from matplotlib_inline.config import InlineBackend
+print(InlineBackend.instance(parent=get_ipython()).figure_formats)
+frame = pd.DataFrame({'a': [1, 2]})
+print(frame.geo.rows(), frame.a.doubled().sum(), frame.a.progress_apply(lambda x: x + 1).sum())
+import dask.config
+print(dask.config.get('mine'))
+1/3
+Point()"""
+GREETER = """
+def load_ipython_extension(shell):
+    shell.register_magic_function(greeting)
+
+def greeting(line):
+    print('greetings of an extension')
+"""
 
 
 @every_method
 def test_what_is_set_for_the_process_holds(
-    start_kernel: Callable[..., Kernel], method: str
+    start_kernel: Callable[..., Kernel], method: str, tmp_path: Path
 ) -> None:
-    kernel = start_kernel()
+    (tmp_path / "greeter.py").write_text(GREETER)
+    kernel = start_kernel(PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}")
     kernel.do("%load_ext caikit_nb")
     kernel.do(SETTINGS)
     said = run(kernel, method, USE)
     assert said.splitlines() == [
         "hello you",
         "greetings you",
-        "INFO of mine: an info record",
+        "NOTE in Ulm: a record",
         "12345 [1.23] 7",
         "0.333 pandas",
         "0o27 12.5",
+        "(5, 'LOUD')",
+        "greetings of an extension",
+        "{'svg'}",
+        "2 6 5",
+        "7",
     ]
-    assert kernel.value("[shown.data['text/plain'] for shown in ran.displays]") == ["1", "2"]
+    shown = kernel.value("[shown.data['text/plain'] for shown in ran.displays]")
+    assert shown[-2:] == ["0.33", "a point"]
 
 
 ASKS = """
