@@ -15,7 +15,7 @@ import io
 import pickle
 import sys
 from collections.abc import Callable
-from types import CodeType, FunctionType
+from types import CellType, CodeType, FunctionType
 from typing import Any, ForwardRef
 from weakref import WeakSet
 
@@ -47,11 +47,25 @@ def make_known(kind: type) -> None:
     Pickler(io.BytesIO()).reducer_override(kind)
 
 
+class _SharedCell:
+    """A cell of a function's closure, empty in the pickle: the functions' states fill it."""
+
+    def __init__(self, cell: CellType) -> None:
+        self.cell = cell  # keeps its number from being another's
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return CellType, ()
+
+
 class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Pickles functions and classes by value where they can't be imported, as cloudpickle does.
 
     To be read by ``pickle.loads`` where caikit_nb is installed.
     """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._cells: dict[int, _SharedCell] = {}
 
     def reducer_override(self, obj: Any) -> Any:
         """How an object is pickled; NotImplemented for as pickle itself does it."""
@@ -76,8 +90,18 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         return reduced
 
     def reduce_function(self, function: FunctionType, reduced: tuple[Any, ...]) -> tuple[Any, ...]:
-        """How a function goes by value, given how cloudpickle would do it."""
-        return reduced
+        """How a function goes by value, given how cloudpickle would do it.
+
+        cloudpickle gives each function cells of its own. Functions that count by a common
+        ``nonlocal`` name would count apart.
+        """
+        if not function.__closure__:
+            return reduced
+        cells = tuple(
+            self._cells.setdefault(id(cell), _SharedCell(cell)) for cell in function.__closure__
+        )
+        make, arguments, *rest = reduced
+        return _make_function, (make, arguments, cells), *rest
 
     def reduce_class(self, kind: type, reduced: tuple[Any, ...]) -> tuple[Any, ...]:
         """How a class goes by value, given how cloudpickle would do it."""
@@ -142,6 +166,13 @@ def _set_class_state(
     set_state, state, annotations = told
     set_state(kind, state)
     kind.__annotations__ = annotations
+
+
+def _make_function(
+    make: Callable[..., FunctionType], arguments: tuple[Any, ...], cells: tuple[CellType, ...]
+) -> FunctionType:
+    made = make(*arguments)
+    return FunctionType(made.__code__, made.__globals__, made.__name__, made.__defaults__, cells)
 
 
 def _make_code(

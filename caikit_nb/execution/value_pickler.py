@@ -45,6 +45,7 @@ class ValuePickler(Pickler):
 
     def reduce_function(self, function: FunctionType, reduced: tuple[Any, ...]) -> tuple[Any, ...]:
         """See `Pickler.reduce_function`."""
+        reduced = super().reduce_function(function, reduced)
         if function.__globals__ is not self._main:
             return reduced
         make, arguments, *rest = reduced

@@ -289,3 +289,60 @@ def test_the_same_function_twice_is_still_one(written: dict[str, Any]) -> None:
 def test_what_came_home_travels_on(written: dict[str, Any]) -> None:
     functions = chosen(written, FUNCTIONS)
     assert places_of_failures(by_itself(as_a_value(functions))) == places_of_failures(functions)
+
+
+CLOSURES = """
+def counter():
+    count = 0
+    def add():
+        nonlocal count
+        count += 1
+    def get():
+        return count
+    return add, get
+add, get = counter()
+add()
+def recursive():
+    def factorial(n):
+        return n * factorial(n - 1) if n else 1
+    return factorial
+def mutual():
+    def even(n): return n == 0 or odd(n - 1)
+    def odd(n): return n != 0 and even(n - 1)
+    return even
+def unfilled():
+    def early(): return late
+    if False: late = 1
+    return early
+class Base:
+    def name(self): return 'base'
+class Derived(Base):
+    def name(self): return super().name() + ' of derived'
+    def kind(self): return __class__
+"""
+
+
+@WAYS
+def test_functions_keep_their_common_variables(way: Callable[[Any], Any]) -> None:
+    names: dict[str, Any] = {"__name__": "nowhere"}
+    exec(CLOSURES, names)
+    copies = way(
+        {
+            "counter": (names["add"], names["get"]),
+            "factorial": names["recursive"](),
+            "even": names["mutual"](),
+            "early": names["unfilled"](),
+            "derived": names["Derived"](),
+        }
+    )
+    add, get = copies["counter"]
+    add()
+    add()
+    assert (get(), names["get"]()) == (3, 1)
+    assert copies["factorial"](5) == 120
+    assert copies["even"](10)
+    assert not copies["even"](11)
+    with pytest.raises(NameError):
+        copies["early"]()
+    assert copies["derived"].name() == "base of derived"
+    assert copies["derived"].kind() is type(copies["derived"])

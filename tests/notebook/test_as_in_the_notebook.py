@@ -339,6 +339,16 @@ def test_bystanders_are_not_asked_and_nothing_is_pickled_for_a_fork(kernel: Kern
 
 
 @every_method
+def test_functions_of_one_closure_count_together(kernel: Kernel, method: str) -> None:
+    kernel.do(
+        "def counter():\n    count = 0\n    def add():\n        nonlocal count\n"
+        "        count += 1\n    def get(): return count\n    return add, get\nadd, get = counter()"
+    )
+    run(kernel, method, "add()\nadd()\nget()")
+    assert kernel.value("[ran.result(), get()]") == [2, 0]
+
+
+@every_method
 def test_a_metaclass_is_not_asked(kernel: Kernel, method: str) -> None:
     kernel.do(
         "asked = []\n"
