@@ -19,8 +19,8 @@ TYPED = {
     "job.logs()": "",
     "job.logs(raw=True)": "",
     "search.study()": "",
-    'search.run(fit, save_path="models", save_with_id=True)': "fit = lambda **_: {'accuracy': 1}\n"
-    "search.run(fit, jobs=1, save_path='models', save_with_id=True).wait()",
+    'search.run(fit, save_path="models", save_with_id=True)': "search.run("
+    "lambda **_: {'accuracy': 0.1}, jobs=1, save_path='models', save_with_id=True).wait()",
     "%%caikit_job -e NAME --next": "%%caikit_job one_more -e 'digits with tpe' --next --wait\n"
     "assert caikit_nb.current_job().results == {}\n"
     "caikit_nb.log_metric(**fit(alpha, penalty))",
