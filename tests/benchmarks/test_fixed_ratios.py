@@ -44,7 +44,7 @@ def ratio(home: Path, ours: str, other: str, bound: float) -> float:
 
 @pytest.mark.parametrize(
     ("ours", "bound"),
-    [("jobs:ours", 6), ("jobs:ours_with_card", 20)],
+    [("jobs:ours", 10), ("jobs:ours_with_card", 20)],
     ids=["a job", "a job with its card"],
 )
 def test_an_empty_job_costs_a_small_multiple_of_a_plain_fork(
