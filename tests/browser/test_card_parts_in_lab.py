@@ -151,7 +151,9 @@ while not pathlib.Path("go").exists():
 for epoch in tqdm(range(4), desc="epochs"):
     for batch in tqdm(range(30), desc="batches", leave=False):
         time.sleep(0.02)
-    print(f"epoch {epoch} is over")"""
+    print(f"epoch {epoch} is over")
+while not pathlib.Path("end").exists():
+    time.sleep(0.05)"""
 
 WATCH_HEIGHTS = """card => {
     window.testHeights = [];
@@ -167,7 +169,8 @@ def test_a_card_never_shrinks_while_its_job_runs(lab_page):
     card = page.cell_output(1).locator(".caikit-card")
     card.evaluate(WATCH_HEIGHTS)
     page.run_cell(2)
-    card.get_by_text("epoch 2 is over").wait_for()
+    card.get_by_text("epoch 3 is over").wait_for()
     heights = page.page.evaluate("window.testHeights")
+    assert card.get_by_text("running").count()
     assert len(heights) > 1
     assert heights == sorted(heights)
