@@ -20,15 +20,19 @@ CELLS = (
 
 # ipykernel itself ends where an interrupt comes while it tells of another, and sends half a reply
 # where one comes while it sends: with cells that only ``pass``, too. So they are raised where a
-# cell runs, or our code.
+# cell runs, or our code for a message. Between messages ipykernel ignores them: one that is raised
+# in a callback of the event loop would end the loop.
 WHERE_A_CELL_RUNS = """
 import signal as _signal
 
 def _raise_there(number, frame):
+    names, is_ours = set(), False
     while frame is not None:
-        if frame.f_code.co_name == "run_cell" or "/caikit_nb/" in frame.f_code.co_filename:
-            raise KeyboardInterrupt
+        names.add(frame.f_code.co_name)
+        is_ours |= "/caikit_nb/" in frame.f_code.co_filename
         frame = frame.f_back
+    if "run_cell" in names or (is_ours and "dispatch_shell" in names):
+        raise KeyboardInterrupt
 
 _kernel = get_ipython().kernel
 _kernel.pre_handler_hook = _kernel.post_handler_hook = lambda: None  # they set the handler
