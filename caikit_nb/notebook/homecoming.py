@@ -141,14 +141,14 @@ class Homecoming:
         """Assign one variable; says whether it did, and notes why not."""
         namespace, job = self._shell.user_ns, expected.job
         if not expected.bindings[name].still(namespace, name):
-            later = expected.overtaken_by.get(name)
-            whose = (
-                f"{later.spec.name}, submitted later, brought it" if later else "you reassigned it"
-            )
-            job.notes.append(
-                f"{name} was not overwritten, because {whose}; "
-                f"the job's value is {self._future_of(job)}.outputs[{name!r}]"
-            )
+            said = f"{name} was not overwritten, because you reassigned it"
+            if later := expected.overtaken_by.get(name):
+                said = (
+                    f"{name} was not overwritten, because {later.spec.name}, "
+                    "submitted later, brought it"
+                )
+            value_is = f"the job's value is {self._future_of(job)}.outputs[{name!r}]"
+            job.notes.append(f"{said}; {value_is}")
             return False
         try:
             value = values.load(name)

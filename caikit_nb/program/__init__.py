@@ -45,12 +45,11 @@ def main() -> None:
         print(f"caikit-nb: no command {name!r}; the commands are {known}", file=sys.stderr)
         sys.exit(2)
     try:
-        app = importlib.import_module(command.module).app
+        importlib.import_module(command.module).app(prog_name="caikit-nb")
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("caikit_nb"):
             raise
         sys.exit(f'caikit-nb {name} needs {error.name}: pip install "caikit_nb[{command.extra}]"')
-    app(prog_name="caikit-nb")
 
 
 def _usage() -> str:

@@ -123,6 +123,8 @@ def _new_server(settings: ServerSettings, table: ModelTable, version: str) -> Gr
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     try:
         from caikit_nb.serving.server import GrpcServer
+    except ModuleNotFoundError:
+        raise
     except Exception as error:
         raise ServerError(
             "gRPC's packages don't fit each other: "
