@@ -72,6 +72,9 @@ class Ending:
         self._inherited_handlers = frozenset(map(id, _log_handlers()))
         if is_forked:
             _disown()
+        # From Python 3.13 on a process of multiprocessing begins without handlers, which
+        # finalizers that its fork server has made don't hear of.
+        weakref.finalize._registered_with_atexit = False  # type: ignore[attr-defined]
         # It is a step of its own.
         atexit.unregister(multiprocessing.util._exit_function)  # type: ignore[attr-defined]
 
@@ -159,7 +162,6 @@ def _disown() -> None:
     finalize: Any = weakref.finalize
     for info in list(finalize._registry.values()):
         info.atexit = False
-    finalize._registered_with_atexit = False
 
 
 def _forget_fork_server() -> None:
