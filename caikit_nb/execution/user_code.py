@@ -33,6 +33,11 @@ class RunsUserCodeError(Exception):
     """An object is pickled by code of the user's own, which wasn't run; its text names that."""
 
 
+def module_of(kind: type) -> object:
+    """The name of the module in which a class was made; its metaclass isn't asked."""
+    return type.__getattribute__(kind, "__dict__").get("__module__")
+
+
 def refuse(obj: object) -> Any:
     """As what a `ValuePickler` asks of each object: run none of the user's code.
 

@@ -14,7 +14,7 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 
 from caikit_nb.execution.pickler import dumps, make_known
-from caikit_nb.execution.user_code import asking_code_of
+from caikit_nb.execution.user_code import asking_code_of, module_of
 from caikit_nb.jobs.start_method import Choice
 from caikit_nb.notebook.cell_names import find_names
 
@@ -132,7 +132,7 @@ class TrackedClasses:
                 self._track(value)
         if self._may_be_elsewhere():  # in a registry, or only in an instance
             for kind in _all_classes():
-                if _module_of(kind) == "__main__":
+                if module_of(kind) == "__main__":
                     self._track(kind)
 
     def _may_be_elsewhere(self) -> bool:
@@ -167,14 +167,9 @@ def _is_the_notebooks(kind: type) -> bool:
 
     `dataclasses.make_dataclass` and its like give their classes a module of their own.
     """
-    module = _module_of(kind)
+    module = module_of(kind)
     if module == "__main__":
         return True
     known = sys.modules.get(module) if type(module) is str else None
     name = type.__dict__["__name__"].__get__(kind)
     return known is not None and name not in vars(known)
-
-
-def _module_of(kind: Any) -> object:
-    """Where a class was made; no attribute of its metaclass is asked."""
-    return type.__getattribute__(kind, "__dict__").get("__module__")

@@ -155,10 +155,10 @@ class Homecoming:
         except Exception as error:  # noqa: BLE001 - the user's own classes are rebuilt here
             job.notes.append(f"{name} did not come home: {error}")
             return False
-        self._tell_others(expected, name, value)
+        self._bind(expected, name, value)
         return True
 
-    def _tell_others(self, expected: _Expected, name: str, value: Any) -> None:
+    def _bind(self, expected: _Expected, name: str, value: Any) -> None:
         """Assign a value, and have the other jobs that bring the name know who has done it."""
         namespace = self._shell.user_ns
         with self._lock:

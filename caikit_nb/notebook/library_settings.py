@@ -18,6 +18,7 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 
 from caikit_nb.execution.pickler import dumps
+from caikit_nb.execution.user_code import module_of
 from caikit_nb.jobs.import_hooks import when_imported
 
 _NO_DIFFERENCE = ("backend", "backend_fallback", "interactive")  # of matplotlib, in a job
@@ -161,13 +162,22 @@ def _additions(library: Any) -> list[tuple[str, str, str, Any]]:
     found: list[tuple[str, str, str, Any]] = []
     for class_name in _CLASSES[library.__name__]:
         for name, value in vars(getattr(library, class_name)).items():
-            # What is registered stands in a descriptor, of pandas' kind or of polars'.
-            for held in (getattr(value, "_accessor", None), getattr(value, "_ns", None)):
-                if isinstance(held, type) and held.__module__ == "__main__":
-                    found.append((class_name, name, "accessor", held))
-            if isinstance(value, types.FunctionType) and value.__module__ == "__main__":
-                found.append((class_name, name, "function", value))
+            if type(value) is types.FunctionType:
+                if value.__module__ == "__main__":
+                    found.append((class_name, name, "function", value))
+            elif (accessor := _registered(value, library.__name__)) is not None:
+                found.append((class_name, name, "accessor", accessor))
     return found
+
+
+def _registered(value: Any, package: str) -> type | None:
+    """The notebook's class that stands in one of the library's descriptors, of any other None."""
+    if str(module_of(type(value))).partition(".")[0] != package:
+        return None  # it may be the user's own, which isn't asked
+    held: Any = getattr(value, "_accessor", None)  # of pandas; of polars, the name
+    if not issubclass(type(held), type):
+        held = getattr(value, "_ns", None)
+    return held if issubclass(type(held), type) and module_of(held) == "__main__" else None
 
 
 def _add(library: Any, additions: list[tuple[str, str, str, Any]]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from caikit_nb.execution import io_kinds
+from caikit_nb.execution.user_code import module_of
 
 
 def flush(values: Iterable[object]) -> None:
@@ -21,13 +22,10 @@ def flush(values: Iterable[object]) -> None:
     for value in values:
         # By its type: to ask an object may run the user's code, and so may a file of their own.
         kind = type(value)
-        if issubclass(kind, (io.TextIOWrapper, io_kinds.BUFFERED)) and not _is_the_users(kind):
+        is_a_file = issubclass(kind, (io.TextIOWrapper, io_kinds.BUFFERED))
+        if is_a_file and module_of(kind) != "__main__":
             with contextlib.suppress(Exception):
                 _flush(value)
-
-
-def _is_the_users(kind: type) -> bool:
-    return bool(type.__getattribute__(kind, "__dict__").get("__module__") == "__main__")
 
 
 def _flush(file: Any) -> None:
