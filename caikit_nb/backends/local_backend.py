@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import multiprocessing
 import os
 import resource
 import threading
@@ -279,7 +278,6 @@ _launcher = SerialThread("caikit_nb launcher")
 _starts_anew = SerialThread("caikit_nb new starts", stands_still=False)
 
 
-def warm_up(modules: list[str]) -> None:
-    """Start the fork server in the background, with `modules` imported."""
-    multiprocessing.set_forkserver_preload(modules)
+def warm_up() -> None:
+    """Start the fork server in the background."""
     _launcher.put(ensure_fork_server)

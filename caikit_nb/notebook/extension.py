@@ -14,7 +14,6 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 
 from caikit_nb import jobs as jobs_room
-from caikit_nb.backends.local_backend import warm_up
 from caikit_nb.execution.exit_fd import open_fds
 from caikit_nb.execution.forks import only_here
 from caikit_nb.jobs.job_future import JobFuture
@@ -31,20 +30,13 @@ from caikit_nb.notebook.magics import CaikitMagics
 from caikit_nb.notebook.serve_command import ServeCommand
 from caikit_nb.notebook.server_cards import ServerCards
 from caikit_nb.notebook.settings import CaikitJobs
+from caikit_nb.notebook.warm_start import WarmStart
 from caikit_nb.serving.model_server import ModelServer
 from caikit_nb.session import Session, open_session
 
 _INTERNET = (socket.AF_INET, socket.AF_INET6)
 _CHANNELS = ("shell", "iopub", "stdin", "control", "hb")
 _EXPERIMENT = ("caikit_nb.experiments.experiment", "Experiment")
-# What a fresh interpreter begins with if the kernel has it. NumPy doesn't load its generators by
-# itself, and each job seeds them.
-_PRELOADED_IF_LOADED = {
-    "numpy": "numpy.random",
-    "pandas": "pandas",
-    "matplotlib.pyplot": "matplotlib.pyplot",
-    "sklearn": "sklearn",
-}
 
 
 class Extension:
@@ -69,6 +61,10 @@ class Extension:
         hooks.show = self._show_in_cell
         self.tables = LiveTables(shell, executor, self.cards)
         self.homecoming = Homecoming(shell, run_when_idle)
+        first = [NOTEBOOK_SHELL] if _is_notebook(shell) else []
+        self.warm_start = WarmStart(
+            [*first, "caikit_nb.notebook.preload"], then=lambda: self.settings.preload
+        )
         # After it: a card says what came home.
         self._events = self._register_events()
         self.settings.observe(lambda _: executor.queue.start_next(), "max_workers")
@@ -85,15 +81,12 @@ class Extension:
         # Cells write caikit_nb.progress(…) without an import of their own.
         self._push_package()
         self._show_values()
-        loaded = [name for has, name in _PRELOADED_IF_LOADED.items() if has in sys.modules]
-        first = [NOTEBOOK_SHELL] if _is_notebook(shell) else []
-        warm_up([*first, "caikit_nb.notebook.preload", *loaded, *self.settings.preload])
         atexit.register(self.close)
 
     def _register_events(self) -> dict[str, Callable[..., None]]:
         # The cell of a forked job is none of the notebook's.
         events = {
-            "pre_run_cell": only_here(self.cards.begin_cell),
+            "pre_run_cell": only_here(self._begin_cell),
             "post_run_cell": only_here(self._end_cell),
         }
         for name, callback in events.items():
@@ -125,11 +118,16 @@ class Extension:
         if "caikit_nb" not in self.shell.user_ns:
             self.shell.push({"caikit_nb": sys.modules["caikit_nb"]}, interactive=False)
 
+    def _begin_cell(self, *_: Any) -> None:
+        self.warm_start.begin_cell()
+        self.cards.begin_cell()
+
     def _end_cell(self, *_: Any) -> None:
         self._push_package()  # `%reset` takes it away with the user's own
         is_followed = self.lab_comm is not None and self.lab_comm.is_watched
         self.cards.end_cell(is_followed=is_followed)
         self.tables.end_cell(is_followed=is_followed)
+        self.warm_start.end_cell()
 
     def _show_in_cell(self, future: JobFuture) -> None:
         if threading.current_thread() is threading.main_thread():
@@ -138,6 +136,7 @@ class Extension:
     def close(self) -> None:
         """End the session's jobs and stop showing them."""
         atexit.unregister(self.close)
+        self.warm_start.close()
         self.session.close()
         if self.lab_comm is not None:
             self.lab_comm.close()

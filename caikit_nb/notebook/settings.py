@@ -118,7 +118,7 @@ class CaikitJobs(Configurable):
     preload = List(
         Unicode(),
         help="Modules that fresh interpreters have imported before a job starts; "
-        "read at %load_ext.",
+        "read until the first one is made.",
     ).tag(config=True)
 
     def update_config(self, config: Config) -> None:

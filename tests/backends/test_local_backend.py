@@ -112,7 +112,7 @@ def test_a_threads_prints_are_its_own(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_the_fork_server_can_be_warmed_up() -> None:
-    warm_up(["caikit_nb.execution.child"])
+    warm_up()
     running, listener = submit("forkserver", abs, -3)
     running.release()
     assert listener.ended.wait(30)
