@@ -13,6 +13,7 @@ import locale
 import logging
 import os
 import pickle
+import resource
 import socket
 import sys
 import tempfile
@@ -33,6 +34,13 @@ _OF_OTHERS = ("IPKernelApp", "traitlets", "tornado", "caikit_nb")  # loggers tha
 _LOCALES = (
     *(locale.LC_COLLATE, locale.LC_CTYPE, locale.LC_MESSAGES),
     *(locale.LC_MONETARY, locale.LC_NUMERIC, locale.LC_TIME),
+)
+
+# Not all: one of data is how a job's memory is limited, and one of real time is its mark.
+_LIMITS = (
+    *(resource.RLIMIT_AS, resource.RLIMIT_CORE, resource.RLIMIT_CPU, resource.RLIMIT_FSIZE),
+    *(resource.RLIMIT_MEMLOCK, resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC),
+    resource.RLIMIT_STACK,
 )
 
 
@@ -285,6 +293,9 @@ def _process(_shell: InteractiveShell, _left: list[str]) -> dict[str, Any]:
         "digits": sys.get_int_max_str_digits(),
         "temporary": tempfile.tempdir,
         "warnings are logged": logging._warnings_showwarning is not None,  # type: ignore[attr-defined]
+        "niceness": os.getpriority(os.PRIO_PROCESS, 0),
+        "processors": os.sched_getaffinity(0),
+        "limits": {number: resource.getrlimit(number)[0] for number in _LIMITS},
     }
 
 
@@ -297,6 +308,14 @@ def _set_process(_shell: InteractiveShell, told: dict[str, Any]) -> None:
     sys.set_int_max_str_digits(told["digits"])
     tempfile.tempdir = told["temporary"]
     logging.captureWarnings(told["warnings are logged"])
+    with contextlib.suppress(OSError):  # it may only become nicer
+        os.setpriority(os.PRIO_PROCESS, 0, told["niceness"])
+    if told["processors"] != os.sched_getaffinity(0):
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(0, told["processors"])
+    for number, soft in told["limits"].items():
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(number, (soft, resource.getrlimit(number)[1]))
 
 
 _Reader = Callable[[InteractiveShell, list[str]], Any]

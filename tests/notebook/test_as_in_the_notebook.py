@@ -456,6 +456,10 @@ decimal.getcontext().prec = 3
 sklearn.set_config(transform_output='pandas')
 os.umask(0o027)
 socket.setdefaulttimeout(12.5)
+import resource
+set_to = os.nice(1), {min(os.sched_getaffinity(0))}, 98765432
+os.sched_setaffinity(0, set_to[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (set_to[2], resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 class Station:
     def filter(self, record):
         record.station = 'Ulm'
@@ -494,6 +498,9 @@ print(sys.getrecursionlimit(), np.array([1.23456]), pd.get_option('display.max_r
 import decimal, os, socket, sklearn
 print(decimal.Decimal(1) / 3, sklearn.get_config()['transform_output'])
 print(oct(os.umask(0)), socket.getdefaulttimeout())
+import resource
+got = os.nice(0), os.sched_getaffinity(0), resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+print(got == set_to)
 import sqlite3
 database = sqlite3.connect(':memory:', detect_types=sqlite3.PARSE_COLNAMES)
 print(database.execute('select ? + 1, ? as "a [shout]"', (np.int64(4), 'loud')).fetchone())
@@ -531,6 +538,7 @@ def test_what_is_set_for_the_process_holds(
         "12345 [1.23] 7",
         "0.333 pandas",
         "0o27 12.5",
+        "True",
         "(5, 'LOUD')",
         "greetings of an extension",
         "{'svg'}",
