@@ -10,7 +10,7 @@ import pytest
 
 from tests.lazy import Lazy
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 nbformat = Lazy("nbformat")
 ROOT = Path(__file__).parents[1]
 

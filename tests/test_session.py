@@ -36,7 +36,7 @@ def test_submit_returns_a_real_future() -> None:
     future = caikit_nb.submit(abs, -3)
     assert isinstance(future, concurrent.futures.Future)
     assert isinstance(future, caikit_nb.JobFuture)
-    assert future.result(30) == 3
+    assert future.result(120) == 3
 
 
 def test_submit_passes_every_argument_on() -> None:
@@ -44,21 +44,21 @@ def test_submit_passes_every_argument_on() -> None:
         return args, kwargs
 
     future = caikit_nb.submit(both, 1, fn=2, name="x", self=3)
-    assert future.result(30) == ((1,), {"fn": 2, "name": "x", "self": 3})
+    assert future.result(120) == ((1,), {"fn": 2, "name": "x", "self": 3})
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_options_choose_how_a_job_runs(method: str) -> None:
     options = caikit_nb.options(start_method=method, name="train", retain="2h", timeout="1h")
     future = options.submit(os.getpid)
-    assert (future.result(30) == os.getpid()) is (method == "thread")
+    assert (future.result(120) == os.getpid()) is (method == "thread")
     assert (future.name, future.start_method) == ("train", method)
 
 
 def test_a_decorated_function_is_a_job() -> None:
     future = decorated(1, extra=2)
     assert future.start_method == "spawn"
-    assert future.result(30) == 3
+    assert future.result(120) == 3
     assert decorated.__doc__ == "Add them up."
 
 
@@ -67,7 +67,7 @@ def test_a_plain_decorator_needs_no_options() -> None:
     def train() -> int:
         return 7
 
-    assert train().result(30) == 7
+    assert train().result(120) == 7
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_jobs_is_a_mapping_by_name_and_id() -> None:
     assert jobs["train"] is jobs[future.id] is future
     assert (list(jobs), len(jobs), "train" in jobs, "x" in jobs) == (["train"], 1, True, False)
     assert "train" in repr(jobs)
-    assert future.wait(30)
+    assert future.wait(120)
 
 
 SCRIPT = """
@@ -107,7 +107,7 @@ def hang(path):
 
 if __name__ == "__main__":
     future = caikit_nb.options(start_method=sys.argv[1]).submit(hang, sys.argv[2])
-    print(caikit_nb.submit(abs, -3).result(30), flush=True)
+    print(caikit_nb.submit(abs, -3).result(120), flush=True)
 """
 
 
@@ -120,7 +120,7 @@ def test_a_script_ends_at_its_end_and_leaves_nothing(method: str, tmp_path: Path
         [sys.executable, str(script), method, str(held)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         env={**os.environ, "CAIKIT_NB_DIR": str(tmp_path / "own")},
     )
     assert (done.stdout, done.stderr, done.returncode) == ("3\n", "", 0)
@@ -142,7 +142,7 @@ class Model:
 
 if __name__ == "__main__":
     future = caikit_nb.options(start_method=sys.argv[1]).submit(Model().fit)
-    traceback.print_exception(future.exception(60), file=sys.stdout)
+    traceback.print_exception(future.exception(120), file=sys.stdout)
     print(future.logs())
 """
 
@@ -155,7 +155,7 @@ def test_a_traceback_shows_the_lines_of_a_script(method: str, tmp_path: Path) ->
         [sys.executable, str(script), method],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         env={**os.environ, "CAIKIT_NB_DIR": str(tmp_path / "own")},
     )
     assert f'File "{script}", line 9, in inner\n    return 1 / x  # here it breaks' in done.stdout
@@ -172,7 +172,7 @@ def train(a):
 
 if __name__ == "__main__":
     grid = ExperimentDB().add_experiment(GridSearch("grid", {"a": [1, 2]}))
-    assert grid.run(train).wait(60)
+    assert grid.run(train).wait(120)
     print(sorted(job.results["loss"] for job in grid.all_jobs()))
 """
 
@@ -188,7 +188,7 @@ def test_a_program_that_has_imported_the_package_alone_runs_an_experiment(tmp_pa
         [sys.executable, str(program)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         env={**os.environ, **places},
     )
     assert done.stdout == "[1, 2]\n", done.stderr
@@ -200,7 +200,7 @@ def test_the_mapping_of_jobs_is_there_before_the_first_one(tmp_path: Path) -> No
         [sys.executable, "-c", program],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         env={**os.environ, "CAIKIT_NB_DIR": str(tmp_path / "own")},
     )
     assert done.stdout == "0 []\n", done.stderr

@@ -12,7 +12,7 @@ import select
 import time
 from collections.abc import Callable, Iterator
 
-WAIT_S = 60.0
+WAIT_S = 180.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.001, 0.05
 
 

@@ -19,7 +19,7 @@ from tests.waiting import until
 distributed = Lazy("distributed")
 
 ROOT = Path(__file__).resolve().parents[2]
-START_S = 60.0
+START_S = 180.0
 
 
 class Cluster:

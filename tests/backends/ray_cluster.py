@@ -43,4 +43,4 @@ def ray_cluster(*arguments: str, **variables: str) -> Iterator[str]:
         yield f"127.0.0.1:{port}"
     finally:
         head.terminate()  # it ends what it has started
-        head.communicate(timeout=60)
+        head.communicate(timeout=180)

@@ -16,7 +16,7 @@ import pytest
 from tests.backends.two_hosts import Host
 from tests.waiting import until
 
-START_S = 30.0
+START_S = 180.0
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "sinfo")
 
 CONFIG = """

@@ -108,7 +108,7 @@ def test_the_start_lock_keeps_others_out() -> None:
         thread = threading.Thread(target=enter)
         thread.start()
         assert not entered.wait(0.05)
-    thread.join(10)
+    thread.join(120)
     assert entered.is_set()
 
 
@@ -117,7 +117,7 @@ def test_the_start_lock_is_let_go_after_an_error() -> None:
     with pytest.raises(KeyError), backend.start_lock():
         raise KeyError
     with ThreadPoolExecutor(1) as threads:
-        assert threads.submit(backend.ensure_started).result(10)
+        assert threads.submit(backend.ensure_started).result(120)
 
 
 def test_the_start_lock_can_be_entered_twice_by_one_thread() -> None:

@@ -13,7 +13,7 @@ from tests.backends.dask_cluster import ROOT
 from tests.backends.slurm import slurm
 from tests.backends.two_hosts import two_hosts
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 
 def test_a_job_runs_in_a_job_of_slurm(tmp_path: Path) -> None:

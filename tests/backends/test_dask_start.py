@@ -20,7 +20,7 @@ from tests.lazy import Lazy
 
 distributed, dask_backend = Lazy("distributed"), Lazy("caikit_nb.backends.dask_backend")
 
-WAIT_S = 60.0
+WAIT_S = 180.0
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ from tests.backends.dask_cluster import ROOT, Cluster
 from tests.backends.two_hosts import Cable, Host, two_hosts
 from tests.waiting import until
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 
 @pytest.fixture

@@ -177,7 +177,7 @@ def test_all_attempts_run_in_the_callers_thread(executor: JobExecutor) -> None:
 
 def test_a_job_may_submit_another_one(executor: JobExecutor) -> None:
     executor._policy.max_workers = 2
-    future = submit(executor, lambda: submit(executor, threading.get_ident).result(60))
+    future = submit(executor, lambda: submit(executor, threading.get_ident).result(120))
     assert future.result(0) == threading.get_ident()
 
 
@@ -186,16 +186,16 @@ def test_a_job_that_had_to_wait_runs_when_its_turn_comes(executor: JobExecutor) 
 
     def hold() -> None:
         entered.set()
-        release.wait(20)
+        release.wait(120)
 
     other = threading.Thread(target=submit, args=(executor, hold))
     other.start()
-    assert entered.wait(10)
+    assert entered.wait(120)
     future = submit(executor, threading.get_ident)
     assert future.status is JobStatus.QUEUED
     release.set()
-    assert future.result(10) not in (threading.get_ident(), watcher._thread)
-    other.join(10)
+    assert future.result(120) not in (threading.get_ident(), watcher._thread)
+    other.join(120)
 
 
 def test_a_job_that_cancels_itself_is_cancelled(executor: JobExecutor) -> None:
@@ -206,7 +206,7 @@ def test_a_job_that_cancels_itself_is_cancelled(executor: JobExecutor) -> None:
 
     future = submit(executor, cancel, name="me")
     assert future.status is JobStatus.CANCELED
-    assert future.wait(60)
+    assert future.wait(120)
 
 
 def test_a_job_can_be_interrupted_from_another_thread(executor: JobExecutor) -> None:
@@ -218,7 +218,7 @@ def test_a_job_can_be_interrupted_from_another_thread(executor: JobExecutor) -> 
             threading.Event().wait(0.001)
 
     def interrupt() -> None:
-        entered.wait(10)
+        entered.wait(120)
         executor.registry["me"].interrupt()
 
     _thread.start_new_thread(interrupt, ())

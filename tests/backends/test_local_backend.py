@@ -52,7 +52,7 @@ def test_its_type_is_local() -> None:
 def test_a_released_task_runs_and_its_end_is_heard_once(method: str) -> None:
     running, listener = submit(method, abs, -3)
     running.release()
-    assert listener.ended.wait(30)
+    assert listener.ended.wait(120)
     (outcome,) = listener.outcomes
     assert isinstance(outcome, Returned)
     assert outcome.values.load() == 3
@@ -63,7 +63,7 @@ def test_a_task_that_is_not_released_does_not_run(method: str) -> None:
     running, listener = submit(method, abs, -3)
     assert not listener.ended.wait(0.05)
     running.end()
-    assert listener.ended.wait(30)
+    assert listener.ended.wait(120)
     assert [type(outcome) for outcome in listener.outcomes] == [Died]
 
 
@@ -73,10 +73,10 @@ def test_a_task_that_is_ended_twice_is_heard_of_once(method: str) -> None:
     running.end()
     running.end(at_once=True)
     running.release()
-    assert listener.ended.wait(30)
+    assert listener.ended.wait(120)
     other, heard = submit(method, abs, 1)
     other.release()
-    assert heard.ended.wait(30)
+    assert heard.ended.wait(120)
     assert len(listener.outcomes) == 1
 
 
@@ -87,7 +87,7 @@ def test_tasks_that_are_never_released_give_their_descriptors_back(method: str) 
     for _ in range(20):
         running, listener = submit(method, abs, 1)
         running.end()
-        assert listener.ended.wait(10)
+        assert listener.ended.wait(120)
     assert fds() == before
 
 
@@ -106,7 +106,7 @@ def test_a_threads_prints_are_its_own(capsys: pytest.CaptureFixture[str]) -> Non
     running = LocalBackend().submit(task("thread", print, "in the thread"), listener)
     running.release()
     print("outside")
-    assert listener.ended.wait(10)
+    assert listener.ended.wait(120)
     assert b"".join(output) == b"in the thread\n"
     assert capsys.readouterr().out == "outside\n"
 
@@ -115,4 +115,4 @@ def test_the_fork_server_can_be_warmed_up() -> None:
     warm_up()
     running, listener = submit("forkserver", abs, -3)
     running.release()
-    assert listener.ended.wait(30)
+    assert listener.ended.wait(120)

@@ -15,7 +15,7 @@ from caikit_nb.backends.ray_backend import RayBackend
 from caikit_nb.testing.backend_contract import BackendContract
 from tests.backends.ray_cluster import ray_cluster
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -27,7 +27,7 @@ from caikit_nb.jobs.states import JobStatus
 from tests.backends.ray_cluster import ROOT, ray_cluster
 from tests.waiting import WAIT_S, until
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

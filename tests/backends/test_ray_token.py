@@ -17,7 +17,7 @@ from caikit_nb.jobs.executor import JobExecutor
 from tests.backends.ray_cluster import ray_cluster
 from tests.waiting import WAIT_S
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 TOKEN, ANOTHER = "a" * 64, "b" * 64
 

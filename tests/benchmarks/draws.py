@@ -29,7 +29,7 @@ def _begin(make: Callable[[str], Draw], url: str, start: Any) -> None:
 
 def _draw_all(_: int) -> tuple[float, float]:
     assert _draw is not None
-    _start.wait(60)  # so that each worker takes one of these tasks
+    _start.wait(120)  # so that each worker takes one of these tasks
     begin = time.monotonic()
     for _ in range(DRAWS):
         _draw()

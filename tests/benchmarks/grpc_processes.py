@@ -27,7 +27,7 @@ def ask(target: str) -> None:
     request.inputs.add(name="x", datatype="FP32", shape=[LENGTH])
     with grpc.insecure_channel(target) as channel:
         infer = inference_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer
-        answer = infer(request, wait_for_ready=True, timeout=60)
+        answer = infer(request, wait_for_ready=True, timeout=180)
         assert list(answer.raw_output_contents) == [content]
         for line in sys.stdin:
             times = [_timed(infer, request) for _ in range(int(line))]

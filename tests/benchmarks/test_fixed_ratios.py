@@ -24,7 +24,7 @@ def opened(home: Path, function: str) -> Iterator[Kernel]:
         kernel.do(
             "import numpy, ipywidgets\nfrom tests.benchmarks.opened import Opened\n"
             f"opened = Opened({function!r}, 1)",
-            timeout=60,
+            timeout=180,
         )
         yield kernel
 

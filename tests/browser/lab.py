@@ -40,10 +40,10 @@ CHROMIUM_ARGUMENTS = (
 )
 VIEWPORT = {"width": 1280, "height": 900}
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
-START_S = 60
-STOP_S = 10
+START_S = 180
+STOP_S = 180
 # On a slow machine a kernel takes seconds to its first word.
-WAIT_MS = 60_000
+WAIT_MS = 180_000
 
 ROOT = Path(__file__).parents[2]
 LABEXTENSION = ROOT / "caikit_nb" / "labextension"

@@ -34,7 +34,7 @@ def page(lab_page):
 
 def test_a_run_shows_its_jobs_the_best_and_two_plots(page):
     view = page.cell_output(1)
-    view.get_by_text("best accuracy").wait_for(timeout=60_000)
+    view.get_by_text("best accuracy").wait_for(timeout=180_000)
     page.wait_idle()
     view.get_by_role("img", name="accuracy over the trials").wait_for()
     view.get_by_role("img", name="hyperparameters and result of each trial").wait_for()
@@ -45,7 +45,7 @@ def test_a_run_shows_its_jobs_the_best_and_two_plots(page):
 
 def test_the_card_of_a_job_is_opened_by_its_id(page):
     view = page.cell_output(1)
-    view.get_by_role("row").nth(12).wait_for(timeout=60_000)
+    view.get_by_role("row").nth(12).wait_for(timeout=180_000)
     page.wait_idle()
     entry, hide = view.get_by_label("Card of job"), view.get_by_role("button", name="Hide the card")
     entry.fill(view.get_by_role("row").nth(1).get_by_role("cell").first.inner_text())

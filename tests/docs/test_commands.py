@@ -140,7 +140,7 @@ def shell(tmp_path: Path) -> Shell:
 
 
 def output(started: subprocess.Popen) -> str:
-    out, err = started.communicate(timeout=60)
+    out, err = started.communicate(timeout=180)
     assert started.returncode == 0, err
     return out
 
@@ -169,7 +169,7 @@ def test_the_service_of_experiments_has_a_token_and_listens_on_this_machine(shel
         assert "served at http://127.0.0.1:" in serving.stderr.readline()
     finally:
         serving.terminate()
-        serving.communicate(timeout=60)
+        serving.communicate(timeout=180)
 
 
 def test_models_are_served_from_a_folder(shell: Shell, tmp_path: Path) -> None:
@@ -183,5 +183,5 @@ def test_models_are_served_from_a_folder(shell: Shell, tmp_path: Path) -> None:
         assert line.startswith("serving twice at 127.0.0.1:"), serving.stderr.read()
     finally:
         serving.terminate()
-        out, err = serving.communicate(timeout=60)
+        out, err = serving.communicate(timeout=180)
     assert (serving.returncode, out, err) == (0, "stopping\n", "")

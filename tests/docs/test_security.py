@@ -24,8 +24,8 @@ def look():
 method, folder = sys.argv[1:]
 options = caikit_nb.options(start_method=method, save_path=folder, save_with_id=True)
 job = options.submit(look)
-ports, saves = job.result(60)
-job.wait(60)
+ports, saves = job.result(120)
+job.wait(120)
 home = pathlib.Path(os.environ["CAIKIT_NB_DIR"])
 found = [home, *home.rglob("*"), pathlib.Path(saves)]
 modes = {str(path): path.stat().st_mode & 0o777 for path in found}

@@ -40,7 +40,7 @@ def ended(method: str, target: Any, *args: Any, **options: Any) -> Any:
     """A process that has run to its end."""
     process = DestroyableProcess(method, target, args=args, return_result=True, **options)
     process.start()
-    process.join(60)
+    process.join(120)
     return process
 
 
@@ -241,7 +241,7 @@ def test_a_fresh_completion_event_can_be_waited_for(method: str, fifo: Fifo) -> 
     process.start()
     event = process.completion_event
     fifo.say()
-    assert event.wait(30)
+    assert event.wait(120)
     process.join()
 
 

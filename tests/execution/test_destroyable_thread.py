@@ -46,7 +46,7 @@ def no_finalizers() -> Iterator[None]:
 def ran(function: Any, *args: Any, **kwargs: Any) -> DestroyableThread:
     thread = DestroyableThread(function, *args, **kwargs)
     thread.start()
-    thread.join(10)
+    thread.join(120)
     return thread
 
 
@@ -93,7 +93,7 @@ def test_ran_is_true_only_after_the_end() -> None:
     thread.start()
     assert not thread.ran
     release.set()
-    thread.join(10)
+    thread.join(120)
     assert thread.ran
 
 
@@ -101,11 +101,11 @@ def test_destroying_a_running_one_ends_its_loop() -> None:
     loop, done = Loop(), threading.Event()
     thread = DestroyableThread(loop, work_done_event=done)
     thread.start()
-    loop.entered.wait(10)
+    loop.entered.wait(120)
     thread.destroy()
     assert thread.canceled
     assert thread.destroyed
-    thread.join(10)
+    thread.join(120)
     assert not thread.is_alive()
     assert thread.canceled
     assert done.is_set()
@@ -117,9 +117,9 @@ def test_user_code_sees_the_destruction_as_an_exception() -> None:
     loop = Loop()
     thread = DestroyableThread(loop)
     thread.start()
-    loop.entered.wait(10)
+    loop.entered.wait(120)
     thread.destroy()
-    thread.join(10)
+    thread.join(120)
     assert [type(error) for error in loop.seen] == [ThreadDestroyedException]
     assert isinstance(loop.seen[0], RuntimeError)
 
@@ -138,7 +138,7 @@ def test_one_destroyed_before_its_start_runs_nothing(monkeypatch: pytest.MonkeyP
     thread.destroy()
     assert thread.canceled
     thread.start()
-    thread.join(10)
+    thread.join(120)
     assert escaped == [ThreadDestroyedException]
     assert not called.is_set()
     assert not thread.is_alive()
@@ -154,8 +154,8 @@ def test_destroying_while_it_starts_or_ends_never_loses_the_event(
         destroyer = threading.Thread(target=thread.destroy)
         destroyer.start()
         thread.start()
-        thread.join(10)
-        destroyer.join(10)
+        thread.join(120)
+        destroyer.join(120)
         assert not thread.is_alive()
         assert done.is_set()
         assert thread.ran or thread.canceled
@@ -169,7 +169,7 @@ def test_a_loop_destroyed_right_after_its_start_always_ends(
         thread = DestroyableThread(Loop())
         thread.start()
         thread.destroy()
-        thread.join(10)
+        thread.join(120)
         assert not thread.is_alive()
 
 
@@ -178,9 +178,9 @@ def test_an_interrupt_is_raised_only_in_a_running_one() -> None:
     thread = DestroyableThread(loop)
     assert not thread.raise_inside(KeyboardInterrupt)
     thread.start()
-    loop.entered.wait(10)
+    loop.entered.wait(120)
     assert thread.raise_inside(KeyboardInterrupt)
-    thread.join(10)
+    thread.join(120)
     assert thread.threw
     assert thread.error is None  # it is no Exception
     with pytest.raises(KeyboardInterrupt):
@@ -203,15 +203,15 @@ def test_one_destroyed_while_it_blocks_is_canceled_although_it_lives() -> None:
 
     def block() -> bool:
         entered.set()
-        return release.wait(30)
+        return release.wait(120)
 
     thread = DestroyableThread(block)
     thread.start()
-    entered.wait(10)
+    entered.wait(120)
     thread.destroy()
     assert (thread.is_alive(), thread.canceled, thread.ran) == (True, True, False)
     release.set()
-    thread.join(10)
+    thread.join(120)
     assert (thread.is_alive(), thread.canceled, thread.ran) == (False, True, True)
     assert isinstance(thread.error, ThreadDestroyedException)
 
@@ -239,9 +239,9 @@ def test_an_exception_that_meets_a_finalizer_is_raised_again(kind: type[BaseExce
     before = sys.unraisablehook
     thread = DestroyableThread(finalize_and_loop)
     thread.start()
-    assert entered.wait(10)
+    assert entered.wait(120)
     assert thread.raise_inside(kind)
-    thread.join(10)
+    thread.join(120)
     assert not thread.is_alive()
     assert thread.threw
     with pytest.raises(kind):
@@ -298,4 +298,4 @@ for function in (int, destroyed_by_itself):
 def test_python_is_left_as_it_was() -> None:
     """An exception taken back would leave Python 3.11 looking for it in all threads, for ever:
     each profiled function would then begin anew without an end."""
-    subprocess.run([sys.executable, "-c", PROFILE], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", PROFILE], check=True, timeout=180)

@@ -35,7 +35,7 @@ from tests.waiting import until
 
 METHODS = ("fork", "forkserver", "spawn")
 every_method = pytest.mark.parametrize("method", METHODS)
-LONGEST_S = 60.0
+LONGEST_S = 180.0
 
 kept: list[Any] = []  # what a module or a notebook still holds at the end
 

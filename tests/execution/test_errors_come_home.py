@@ -275,7 +275,7 @@ def test_a_sigint_is_a_keyboard_interrupt_with_its_place(method: str, tmp_path: 
     process.start()
     told.hear()
     os.kill(process.pid, signal.SIGINT)
-    process.join(60)
+    process.join(120)
     assert states(process) == (False, False, True, True)
     assert type(process.error) is KeyboardInterrupt
     assert "in tell_and_hear" in printed(process.error)

@@ -297,4 +297,4 @@ for error in ERRORS:
 
 def test_nothing_is_lost_where_tblib_is_at_work() -> None:
     """`distributed` brings it."""
-    subprocess.run([sys.executable, "-c", TRIED], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", TRIED], check=True, timeout=180)

@@ -35,7 +35,7 @@ def fit():
     HistGradientBoostingClassifier(max_iter=3).fit(x, x[:, 0] > 0.5)
     for thread in threading.enumerate():
         if thread.name.endswith("(worker)"):  # of a pool that is closed, on a busy machine
-            thread.join(30)
+            thread.join(120)
     return "fitted"
 
 def fitted_in_child(single):
@@ -43,7 +43,7 @@ def fitted_in_child(single):
         "fork", fit, return_result=True, surroundings=Surroundings(single_openmp_thread=single)
     )
     process.start()
-    process.join(20)
+    process.join(120)
     assert process.ran, "it hangs"
     return process.get_or_throw()
 
@@ -67,7 +67,7 @@ def refusal() -> str:
 def test_a_quiet_process_may_fork() -> None:
     done = threading.Event()
     watcher.call_soon(done.set)
-    done.wait(10)
+    done.wait(120)
     assert refusal() == ""
 
 
@@ -95,7 +95,7 @@ def test_a_thread_that_was_not_started_by_threading_stands_only_while_it_runs() 
         release.wait()
 
     _thread.start_new_thread(ask, ())
-    assert entered.wait(60)
+    assert entered.wait(120)
     assert refusal().startswith("other threads are running")
     release.set()
     until(lambda: refusal() == "")
@@ -113,12 +113,12 @@ def test_a_job_in_a_thread_is_a_foreign_thread() -> None:
 def test_a_users_callback_that_runs_is_a_foreign_thread() -> None:
     callbacks = SerialThread("callbacks", stands_still=False)
     entered, release, done = threading.Event(), threading.Event(), threading.Event()
-    callbacks.put(lambda: (entered.set(), release.wait(10)))
-    entered.wait(10)
+    callbacks.put(lambda: (entered.set(), release.wait(120)))
+    entered.wait(120)
     assert "other threads are running" in refusal()
     release.set()
     callbacks.put(done.set)
-    done.wait(10)
+    done.wait(120)
 
 
 def test_a_users_callback_that_is_about_to_return_is_waited_for(
@@ -126,8 +126,8 @@ def test_a_users_callback_that_is_about_to_return_is_waited_for(
 ) -> None:
     callbacks = SerialThread("callbacks", stands_still=False)
     entered, waited_for = threading.Event(), threading.Event()
-    callbacks.put(lambda: (entered.set(), waited_for.wait(60)))
-    assert entered.wait(60)
+    callbacks.put(lambda: (entered.set(), waited_for.wait(120)))
+    assert entered.wait(120)
     asks = types.SimpleNamespace(monotonic=lambda: 0.0, sleep=lambda _: waited_for.set())
     monkeypatch.setattr(fork_rule, "time", asks)
     assert refusal() == ""

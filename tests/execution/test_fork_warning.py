@@ -23,7 +23,7 @@ def strict() -> Iterator[None]:
         warnings.simplefilter("error")
         yield
     may_end.set()
-    other.join(30)
+    other.join(120)
 
 
 def filters() -> list[str]:
@@ -65,5 +65,5 @@ def test_another_thread_may_fork_by_itself_meanwhile() -> None:
     with unwarned():
         other = threading.Thread(target=fork)
         other.start()
-        other.join(30)
+        other.join(120)
     assert told == [0]

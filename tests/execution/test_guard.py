@@ -70,7 +70,7 @@ def test_marked_processes_are_found_and_killed(mark: int) -> None:
     pids = {process.pid for process in processes}
     assert set(guard.marked(mark, mark)) == pids
     assert guard.kill_marked(mark, mark) == pids
-    assert [process.wait(10) for process in processes] == [-9] * 3
+    assert [process.wait(120) for process in processes] == [-9] * 3
     assert list(guard.marked(mark, mark)) == []
 
 
@@ -167,7 +167,7 @@ def test_a_killed_parent_leaves_no_process_and_no_directory_of_its_own(
         parent.send_signal(signal.SIGSTOP)  # or it might start another
         os.kill(guards[0], signal.SIGKILL)
     parent.kill()
-    parent.wait(10)
+    parent.wait(120)
     assert is_gone_within(pid)
     assert is_gone_within(guards[0])
     until(lambda: not own.exists())
@@ -245,7 +245,7 @@ def test_a_killed_guard_is_replaced_at_once_also_without_a_job(
     assert is_gone_within(first)
     children = psutil.Process(kernel.pid).children
     until(lambda: [child.pid for child in children()] not in ([], [first]))
-    kernel.communicate("\n", timeout=60)
+    kernel.communicate("\n", timeout=180)
 
 
 GUARDED = """
@@ -280,7 +280,7 @@ def let_the_watcher_pass() -> None:
     """Wait until it has seen all that has happened by now."""
     passed = threading.Event()
     watcher.call_soon(lambda: watcher.call_soon(passed.set))
-    assert passed.wait(60)
+    assert passed.wait(120)
 
 
 def test_a_guard_does_not_obey_a_terminal() -> None:
@@ -297,7 +297,7 @@ def test_the_guards_second_process_goes_with_the_first(kernel: subprocess.Popen[
     until(lambda: len(guards_of(kernel.pid)) == 2)
     assert [child.pid for child in psutil.Process(kernel.pid).children(recursive=True)] == [first]
     guards = guards_of(kernel.pid)
-    kernel.communicate("\n", timeout=60)
+    kernel.communicate("\n", timeout=180)
     assert all(is_gone_within(pid) for pid in guards)
 
 

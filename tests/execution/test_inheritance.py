@@ -52,7 +52,7 @@ def test_primitives(executor: JobExecutor, method: str) -> None:
     event, value, array = context.Event(), context.Value("i", 3), context.Array("d", 2)
     locks = [context.Lock(), context.RLock(), context.Semaphore(2), context.Condition()]
     queues = [context.Queue(), context.SimpleQueue(), context.JoinableQueue()]
-    submit(executor, method, use_all, event, locks, queues, value, array).result(60)
+    submit(executor, method, use_all, event, locks, queues, value, array).result(120)
     assert event.is_set()
     assert (value.value, array[:]) == (7, [0.0, 2.5])
     assert [queue.get() for queue in queues] == ["put"] * 3
@@ -74,11 +74,11 @@ def test_pipes_and_sockets_and_their_ends(executor: JobExecutor, method: str) ->
         with pytest.raises(EOFError):
             ours.recv()
         assert near.recv(10) == b"sent"
-        future.result(60)
+        future.result(120)
 
 
 def is_set(event: Any) -> bool:
-    return bool(event.wait(30))
+    return bool(event.wait(120))
 
 
 def test_one_that_nobody_else_holds_lives_until_the_job_has_it(
@@ -92,8 +92,8 @@ def test_one_that_nobody_else_holds_lives_until_the_job_has_it(
     del event
     gc.collect()
     blocking.set()
-    assert blocker.result(60)
-    assert future.result(60) is True
+    assert blocker.result(120)
+    assert future.result(120) is True
 
 
 def fail_first(queue: Any) -> str:
@@ -106,20 +106,20 @@ def test_each_attempt_has_them(executor: JobExecutor, method: str) -> None:
     queue = multiprocessing.get_context(method).Queue()
     queue.put(True)
     queue.put(False)
-    assert submit(executor, method, fail_first, queue, retries=1).result(60) == "done"
+    assert submit(executor, method, fail_first, queue, retries=1).result(120) == "done"
 
 
 def test_no_descriptor_stays_open(executor: JobExecutor, method: str) -> None:
     context = multiprocessing.get_context(method)
     queue, blocking = context.Queue(), context.Event()
-    submit(executor, method, queue.put, 1).result(60)
+    submit(executor, method, queue.put, 1).result(120)
     assert queue.get() == 1
     before = len(open_fds())
     blocker = submit(executor, method, is_set, blocking)
     submit(executor, method, queue.put, 1, retries=2).cancel()
     blocking.set()
-    assert blocker.result(60)
-    assert blocker.wait(60)
+    assert blocker.result(120)
+    assert blocker.wait(120)
     until(lambda: len(open_fds()) <= before)
 
 
@@ -128,7 +128,7 @@ def test_a_process_of_its_own_has_them(method: str) -> None:
     process = DestroyableProcess(method, is_set, args=(event,), return_result=True)
     process.start()
     event.set()
-    process.join(60)
+    process.join(120)
     assert process.get_or_throw() is True
 
 

@@ -90,7 +90,7 @@ def test_in_other_threads_nothing_changes() -> None:
 
     thread = threading.Thread(target=look)
     thread.start()
-    thread.join(30)
+    thread.join(120)
     assert found == [signal.default_int_handler]
 
 
@@ -117,13 +117,13 @@ def test_a_latch_outlives_the_interrupts_of_those_who_wait() -> None:
     for _ in range(1000):
         with contextlib.suppress(KeyboardInterrupt):
             is_awaited = True
-            latch.wait(30)
+            latch.wait(120)
     over.set()
-    disturber.join(30)
+    disturber.join(120)
     signal.signal(signal.SIGINT, before)
     sys.setswitchinterval(interval_s)
     setter = threading.Thread(target=latch.set)
     setter.start()
-    assert latch.wait(30)
-    setter.join(30)
+    assert latch.wait(120)
+    setter.join(120)
     assert not setter.is_alive()

@@ -22,7 +22,7 @@ pd = Lazy("pandas")
 MIB = 1 << 20
 SIZES = [
     pytest.param(256 * MIB, id="256MiB"),
-    pytest.param(1024 * MIB, id="1GiB", marks=[pytest.mark.slow, pytest.mark.timeout(300)]),
+    pytest.param(1024 * MIB, id="1GiB", marks=[pytest.mark.slow, pytest.mark.timeout(600)]),
 ]
 COLUMNS = 8
 

@@ -17,18 +17,18 @@ def test_everybody_who_waits_is_woken() -> None:
         with condition:
             waiting.release()
             while not happened:
-                condition.wait(30)
+                condition.wait(120)
             woken.append(threading.get_ident())
 
     threads = [threading.Thread(target=wait) for _ in range(8)]
     for thread in threads:
         thread.start()
-    assert all(waiting.acquire(timeout=30) for _ in threads)
+    assert all(waiting.acquire(timeout=180) for _ in threads)
     with condition:
         happened.append(True)
         condition.notify_all()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
     assert len(woken) == 8
 
 
@@ -58,7 +58,7 @@ def test_its_lock_shuts_others_out_and_lets_its_holder_in_again() -> None:
         assert condition.acquire(blocking=False)
         condition.release()
     until(entered.is_set)
-    other.join(30)
+    other.join(120)
 
 
 def test_it_is_small_while_nobody_waits() -> None:

@@ -54,7 +54,7 @@ class Heard:
 def heard(runner: Any, method: str = "fork") -> Heard:
     story = Heard()
     LocalBackend().submit(Task("test", Call(runner), method), story).release()
-    assert story.ended.wait(90)
+    assert story.ended.wait(120)
     assert isinstance(story.outcome, Returned), story.outcome
     return story
 

@@ -68,7 +68,7 @@ class Parent:
 def test_a_parent_that_is_killed_takes_its_process_along(method: str, tmp_path: Path) -> None:
     parent = Parent(tmp_path, method, "pause")
     parent.end(signal.SIGKILL)
-    assert parent.process.wait(30) == -signal.SIGKILL
+    assert parent.process.wait(120) == -signal.SIGKILL
     assert is_gone_within(parent.child)
 
 
@@ -76,7 +76,7 @@ def test_a_parent_that_is_killed_takes_its_process_along(method: str, tmp_path: 
 def test_a_parent_that_is_terminated_takes_its_process_along(method: str, tmp_path: Path) -> None:
     parent = Parent(tmp_path, method, "pause")
     parent.end(signal.SIGTERM)
-    assert parent.process.wait(30) == -signal.SIGTERM
+    assert parent.process.wait(120) == -signal.SIGTERM
     assert is_gone_within(parent.child)
 
 
@@ -86,7 +86,7 @@ def test_a_parent_that_ends_without_cleaning_up_takes_its_process_along(
     method: str, end: str, code: int, tmp_path: Path
 ) -> None:
     parent = Parent(tmp_path, method, end)
-    assert parent.process.wait(30) == code
+    assert parent.process.wait(120) == code
     assert is_gone_within(parent.child)
 
 
@@ -96,7 +96,7 @@ def test_a_parent_that_is_done_does_not_wait_for_its_process(
     method: str, end: str, tmp_path: Path
 ) -> None:
     parent = Parent(tmp_path, method, end)
-    assert parent.process.wait(30) == 0
+    assert parent.process.wait(120) == 0
     assert is_gone_within(parent.child)
 
 
@@ -144,5 +144,5 @@ def test_a_parent_that_dies_while_its_process_is_made_leaves_nothing(
     arguments = [sys.executable, str(script), method]
     for delay_ms in (0, 0, 1, 2, 4, 8):
         process = subprocess.Popen([*arguments, str(delay_ms / 1000)], env=environment)
-        assert process.wait(60) == -signal.SIGKILL
+        assert process.wait(120) == -signal.SIGKILL
     until(lambda: not living_with(word), "its processes to end")

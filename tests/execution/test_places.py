@@ -67,7 +67,7 @@ def tell_and_die(call: Call, port: Port) -> Mapping[str, object]:
 def told(method: str, runner: Any) -> str:
     story = Story()
     LocalBackend().submit(Task("test", Call(runner), method), story).release()
-    assert story.ended.wait(60)
+    assert story.ended.wait(120)
     return story.told["stdout"]
 
 

@@ -43,7 +43,7 @@ class Listener(Silent):
 
     @property
     def outcome(self) -> Outcome:
-        return self._outcome.result(30)
+        return self._outcome.result(120)
 
 
 def start_plain() -> int:

@@ -57,7 +57,7 @@ def test_its_own_signals_end_it_and_are_no_cancel(
 ) -> None:
     process, _ = running(method, tmp_path)
     end(process)
-    process.join(60)
+    process.join(120)
     assert process.exitcode == -number
     assert states(process) == (False, False, True, True)
 
@@ -68,7 +68,7 @@ def test_joining_with_a_timeout_gives_up(method: str, tmp_path: Path) -> None:
     process.join(0.05)
     assert (process.is_alive(), process.exitcode) == (True, None)
     held.say()
-    process.join(60)
+    process.join(120)
     assert (process.is_alive(), process.exitcode) == (False, 0)
 
 
@@ -81,7 +81,7 @@ def test_the_sentinel_of_a_running_one_tells_its_end(method: str, tmp_path: Path
     running_sentinel = process.sentinel
     assert connection.wait([running_sentinel], 60) == [running_sentinel]
     told.join()
-    process.join(60)
+    process.join(120)
     assert process.sentinel == running_sentinel  # `p.sentinel in ready` is how it is used
     assert connection.wait([process.sentinel], 0) == [running_sentinel]
 
@@ -93,7 +93,7 @@ def test_a_sentinel_is_given_back_with_its_process(method: str, tmp_path: Path) 
     process, held = running(method, tmp_path)
     assert process.sentinel in {int(fd) for fd in os.listdir("/proc/self/fd")}
     held.say()
-    process.join(60)
+    process.join(120)
     del process
     gc.collect()
     until(lambda: fds() == before)
@@ -129,4 +129,4 @@ def test_a_forgotten_process_still_runs_to_its_end(method: str, tmp_path: Path) 
     event = process.completion_event
     del process
     held.say()
-    assert event.wait(60)
+    assert event.wait(120)

@@ -20,7 +20,7 @@ def test_a_process_that_holds_an_output_pipe_does_not_delay_the_end() -> None:
     listener = Listener()
     process = DestroyableProcess("fork", start_daemon, capture=True, listener=listener)
     process.start()
-    process.join(10)
+    process.join(120)
     assert process.ran
 
 
@@ -37,10 +37,10 @@ def test_a_flood_of_output_does_not_keep_the_watcher_from_others() -> None:
     listener = Listener()
     flood = DestroyableProcess("fork", flood_while_messages_go, capture=True, listener=listener)
     flood.start()
-    assert listener.first_output.wait(10)
+    assert listener.first_output.wait(120)
     other = DestroyableProcess("fork", int, return_result=True)
     other.start()
-    other.join(10)
+    other.join(120)
     assert other.ran
     flood.destroy()
 
@@ -49,11 +49,11 @@ def test_a_child_that_somebody_else_waited_for_still_ends() -> None:
     held = threading.Event()
     process = DestroyableProcess("fork", int, gated=True, return_result=True)
     process.start()
-    watcher.call_soon(lambda: held.wait(10))
+    watcher.call_soon(lambda: held.wait(120))
     process.open_gate()
     os.waitpid(process.pid, 0)
     held.set()
-    process.join(10)
+    process.join(120)
     assert process.ran
     assert process.get_or_throw() == 0
 
@@ -71,7 +71,7 @@ def test_starting_many_while_others_reap_loses_none() -> None:
     for process in processes:
         process.start()
     for process in processes:
-        process.join(20)
+        process.join(120)
     stop.set()
     reaper.join()
     assert [p.ran and p.get_or_throw() for p in processes] == [0] * 100
@@ -91,7 +91,7 @@ def test_a_listener_that_raises_does_not_lose_the_end() -> None:
         "fork", lambda: print("x"), capture=True, return_result=True, listener=listener
     )
     process.start()
-    process.join(10)
+    process.join(120)
     assert process.ran
     assert isinstance(listener.outcome, Returned)
 
@@ -107,7 +107,7 @@ def corrupt_results() -> None:
 def test_a_call_that_writes_into_our_own_file_still_ends() -> None:
     process = DestroyableProcess("fork", corrupt_results)
     process.start()
-    process.join(10)
+    process.join(120)
     assert process.ran
 
 
@@ -122,14 +122,18 @@ held.acquire()
 os.register_at_fork(after_in_child=held.acquire)  # as if a thread that isn't copied held it
 process = DestroyableProcess("fork", print)
 process.start()
-process.join(30)
+process.join(120)
 print(process._outcome.explanation)
 """
 
 
 def test_a_forked_child_that_is_stuck_from_the_start_is_ended() -> None:
     ended = subprocess.run(
-        [sys.executable, "-c", SILENT_CHILD], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", SILENT_CHILD],
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=True,
     )
     assert "gave no sign of life after the fork" in ended.stdout
 
@@ -145,7 +149,7 @@ def test_a_child_that_was_not_heard_in_time_as_nobody_listened_is_not_ended() ->
         watcher.call_soon(reader._give_up)  # in the same step as it begins to listen
     ended = threading.Event()
     watcher.call_soon(lambda: watcher.call_soon(ended.set))  # it would have been ended by then
-    assert ended.wait(60)
+    assert ended.wait(120)
     process.open_gate()
-    process.join(60)
+    process.join(120)
     assert process.get_or_throw() == 0

@@ -43,7 +43,7 @@ class Stage:
     def ended(self, target: Any, *args: Any, **options: Any) -> Any:
         process = self.make(target, *args, **options)
         process.start()
-        process.join(60)
+        process.join(120)
         return process
 
     def held(self) -> Fifo:

@@ -33,7 +33,7 @@ def printed(method: str, function: Any) -> dict[str, bytes]:
     output = Output()
     process = DestroyableProcess(method, function, capture=True, listener=output)
     process.start()
-    process.join(60)
+    process.join(120)
     process.get_or_throw()
     return output.text
 
@@ -90,7 +90,7 @@ def test_the_last_words_before_a_hard_exit_are_caught() -> None:
         "fork", lambda: (print("last"), os._exit(0)), capture=True, listener=output
     )
     process.start()
-    process.join(20)
+    process.join(120)
     assert output.text["stdout"] == b"last\n"
 
 

@@ -218,7 +218,7 @@ def test_a_worker_that_is_told_to_end_gives_its_job_back(cli, sqlite_url, tmp_pa
     with fifo.open("rb") as begun:
         assert begun.read(1) == b"x"
         worker.terminate()
-        assert worker.wait(30) == 128 + signal.SIGTERM
+        assert worker.wait(120) == 128 + signal.SIGTERM
         assert begun.read() == b"", "the command has ended, too"
     worker.stdin.close()
     (job,) = jobs(cli)

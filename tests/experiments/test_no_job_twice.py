@@ -125,7 +125,7 @@ def test_of_several_claims_at_once_exactly_one_succeeds(url: str) -> None:
     for process in claimers:
         process.join()
         assert process.exitcode == 0
-    winner = won.get(timeout=60)
+    winner = won.get(timeout=180)
     assert winner in {process.pid for process in claimers}
     assert won.empty()
     won.close()
@@ -222,7 +222,7 @@ def test_a_random_search_gives_each_worker_jobs_of_its_own(url: str) -> None:
     drawers = [fork.Process(target=draw, args=(url, drawn)) for _ in range(6)]
     for process in drawers:
         process.start()
-    found = [job_id for _ in drawers for job_id in drawn.get(timeout=60)]
+    found = [job_id for _ in drawers for job_id in drawn.get(timeout=180)]
     for process in drawers:
         process.join()
     assert len(set(found)) == 30

@@ -77,14 +77,14 @@ class Server:
         self, text: bytes = b"GET /experiments/ HTTP/1.1\r\nHost: x\r\n"
     ) -> socket.socket:
         """One that has begun a request and doesn't go on."""
-        client = socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        client = socket.create_connection(("127.0.0.1", self.port), timeout=180)
         client.sendall(text)
         return client
 
     def answers(self) -> bool:
         """Whether it answers one that has no pass."""
         try:
-            urllib.request.urlopen(f"{self.root}experiments/", timeout=30)
+            urllib.request.urlopen(f"{self.root}experiments/", timeout=180)
         except urllib.error.HTTPError as error:
             with error:
                 return error.code == 401
@@ -126,7 +126,7 @@ def schedy(server: Server, served: ExperimentDB, schedy_python: str):
             [schedy_python, "-W", "ignore", "-c", head + textwrap.dedent(code)],
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=180,
         )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
@@ -341,7 +341,7 @@ def test_who_serves_is_told_where_and_how_safe_it_is(sqlite_url, host, warns):
         told = program.stderr.readline()
         port = int(re.search(r"is served at http://[\w.]+:(\d+)/", told)[1])
         with pytest.raises(urllib.error.HTTPError, match="401") as refused:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/experiments/", timeout=20)
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/experiments/", timeout=180)
         refused.value.close()
         program.send_signal(signal.SIGINT)
         assert ("use a proxy with TLS" in program.stderr.read()) == warns
@@ -390,7 +390,7 @@ class Caller:
             method=method,
         )
         try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
+            with urllib.request.urlopen(request, timeout=180) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:

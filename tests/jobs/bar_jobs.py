@@ -28,7 +28,7 @@ def start(executor: JobExecutor, method: str, function: Any, *arguments: Any) ->
 def run(executor: JobExecutor, method: str, function: Any, *arguments: Any) -> JobFuture:
     """Run a call to its end, which is a good one."""
     future = start(executor, method, function, *arguments)
-    assert future.wait(60)
+    assert future.wait(120)
     future.result()
     return future
 

@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 _real_lock = threading.Lock
-_STUCK_S = 60.0
+_STUCK_S = 180.0
 _CONTAINERS = (dict, list, tuple, set, frozenset, deque, str, bytes, bytearray)
 
 

@@ -65,7 +65,7 @@ def test_a_job_runs_locally_unless_told_otherwise(executor: JobExecutor) -> None
 @pytest.mark.parametrize("name", ["counting", "COUNTING", "Counting"])
 def test_a_job_runs_on_the_backend_that_its_options_name(executor: JobExecutor, name: str) -> None:
     future = submit(executor, threading.get_ident, backend=name, start_method="thread")
-    assert isinstance(future.result(20), int)
+    assert isinstance(future.result(120), int)
     assert future._job.spec.backend == "counting"
     assert Counting.made[0].events == ["start", "thread"]
 
@@ -73,7 +73,7 @@ def test_a_job_runs_on_the_backend_that_its_options_name(executor: JobExecutor, 
 def test_a_policy_names_the_backend() -> None:
     with JobExecutor(policy=DefaultPolicy(backend="inline")) as executor:
         assert executor.submit(int)._job.spec.backend == "inline"
-        assert submit(executor, backend="local").result(20) == 0
+        assert submit(executor, backend="local").result(120) == 0
 
 
 def test_an_executor_may_be_given_a_name() -> None:
@@ -88,27 +88,27 @@ def test_an_executor_may_be_given_a_backend_that_nobody_registered() -> None:
     with JobExecutor(backend=Own()) as executor:
         assert executor.submit(int).result(0) == 0
         assert submit(executor, backend="own")._job.spec.backend == "own"
-        assert submit(executor, backend="local").result(20) == 0
+        assert submit(executor, backend="local").result(120) == 0
 
 
 def test_a_backend_is_made_and_started_once_with_the_first_job_that_needs_it(
     executor: JobExecutor,
 ) -> None:
     futures = [submit(executor, backend="counting", start_method="thread") for _ in range(3)]
-    assert [future.result(20) for future in futures] == [0, 0, 0]
+    assert [future.result(120) for future in futures] == [0, 0, 0]
     (backend,) = Counting.made
     assert backend.events == ["start", "thread", "thread", "thread"]
 
 
 def test_each_executor_has_its_own(executor: JobExecutor) -> None:
     with JobExecutor(backend="counting", start_method="thread") as other:
-        assert other.submit(int).result(20) == 0
-        submit(executor, backend="counting", start_method="thread").result(20)
+        assert other.submit(int).result(120) == 0
+        submit(executor, backend="counting", start_method="thread").result(120)
     assert len(Counting.made) == 2
 
 
 def test_closing_stops_what_was_started(executor: JobExecutor) -> None:
-    submit(executor, backend="counting", start_method="thread").result(20)
+    submit(executor, backend="counting", start_method="thread").result(120)
     executor.close()
     executor.close()
     assert Counting.made[0].events == ["start", "thread", "stop"]
@@ -118,7 +118,7 @@ def test_a_backend_given_started_is_left_as_it_was() -> None:
     backend = Counting()
     backend.start()
     executor = JobExecutor(backend=backend, start_method="thread")
-    assert executor.submit(int).result(20) == 0
+    assert executor.submit(int).result(120) == 0
     executor.close()
     assert backend.events == ["start", "thread"]
 
@@ -188,7 +188,7 @@ def test_left_to_itself_it_takes_the_way_it_prefers(
 ) -> None:
     future = submit(executor, backend="counting", start_method=asked)
     assert future.start_method == "spawn"
-    assert future.result(30) == 0
+    assert future.result(120) == 0
 
 
 @pytest.mark.parametrize(("setting", "method"), [("thread", "thread"), ("fork", "spawn")])

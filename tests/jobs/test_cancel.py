@@ -27,6 +27,6 @@ def test_a_cancel_interrupts_once(executor: JobExecutor, method: str, held: Fifo
     assert future.status.name == "RUNNING"
     held.say()  # which it hears
     future.cancel()
-    assert future.wait(20)
+    assert future.wait(120)
     assert "interrupted 1" in future.logs()
     assert "interrupted 2" not in future.logs()

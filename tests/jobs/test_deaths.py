@@ -22,7 +22,7 @@ from tests.fifo import Fifo
 from tests.waiting import is_gone_within
 
 every_method = pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-LONGEST_S = 60
+LONGEST_S = 180
 
 
 def submit(executor: JobExecutor, method: str, function: Any, *args: Any) -> JobFuture:

@@ -55,9 +55,9 @@ def is_gone(reference: Any) -> bool:
 @every_method
 def test_a_result_goes_with_its_future(executor: JobExecutor, method: str) -> None:
     future = submit(executor, method, make, 1)
-    kept = weakref.ref(future.result(60))
+    kept = weakref.ref(future.result(120))
     job, directory = weakref.ref(future._job), future._job.directory
-    assert future.wait(60)
+    assert future.wait(120)
     assert kept() is not None
     del future
     until(lambda: is_gone(kept))
@@ -79,7 +79,7 @@ def test_what_nobody_waits_for_goes_when_it_has_ended(executor: JobExecutor, met
 @every_method
 def test_a_submission_leaves_no_circle(executor: JobExecutor, method: str) -> None:
     """Or what was given stays until a collection, which may be long in coming."""
-    submit(executor, method, abs, -1).result(60)
+    submit(executor, method, abs, -1).result(120)
     gc.collect()
     gc.disable()
     try:
@@ -94,7 +94,7 @@ def test_a_submission_leaves_no_circle(executor: JobExecutor, method: str) -> No
 
 def test_a_failure_goes_too(executor: JobExecutor) -> None:
     future = submit(executor, "thread", fail)
-    error = future.exception(60)
+    error = future.exception(120)
     job = weakref.ref(future._job)
     del future
     until(lambda: is_gone(job))
@@ -132,7 +132,7 @@ def test_shutdown_waits_for_those_that_nobody_holds(executor: JobExecutor, held:
 
 def test_the_death_of_a_copy_of_a_future_is_no_end_of_it(executor: JobExecutor) -> None:
     future = submit(executor, "fork", Thing().give)
-    assert future.wait(60)
+    assert future.wait(120)
     log = future._job.directory / "output.log"
     assert log.exists()
     pid = os.fork()
@@ -157,6 +157,6 @@ def test_where_jobs_are_found_by_name_their_results_stay(where: str) -> None:
 
 def test_many_of_them_leave_no_entries(executor: JobExecutor) -> None:
     for _ in range(700):
-        submit(executor, "thread", int).wait(60)
+        submit(executor, "thread", int).wait(120)
     until(lambda: executor.registry.all() == [])
     assert len(executor.registry._by_id) < 400

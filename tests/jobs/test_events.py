@@ -39,7 +39,7 @@ def test_a_listener_hears_of_a_change() -> None:
     events, heard = Events(), Heard()
     events.subscribe(heard)
     events.publish("job")
-    assert heard.enough.wait(10)
+    assert heard.enough.wait(120)
     assert heard.calls == ["job"]
 
 
@@ -48,16 +48,16 @@ def test_changes_coalesce_while_a_listener_is_busy() -> None:
 
     def slow(source: object) -> None:
         entered.set()
-        release.wait(10)
+        release.wait(120)
         last(source)
 
     events.subscribe(slow)
     events.publish("job")
-    entered.wait(10)
+    entered.wait(120)
     for _ in range(1000):
         events.publish("job")
     release.set()
-    assert last.enough.wait(10)
+    assert last.enough.wait(120)
     assert len(last.calls) == 2
 
 
@@ -85,7 +85,7 @@ def test_a_shorter_pace_is_kept_at_once() -> None:
     events.publish("job")
     subscription.min_interval_s = 0.0
     events.remind(subscription)
-    assert heard.enough.wait(10)
+    assert heard.enough.wait(120)
 
 
 def test_a_listener_keeps_its_pace() -> None:
@@ -96,7 +96,7 @@ def test_a_listener_keeps_its_pace() -> None:
     assert all(b - a >= 0.02 for a, b in itertools.pairwise(heard.times))
     events.subscribe(other)
     events.publish("other")
-    assert other.enough.wait(10)
+    assert other.enough.wait(120)
 
 
 def test_the_last_change_is_always_told() -> None:
@@ -105,7 +105,7 @@ def test_the_last_change_is_always_told() -> None:
     for number in (1, 2, 3):
         state[0] = number
         events.publish("job")
-    assert last.wait(10)
+    assert last.wait(120)
 
 
 def test_sources_do_not_wait_for_each_other() -> None:
@@ -113,7 +113,7 @@ def test_sources_do_not_wait_for_each_other() -> None:
     events.subscribe(heard, min_interval_s=60)
     for source in "abc":
         events.publish(source)
-    assert heard.enough.wait(10)
+    assert heard.enough.wait(120)
 
 
 def test_a_listener_that_raises_is_logged_and_hurts_nobody(
@@ -128,7 +128,7 @@ def test_a_listener_that_raises_is_logged_and_hurts_nobody(
     events.subscribe(heard)
     events.publish("a")
     events.publish("b")
-    assert heard.enough.wait(10)
+    assert heard.enough.wait(120)
     assert "broken listener" in caplog.text
 
 
@@ -137,7 +137,7 @@ def test_one_that_has_unsubscribed_hears_nothing() -> None:
     events.unsubscribe(events.subscribe(gone))
     events.subscribe(heard)
     events.publish("job")
-    assert heard.enough.wait(10)
+    assert heard.enough.wait(120)
     assert gone.calls == []
 
 
@@ -151,7 +151,7 @@ def test_old_sources_are_let_go() -> None:
     references = [weakref.ref(source) for source in sources]
     for source in sources:
         events.publish(source)
-    assert heard.enough.wait(10)
+    assert heard.enough.wait(120)
     heard.calls.clear()
     del source, sources
     gc.collect()
@@ -172,7 +172,7 @@ def test_a_listener_can_hear_of_all_sources_as_one() -> None:
     events.subscribe(each, min_interval_s=60)
     for number in range(100):
         events.publish(number)
-    assert each.enough.wait(10)
+    assert each.enough.wait(120)
     assert as_one.calls == [None]
 
 
@@ -181,7 +181,7 @@ def test_a_reminder_reaches_one_listener_only() -> None:
     subscription = events.subscribe(reminded, as_one=True)
     events.subscribe(other)
     events.remind(subscription)
-    assert reminded.enough.wait(10)
+    assert reminded.enough.wait(120)
     assert other.calls == []
 
 
@@ -193,7 +193,7 @@ def test_a_pace_can_be_changed_at_any_time() -> None:
         heard.enough.wait(0.01)
     subscription.min_interval_s = 0.0
     events.remind(subscription)
-    assert heard.enough.wait(10)
+    assert heard.enough.wait(120)
 
 
 def test_a_reminder_reaches_its_own_listener_alone() -> None:
@@ -201,5 +201,5 @@ def test_a_reminder_reaches_its_own_listener_alone() -> None:
     reminded = events.subscribe(lambda source: source is None and heard.set())
     events.subscribe(others.append)
     events.remind(reminded)
-    assert heard.wait(10)
+    assert heard.wait(120)
     assert others == []

@@ -54,7 +54,7 @@ def test_wait_returns_at_the_first_exception(method: str) -> None:
 @every_method
 def test_map_raises_the_jobs_error_in_its_turn(method: str) -> None:
     with JobExecutor(2, start_method=method) as executor:
-        results = executor.map(fail_at_two, range(4), timeout=60, chunksize=2)
+        results = executor.map(fail_at_two, range(4), timeout=180, chunksize=2)
         assert [next(results), next(results)] == [0, 1]
         with pytest.raises(ValueError, match="two"):
             next(results)
@@ -101,7 +101,7 @@ def test_scikit_learn_is_trained_in_it() -> None:
     models = [LogisticRegression(C=c, max_iter=500) for c in (0.1, 1.0)]
     with JobExecutor(2, start_method="fork") as executor:
         futures = [executor.submit(cross_val_score, model, data, target) for model in models]
-        assert all(future.result(60).mean() > 0.9 for future in futures)
+        assert all(future.result(120).mean() > 0.9 for future in futures)
 
 
 def remember(value: str) -> None:
@@ -110,7 +110,7 @@ def remember(value: str) -> None:
 
 def test_an_initializer_runs_before_each_call() -> None:
     with JobExecutor(2, start_method="fork", initializer=remember, initargs=("yes",)) as executor:
-        assert executor.submit(os.environ.get, "REMEMBERED").result(60) == "yes"
+        assert executor.submit(os.environ.get, "REMEMBERED").result(120) == "yes"
     assert "REMEMBERED" not in os.environ
 
 
@@ -121,5 +121,5 @@ def test_shutdown_without_waiting_returns_at_once_and_the_jobs_go_on() -> None:
     executor.shutdown(wait=False)
     assert not futures[1].done()
     gate.set()
-    assert futures[1].result(30) == 9
+    assert futures[1].result(120) == 9
     executor.close()

@@ -71,7 +71,7 @@ def test_a_write_that_failed_is_repeated(executor: JobExecutor, held: Fifo) -> N
     (directory / FILE).unlink()
     obstacle = obstruct(directory)
     held.say()
-    assert future.result(30) == "go"
+    assert future.result(120) == "go"
     assert not (directory / FILE).exists()
     obstacle.rmdir()
     until(lambda: (directory / FILE).exists())
@@ -94,7 +94,7 @@ def test_a_state_that_needs_more_room_than_there_is_goes_without_its_metrics(
 
 def test_of_very_many_metrics_a_state_has_the_first(executor: JobExecutor) -> None:
     future = executor.submit_function(THREAD, log_many, (MAX_METRICS + 5,), {})
-    future.result(30)
+    future.result(120)
     state = journal.state_of(executor.registry[future.id]._job)
     assert list(state["metrics"]) == [f"m{n}" for n in range(MAX_METRICS)]
 

@@ -86,7 +86,7 @@ def test_retention_may_be_for_ever(value: Any) -> None:
     """J16."""
     base = LocalJobBase({"retention_duration": value}, "default")
     future = start(base, int)
-    assert future.wait(30)
+    assert future.wait(120)
     base._purge_old_futures()
     assert (base._retention_duration, found(base, future.id)) == (None, True)
 
@@ -127,7 +127,7 @@ def test_what_is_overdue_is_purged(method: str, function: Any) -> None:
     """J15, J18, D10: whatever its end was."""
     base = LocalJobBase({"retention_duration": "1d"}, "default")
     future = start(base, function, method=method)
-    assert future.wait(60)
+    assert future.wait(120)
     base._purge_old_futures()
     assert base.get_local_future(future.id) is future
     future._completion_time -= datetime.timedelta(days=2)
@@ -145,7 +145,7 @@ def test_a_cancelled_one_is_purged_too(method: str, gate: Gate) -> None:
     future = start(base, *gate.work(method), method=method)
     future.cancel()
     gate.open()
-    assert future.wait(60)
+    assert future.wait(120)
     future._completion_time -= datetime.timedelta(days=2)
     assert not found(base, future.id)
 
@@ -173,7 +173,7 @@ def test_retention_does_not_depend_on_the_wall_clock(monkeypatch: pytest.MonkeyP
     """D15."""
     base = LocalJobBase({"retention_duration": "1h"}, "default")
     future = start(base, int)
-    assert future.wait(30)
+    assert future.wait(120)
     later = future.completion_time + datetime.timedelta(days=3)
     monkeypatch.setattr("caikit_nb.jobs.times._utc_now", lambda: later)
     monkeypatch.setattr("time.time", later.timestamp)
@@ -211,7 +211,7 @@ def test_an_id_is_not_used_twice_while_it_runs(held: Fifo) -> None:
         start(base, int, id="run")
     assert base.get_local_future("run") is old
     held.say()
-    assert old.wait(30)
+    assert old.wait(120)
     new = start(base, int, id="run")
     assert base.get_local_future("run") is new
     assert base.registry.all() == [new]
@@ -220,9 +220,9 @@ def test_an_id_is_not_used_twice_while_it_runs(held: Fifo) -> None:
 def test_a_purged_run_leaves_its_successor_alone() -> None:
     base = LocalJobBase({"retention_duration": "1d"}, "default")
     old = start(base, int, id="run")
-    assert old.wait(30)
+    assert old.wait(120)
     new = start(base, int, id="run")
-    assert new.wait(30)
+    assert new.wait(120)
     old.purge()
     assert base.get_local_future("run") is new
 
@@ -232,7 +232,7 @@ def test_an_id_is_free_again_if_nothing_could_be_started() -> None:
     with pytest.raises(ValueError, match="vfork"):
         start(base, int, id="run", method="vfork")
     assert not found(base, "run")
-    assert start(base, int, id="run").wait(30)
+    assert start(base, int, id="run").wait(120)
 
 
 @pytest.mark.parametrize("id", ["", "..", "a/b", "nul\0"])
@@ -283,7 +283,7 @@ def test_of_many_at_once_one_is_accepted_and_one_runs(quick_switches: None) -> N
         assert {str(e)[:28] for e in given if e is not accepted} == {"Cannot restart job with id r"}
         assert base.get_local_future("run") is accepted
         release.set()
-        assert accepted.wait(30)
+        assert accepted.wait(120)
     assert ran == list(range(rounds))
 
 
@@ -304,7 +304,7 @@ def test_purging_while_others_submit(quick_switches: None) -> None:
     try:
         for _ in range(20):
             futures = submit_at_once(lambda: start(base, int), 8)
-            assert all(future.wait(30) for future in futures)
+            assert all(future.wait(120) for future in futures)
     finally:
         stop.set()
         purger.join()
@@ -316,7 +316,7 @@ def test_the_executor_is_one_of_them(executor: JobExecutor) -> None:
     assert isinstance(executor, LocalJobBase)
     future = executor.submit(int)
     assert executor.get_local_future(future.id) is future
-    assert future.wait(60)
+    assert future.wait(120)
     future.purge()
     assert executor.get_local_future(future.id) is future  # its record stays in the table
 
@@ -328,5 +328,5 @@ def test_the_executors_queue_and_retention_hold_for_futures(tmp_path: Path) -> N
     assert [f.status for f in (first, second)] == [JobStatus.RUNNING, JobStatus.QUEUED]
     assert first._job.spec.retention_s == 90
     held.say()
-    assert second.result(30) == 0
+    assert second.result(120) == 0
     executor.close()

@@ -73,7 +73,7 @@ def test_an_info_needs_only_a_status() -> None:
 def test_it_runs_and_gives_back_what_it_returned(method: str) -> None:
     """J3; D13: also from a subprocess without a save_path."""
     future = make(Calls, sorted, [2, 1], method=method)
-    assert future.result(60) == [1, 2]
+    assert future.result(120) == [1, 2]
     assert future.get_info().status is JobStatus.COMPLETED
     assert future.get_info().errors is None
 
@@ -86,7 +86,7 @@ def test_it_runs_as_soon_as_it_is_made_until_it_is_cancelled(method: str, gate: 
     future.cancel()
     assert future.get_info().status is JobStatus.CANCELED
     gate.open()
-    assert future.wait(60)
+    assert future.wait(120)
     assert future.get_info().status is JobStatus.CANCELED
 
 
@@ -96,7 +96,7 @@ def test_many_run_at_once() -> None:
     futures = [make(Calls, release.wait) for _ in range(50)]
     assert {future.status for future in futures} == {JobStatus.RUNNING}
     release.set()
-    assert all(future.wait(30) for future in futures)
+    assert all(future.wait(120) for future in futures)
 
 
 @every_method
@@ -104,7 +104,7 @@ def test_an_error_keeps_its_type_and_text(method: str) -> None:
     """J5; D13: result() raises it, and not what comes of it."""
     future = make(Calls, raise_yikes, method=method)
     with pytest.raises(Yikes, match="learning rate too high"):
-        future.result(60)
+        future.result(120)
     info = future.get_info()
     assert info.status is JobStatus.ERRORED
     assert [(type(e), str(e)) for e in info.errors] == [(Yikes, "learning rate too high")]
@@ -117,7 +117,7 @@ def test_its_times_are_aware_and_in_order(method: str, function: Any) -> None:
     before = datetime.datetime.now(datetime.UTC)
     future = make(Calls, function, method=method)
     after = datetime.datetime.now(datetime.UTC)
-    assert future.wait(60)
+    assert future.wait(120)
     info = future.get_info()
     assert before <= info.submission_time <= after
     assert info.completion_time > info.submission_time
@@ -132,7 +132,7 @@ def test_a_cancelled_one_has_ended_when_it_has(method: str, gate: Gate) -> None:
     assert future.get_info().completion_time is None
     future.cancel()
     gate.open()
-    assert future.wait(60)
+    assert future.wait(120)
     assert future.completion_time is not None
 
 
@@ -170,7 +170,7 @@ def test_a_wrong_start_method_is_refused() -> None:
 @every_method
 def test_its_keyword_arguments_arrive(method: str) -> None:
     future = make(Calls, sorted, [1, 2], method=method, kwargs={"reverse": True})
-    assert future.result(60) == [2, 1]
+    assert future.result(120) == [2, 1]
 
 
 @every_method
@@ -178,7 +178,7 @@ def test_run_knows_its_future(method: str, tmp_path: Path) -> None:
     """What a lock and a way back to itself among its attributes can't hinder."""
     more = {"save_path": str(tmp_path), "save_with_id": True, "given": {"rate": 0.1}}
     future = make(Describes, method=method, **more)
-    told = future.result(60)
+    told = future.result(120)
     assert told[:3] == (future.id, "default", str(tmp_path / future.id))
     assert told[3:5] == (dict, {"rate": 0.1})
     assert (told[5] == os.getpid()) is (method == "thread")
@@ -187,7 +187,7 @@ def test_run_knows_its_future(method: str, tmp_path: Path) -> None:
 @subprocesses
 def test_an_argument_that_can_not_cross_is_said_at_once(method: str, tmp_path: Path) -> None:
     if method == "fork":
-        assert make(Calls, bool, threading.Lock(), method=method).wait(30)
+        assert make(Calls, bool, threading.Lock(), method=method).wait(120)
         return
     more = {"save_path": str(tmp_path / "base"), "save_with_id": True}
     with pytest.raises(UnpicklableError):
@@ -205,7 +205,7 @@ def test_a_fork_that_is_not_safe_is_a_forkserver(caplog: pytest.LogCaptureFixtur
     finally:
         release.set()
         stranger.join()
-    assert (future.start_method, future.result(60)) == ("forkserver", "value")
+    assert (future.start_method, future.result(120)) == ("forkserver", "value")
     assert "fresh interpreter" in caplog.text
 
 
@@ -241,13 +241,13 @@ def test_a_subprocess_without_a_path_warns_and_runs(
     with caplog.at_level(logging.WARNING, "caikit_nb"):
         future = make(Calls, print_and_return, method=method)
     assert f"job {future.id} has a process of its own and no save_path" in caplog.text
-    assert future.result(60) == "value"
+    assert future.result(120) == "value"
 
 
 def test_a_thread_or_a_path_does_not_warn(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """J12."""
     futures = [make(Calls, int), make(Saves, "text", method="spawn", save_path=tmp_path)]
-    assert all(future.wait(60) for future in futures)
+    assert all(future.wait(120) for future in futures)
     assert "no save_path" not in caplog.text
 
 
@@ -261,7 +261,7 @@ def test_waiting_never_raises_its_error(method: str) -> None:
 def test_cancelling_what_has_ended_changes_nothing(function: Any) -> None:
     """J14."""
     future = make(Calls, function)
-    assert future.wait(30)
+    assert future.wait(120)
     before = future.get_info()
     future.cancel()
     assert future.get_info() == before
@@ -281,19 +281,19 @@ def test_a_cancelled_state_is_final() -> None:
             return "done all the same"
 
     future = make(Calls, stubborn)
-    assert running.wait(30)
+    assert running.wait(120)
     future.cancel()
-    assert caught.wait(30)
-    assert future.wait(30)
+    assert caught.wait(120)
+    assert future.wait(120)
     assert future.status is JobStatus.CANCELED
     with pytest.raises(concurrent.futures.CancelledError):
-        future.result(30)
+        future.result(120)
 
 
 def test_its_completion_time_can_be_shifted() -> None:
     """J15, also by a naive local time."""
     future = make(Calls, int)
-    assert future.wait(30)
+    assert future.wait(120)
     shifted = future._completion_time - datetime.timedelta(days=2)
     future._completion_time = shifted
     assert future.completion_time == future.get_info().completion_time == shifted
@@ -306,7 +306,7 @@ def test_what_runs_has_no_completion_time_to_shift(held: Fifo) -> None:
     with pytest.raises(ValueError, match="not ended"):
         future._completion_time = datetime.datetime.now(datetime.UTC)
     held.say()
-    assert future.wait(30)
+    assert future.wait(120)
 
 
 def test_it_is_a_job_like_any_other() -> None:
@@ -315,8 +315,8 @@ def test_it_is_a_job_like_any_other() -> None:
     future.add_done_callback(lambda _: called.set())
     assert all(isinstance(future, kind) for kind in (JobFuture, JobFutureBase))
     assert concurrent.futures.wait([future], 60).done == {future}
-    assert called.wait(30)
-    assert future.wait(30)
+    assert called.wait(120)
+    assert future.wait(120)
     assert future.logs() == "spoken\n"
 
 
@@ -327,6 +327,6 @@ def test_its_inputs_are_not_kept(method: str) -> None:
     reference = weakref.ref(given)
     future = make(Calls, len, given, method=method)
     del given
-    assert future.result(60) == 3
-    assert future.wait(30)
+    assert future.result(120) == 3
+    assert future.wait(120)
     until(lambda: gc.collect() is not None and reference() is None)

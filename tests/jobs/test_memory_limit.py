@@ -35,7 +35,7 @@ def allocate(size_bytes: int) -> int:
 @every_process
 def test_an_allocation_past_the_limit_is_refused(executor: JobExecutor, method: str) -> None:
     future = run(executor, method, allocate, 500 * 2**20, memory_limit="200MiB")
-    error = future.exception(30)
+    error = future.exception(120)
     assert isinstance(error, JobOutOfMemoryError)
     assert str(error).startswith("the job was refused memory past its limit of 200 MiB: ")
     assert isinstance(error.__cause__, MemoryError)
@@ -55,7 +55,7 @@ def test_a_job_goes_before_its_kernel_where_memory_runs_out(
     executor: JobExecutor, method: str
 ) -> None:
     before = precedence()
-    assert run(executor, method, precedence).result(30) == [1000, 1000]
+    assert run(executor, method, precedence).result(120) == [1000, 1000]
     assert precedence() == before
 
 
@@ -68,7 +68,7 @@ def allocate_twice(size_bytes: int) -> int:
 
 def test_a_refusal_can_be_caught(executor: JobExecutor) -> None:
     future = run(executor, "fork", allocate_twice, 500 * 2**20, memory_limit="200MiB")
-    assert future.result(30) == 1
+    assert future.result(120) == 1
 
 
 def hoard() -> None:
@@ -81,7 +81,7 @@ def hoard() -> None:
 def test_running_out_of_the_limit_in_small_steps_is_told(
     executor: JobExecutor, method: str
 ) -> None:
-    error = run(executor, method, hoard, memory_limit="100MiB").exception(60)
+    error = run(executor, method, hoard, memory_limit="100MiB").exception(120)
     assert isinstance(error, JobOutOfMemoryError)
     assert "past its" in str(error)
 
@@ -100,7 +100,7 @@ def meet(threads: int) -> int:
 
 @every_process
 def test_idle_threads_use_no_memory(executor: JobExecutor, method: str) -> None:
-    assert run(executor, method, meet, 100, memory_limit="100MiB").result(30) == 100
+    assert run(executor, method, meet, 100, memory_limit="100MiB").result(120) == 100
 
 
 def allocate_among_threads(size_bytes: int) -> int:
@@ -111,11 +111,11 @@ def allocate_among_threads(size_bytes: int) -> int:
 @every_process
 def test_threads_that_are_gone_raise_no_limit(executor: JobExecutor, method: str) -> None:
     future = run(executor, method, allocate_among_threads, 1000 * 2**20, memory_limit="100MiB")
-    assert isinstance(future.exception(30), JobOutOfMemoryError)
+    assert isinstance(future.exception(120), JobOutOfMemoryError)
 
 
 def test_a_memory_error_without_a_limit_is_the_jobs_own(executor: JobExecutor) -> None:
-    error = run(executor, "fork", allocate, 2**60).exception(30)
+    error = run(executor, "fork", allocate, 2**60).exception(120)
     assert isinstance(error, MemoryError)
     assert not isinstance(error, JobOutOfMemoryError)
 
@@ -123,7 +123,7 @@ def test_a_memory_error_without_a_limit_is_the_jobs_own(executor: JobExecutor) -
 @every_process
 def test_within_the_limit_nothing_happens(executor: JobExecutor, method: str) -> None:
     future = run(executor, method, allocate, 100 * 2**20, memory_limit="400MiB")
-    assert future.result(30) == 1
+    assert future.result(120) == 1
 
 
 @pytest.fixture
@@ -142,18 +142,18 @@ def test_pages_that_a_forked_job_rewrites_are_its_own(
 ) -> None:
     held = Fifo(tmp_path / "held")
     future = run(executor, "fork", rewrite, shared, held, memory_limit="100MiB")
-    error = future.exception(30)
+    error = future.exception(120)
     assert isinstance(error, JobOutOfMemoryError)
     assert isinstance(error, MemoryError)
     assert "past its memory limit of 100 MiB" in str(error)
     assert future.get_info().peak_memory_bytes > 100 * 2**20
     assert shared[0] == 1
-    assert run(executor, "fork", allocate, 1).result(30) == 1
+    assert run(executor, "fork", allocate, 1).result(120) == 1
 
 
 def test_shared_pages_do_not_count(executor: JobExecutor, shared: Any) -> None:
     future = run(executor, "fork", shared.sum, memory_limit="100MiB")
-    assert future.result(30) == shared.size
+    assert future.result(120) == shared.size
 
 
 def die() -> None:
@@ -161,7 +161,7 @@ def die() -> None:
 
 
 def test_a_kill_is_not_called_out_of_memory_without_evidence(executor: JobExecutor) -> None:
-    error = run(executor, "fork", die).exception(30)
+    error = run(executor, "fork", die).exception(120)
     assert isinstance(error, JobDiedError)
     assert not isinstance(error, JobOutOfMemoryError)
     assert "killed by SIGKILL (signal 9) (sender unknown)" in str(error)

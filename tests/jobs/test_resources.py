@@ -19,7 +19,7 @@ pytestmark = pytest.mark.own_process
 
 FEW = 20
 BATCH = 10
-LONGEST_S = 60
+LONGEST_S = 180
 MEMORY_BYTES = 10 * 2**20
 THREADS_OR_FDS = 2
 COUNTS = [

@@ -92,7 +92,7 @@ def test_it_counts_from_the_end_and_not_from_the_start(
 @pytest.mark.parametrize("retain", [None, "forever"])
 def test_a_job_may_be_kept_for_ever(executor: JobExecutor, retain: Any) -> None:
     future = submit(executor, speak, retain)
-    assert future.result(20) == "value"
+    assert future.result(120) == "value"
     assert future._job.spec.retention_s is None
 
 
@@ -106,7 +106,7 @@ def test_purging_drops_the_value_at_once(executor: JobExecutor) -> None:
         pass
 
     future = submit(executor, Big, None, "thread")
-    reference = weakref.ref(future.result(20))
+    reference = weakref.ref(future.result(120))
     future.purge()
     until(lambda: gc.collect() is not None and reference() is None)
     assert reference() is None
@@ -120,4 +120,4 @@ def test_a_running_job_can_not_be_purged(executor: JobExecutor) -> None:
     with pytest.raises(RuntimeError, match="has not ended"):
         future.purge()
     release.set()
-    assert future.wait(10)
+    assert future.wait(120)

@@ -262,7 +262,7 @@ def test_a_slow_step_shows_the_state_before_it(
     future = start(executor, method, waiting_between_updates, held)
     until(lambda: facts(future) == [("slower", 2, 3, False)])
     held.say()
-    assert future.wait(20)
+    assert future.wait(120)
 
 
 def test_outside_jobs_rich_is_what_it_was() -> None:

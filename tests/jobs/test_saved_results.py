@@ -28,7 +28,7 @@ def base(tmp_path: Path) -> Path:
 
 def save(base: Path, **more: Any) -> Any:
     future = make(Saves, "text", **{"save_path": str(base), "save_with_id": True, **more})
-    assert future.wait(60)
+    assert future.wait(120)
     future.exception()
     return future
 
@@ -57,7 +57,7 @@ def test_a_failed_job_leaves_nothing_either(base: Path, method: str) -> None:
     """D10."""
     more = {"save_path": str(base), "save_with_id": True, "method": method}
     future = make(Calls, raise_yikes, **more)
-    assert future.wait(60)
+    assert future.wait(120)
     assert os.listdir(base) == [future.id]
     future.purge()
     assert os.listdir(base) == []
@@ -102,7 +102,7 @@ def test_what_a_job_made_where_nothing_was_goes_with_its_retention(base: Path, m
     made = LocalJobBase({"retention_duration": "1d"}, "default")
     more = {"save_path": str(base / "here"), "method": method}
     future = made.start_future(lambda id: make(Saves, "text", future_id=id, **more))
-    assert future.wait(60)
+    assert future.wait(120)
     made._purge_old_futures()
     assert (base / "here" / "model.txt").read_text() == "text"
     future._completion_time -= datetime.timedelta(days=2)
@@ -115,7 +115,7 @@ def test_a_model_that_is_one_file_goes_with_its_retention(base: Path) -> None:
     (base / "other.txt").write_text("mine")
     path = base / "model.txt"
     future = make(Calls, path.write_text, "text", save_path=str(path))
-    assert future.wait(30)
+    assert future.wait(120)
     future.purge()
     assert os.listdir(base) == ["other.txt"]
 
@@ -148,8 +148,8 @@ def test_what_is_made_beside_a_job_that_never_ran_stays(base: Path, executor: Jo
     base.mkdir()
     waiting.cancel()
     gate.set()
-    assert first.wait(30)
-    assert waiting.wait(30)
+    assert first.wait(120)
+    assert waiting.wait(120)
     waiting.purge()
     assert base.is_dir()
 
@@ -194,7 +194,7 @@ def test_an_id_says_whose_it_is(base: Path) -> None:
     """D12.4."""
     made = LocalJobBase({}, "test-instance")
     future = made.start_future(lambda id: make(Saves, "t", future_id=id, save_path=base))
-    assert future.wait(30)
+    assert future.wait(120)
     assert made.get_job_name(future.id) == "test-instance"
 
 
@@ -229,7 +229,7 @@ def test_the_last_run_of_an_id_owns_its_directory(base: Path) -> None:
     def start(text: str) -> Any:
         more = {"save_path": str(base), "save_with_id": True}
         future = made.start_future(lambda id: make(Saves, text, future_id=id, **more), "run")
-        assert future.wait(30)
+        assert future.wait(120)
         return future
 
     first, second = start("first"), start("second")
@@ -253,8 +253,8 @@ def test_a_submitted_job_is_told_where_to_save(
 ) -> None:
     options = JobOptions(start_method=method, save_path=base, save_with_id=True)
     future = executor.submit_function(options, save_where_told, (), {})
-    assert future.result(60) == future.save_path == str(base / future.id)
-    assert future.wait(30)
+    assert future.result(120) == future.save_path == str(base / future.id)
+    assert future.wait(120)
     future.purge()
     assert os.listdir(base) == []
 
@@ -265,7 +265,7 @@ def test_without_a_path_it_is_told_none(executor: JobExecutor) -> None:
         return job and job.save_path
 
     future = executor.submit_function(JobOptions(start_method="thread"), ask, (), {})
-    assert (future.result(30), future.save_path) == (None, None)
+    assert (future.result(120), future.save_path) == (None, None)
 
 
 def test_an_id_needs_a_path(executor: JobExecutor) -> None:

@@ -48,11 +48,11 @@ def test_a_thread_job_that_has_told_its_end_stands_against_no_fork() -> None:
     class EndsSlowly(threading.Event):
         def set(self) -> None:
             told.set()
-            release.wait(30)
+            release.wait(120)
 
     thread = DestroyableThread(int, work_done_event=EndsSlowly())
     thread.start()
-    assert told.wait(30)
+    assert told.wait(120)
     try:
         assert choose_start_method("fork").method == "fork"
     finally:

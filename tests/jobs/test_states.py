@@ -57,7 +57,7 @@ def test_of_several_moves_at_once_exactly_one_wins() -> None:
             machine.move(JobStatus.RUNNING)
 
             def end(to: JobStatus, machine=machine, barrier=barrier) -> bool:  # type: ignore[no-untyped-def]
-                barrier.wait(10)
+                barrier.wait(120)
                 return bool(machine.move(to))
 
             won = [to for to, wins in zip(ends, pool.map(end, ends), strict=True) if wins]

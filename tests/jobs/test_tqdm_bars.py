@@ -24,7 +24,7 @@ every_method = pytest.mark.parametrize("method", METHODS)
 
 def run(executor: JobExecutor, method: str, function: Any) -> Any:
     future = executor.submit_function(JobOptions(start_method=method), function, (), {})
-    assert future.wait(60)
+    assert future.wait(120)
     future.result()
     return future
 
@@ -77,15 +77,15 @@ def test_bars_of_jobs_that_run_at_once_stand_by_themselves(executor: JobExecutor
 
     def two_bars() -> None:
         with tqdm(total=1, desc="outer") as outer, tqdm(total=1, desc="inner") as inner:
-            all_open.wait(30)
+            all_open.wait(120)
             inner.update()
             outer.update()
-            all_open.wait(30)
+            all_open.wait(120)
 
     options = JobOptions(start_method="thread")
     futures = [executor.submit_function(options, two_bars, (), {}) for _ in range(3)]
     for future in futures:
-        future.result(60)
+        future.result(120)
         told = [(bar.desc, bar.n, bar.position, bar.closed) for bar in future.progress]
         assert told == [("outer", 1, 0, True)]
 
@@ -168,8 +168,8 @@ def test_a_job_killed_with_tqdms_lock_does_not_freeze_the_others(executor: JobEx
 
     tqdm.get_lock()
     options = JobOptions(start_method="fork")
-    assert executor.submit_function(options, die_with_the_lock, (), {}).wait(20)
+    assert executor.submit_function(options, die_with_the_lock, (), {}).wait(120)
     loop = threading.Thread(target=lambda: list(tqdm(range(3), file=io.StringIO())), daemon=True)
     loop.start()
-    loop.join(10)
+    loop.join(120)
     assert not loop.is_alive()

@@ -214,7 +214,7 @@ def test_a_slow_step_shows_the_state_before_it(
     future = start(executor, method, waiting_after_updates, held)
     until(lambda: facts(future) == [("described", 7, 1000, False)])
     held.say()
-    assert future.wait(20)
+    assert future.wait(120)
 
 
 def test_outside_jobs_a_kept_stream_is_no_jobs() -> None:

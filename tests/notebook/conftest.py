@@ -16,7 +16,7 @@ _running = [_job for _job in caikit_nb.jobs.values() if not _job.status.is_termi
 for _job in _running:
     _job.cancel()
 for _job in _running:
-    _job.wait(10)
+    _job.wait(120)
 """
 
 
@@ -33,7 +33,7 @@ def kernel(loaded_kernel: Kernel) -> Iterator[Kernel]:
     """The module's kernel; the jobs of the test before have ended."""
     yield loaded_kernel
     try:
-        loaded_kernel.do(CANCEL_ALL, timeout=15)
+        loaded_kernel.do(CANCEL_ALL, timeout=180)
     except AssertionError:
         # One test's trouble must not become that of the tests behind it.
         loaded_kernel.restart()

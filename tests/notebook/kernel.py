@@ -28,8 +28,8 @@ Message = Mapping[str, Any]
 ROOT = Path(caikit_nb.__file__).parents[1]
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 CHANNELS = ("shell", "iopub", "stdin", "hb", "control")
-START_S = 60
-WAIT_S = 60.0
+START_S = 180
+WAIT_S = 180.0
 
 
 class _ThisInterpreter(KernelSpecManager):

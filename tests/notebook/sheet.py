@@ -33,7 +33,7 @@ class Sheet:
         if job not in self._shown:
             options, _, body = self._cells[name].replace("{method}", method).partition("\n")
             line = f"%%caikit_job {job} -m {method} --wait {options}"
-            self._shown[job] = self._kernel.do(f"{line}\n{body}", timeout=60)
+            self._shown[job] = self._kernel.do(f"{line}\n{body}", timeout=180)
         return job
 
     def shown(self, name: str, method: str) -> Cell:

@@ -96,7 +96,7 @@ def test_fifty_cards_share_a_budget(kernel: Kernel) -> None:
     kernel.do(
         "cell = '''" + body + "'''\nfor n in range(50):\n"
         "    get_ipython().run_cell_magic('caikit_job', f'crowd_{n} -m thread', cell)",
-        timeout=60,
+        timeout=180,
     )
     shown = len(kernel.seen)
     for n in range(50):

@@ -78,4 +78,4 @@ def test_run_again_waits_for_the_cell_and_says_so(kernel: Kernel, gate: Gate) ->
     gate.open()
     kernel.finish(cell)
     card.wait_for("completed")
-    assert kernel.value("again.result(20)") == 0.25
+    assert kernel.value("again.result(120)") == 0.25

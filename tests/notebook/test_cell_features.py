@@ -281,4 +281,4 @@ def test_a_job_makes_no_history(kernel: Kernel, method: str) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_input_fails_with_what_to_do(kernel: Kernel, method: str) -> None:
     kernel.do(f"%%caikit_job asking -m {method}\ninput('name? ')")
-    assert "a background job can't ask for input" in kernel.run("asking.result(30)").error
+    assert "a background job can't ask for input" in kernel.run("asking.result(120)").error

@@ -45,7 +45,7 @@ def test_no_more_jobs_than_max_workers_run_at_once(settings: Kernel, gate: Gate)
     assert settings.value("[running.status.name, waiting.status.name]") == ["RUNNING", "QUEUED"]
     settings.card("waiting").wait_for("number 1 in the queue")
     gate.open()
-    assert settings.value("waiting.result(10)") == 1
+    assert settings.value("waiting.result(120)") == 1
 
 
 def test_more_workers_start_what_waits(settings: Kernel, gate: Gate) -> None:
@@ -53,7 +53,7 @@ def test_more_workers_start_what_waits(settings: Kernel, gate: Gate) -> None:
     settings.do(f"%%caikit_job running\n{gate.wait}")
     settings.do("%%caikit_job waiting\n1")
     settings.do("%config CaikitJobs.max_workers = 2")
-    assert settings.value("waiting.result(10)") == 1
+    assert settings.value("waiting.result(120)") == 1
     assert settings.value("running.status.name") == "RUNNING"
 
 
@@ -61,7 +61,7 @@ def test_more_workers_start_what_waits(settings: Kernel, gate: Gate) -> None:
 def test_the_start_method_of_the_settings_holds(settings: Kernel, method: str) -> None:
     settings.do(f"%config CaikitJobs.start_method = {method!r}")
     settings.do("%%caikit_job set_up\n1")
-    assert settings.value("[set_up.start_method, set_up.result(20)]") == [method, 1]
+    assert settings.value("[set_up.start_method, set_up.result(120)]") == [method, 1]
 
 
 def test_an_option_goes_before_the_setting(settings: Kernel) -> None:
@@ -132,7 +132,7 @@ await asyncio.sleep(0)
 COUNT_WHILE_WAITING = """
 before = len(ticks)
 print('waits')
-value = held.result(60)
+value = held.result(120)
 print(json.dumps([value, len(ticks) - before]))
 """
 OPEN_AFTER_TICKS = """

@@ -42,7 +42,7 @@ def test_a_cell_has_prints_bars_metrics_displays_and_outs(kernel: Kernel) -> Non
         "print('done')\n"
         "sum(squares)"
     )
-    assert kernel.value("all_of_it.result(60)") == 14
+    assert kernel.value("all_of_it.result(120)") == 14
     kernel.until("'squares' in globals()")
     assert kernel.value("squares") == [0, 1, 4, 9]
     assert kernel.value("all_of_it.logs()") == "begun\ndone\n"
@@ -56,13 +56,13 @@ def test_a_cell_has_prints_bars_metrics_displays_and_outs(kernel: Kernel) -> Non
 def test_variables_functions_and_classes_of_the_notebook_go_along(kernel: Kernel) -> None:
     kernel.do("import numpy as np\ndata = np.arange(10)\ndef total(of):\n    return int(of.sum())")
     kernel.do("%%caikit_job shipped -b dask\ntotal(data)")
-    assert kernel.value("shipped.result(60)") == 45
+    assert kernel.value("shipped.result(120)") == 45
     assert kernel.value("sorted(shipped._job.spec.shipped)") == ["data", "total"]
 
 
 def test_the_card_says_where_it_runs(kernel: Kernel, workers: Cluster) -> None:
     kernel.do("%%caikit_job placed -b dask\n1")
-    kernel.value("placed.result(60)")
+    kernel.value("placed.result(120)")
     html = kernel.card("placed").wait_for("completed")
     assert f"dask: on the Dask cluster {workers.address} (1 worker)" in html
     assert "it runs on the Dask worker tcp://127.0.0.1:" in html
@@ -92,7 +92,7 @@ def test_the_card_says_since_when_its_worker_does_not_answer(
 def test_an_error_has_its_traceback(kernel: Kernel) -> None:
     kernel.do("def divide(by):\n    return 1 / by")
     kernel.do("%%caikit_job failed -b dask\ndivide(0)")
-    cell = kernel.run("failed.result(60)")
+    cell = kernel.run("failed.result(120)")
     assert cell.error == "ZeroDivisionError: division by zero"
     assert "return 1 / by" in ansi.plain(cell.traceback)
 
@@ -108,7 +108,7 @@ def test_large_results_come_home(kernel: Kernel) -> None:
 def test_large_inputs_get_there(kernel: Kernel) -> None:
     kernel.do("import numpy as np\nmany = np.ones(3_000_000)")
     kernel.do("%%caikit_job summed -b dask\nfloat(many.sum())")
-    assert kernel.value("summed.result(60)") == 3_000_000.0
+    assert kernel.value("summed.result(120)") == 3_000_000.0
 
 
 def test_a_cancelled_job_ends_with_all_that_it_started(kernel: Kernel, tmp_path: Path) -> None:
@@ -136,21 +136,21 @@ def test_an_interrupt_reaches_it(kernel: Kernel) -> None:
     )
     kernel.until("stopped.logs()")
     kernel.do("stopped.interrupt()")
-    assert kernel.value("stopped.result(60)") == "interrupt"
+    assert kernel.value("stopped.result(120)") == "interrupt"
 
 
 @pytest.mark.slow
 def test_a_timeout_and_a_memory_limit_hold(kernel: Kernel) -> None:
     kernel.do("%%caikit_job late -b dask --timeout 0.3s\nimport time\ntime.sleep(1000)")
     kernel.do("%%caikit_job fat -b dask --memory-limit 200MB\nlen(bytearray(10**9))")
-    assert kernel.run("late.result(60)").error.startswith("JobTimeoutError: ")
-    assert kernel.run("fat.result(60)").error.startswith("JobOutOfMemoryError: ")
+    assert kernel.run("late.result(120)").error.startswith("JobTimeoutError: ")
+    assert kernel.run("fat.result(120)").error.startswith("JobOutOfMemoryError: ")
 
 
 @pytest.mark.slow
 def test_a_result_goes_when_its_retention_ends(kernel: Kernel) -> None:
     kernel.do("%%caikit_job brief -b dask --retain 0.1s\n1")
-    kernel.value("brief.wait(60)")
+    kernel.value("brief.wait(120)")
     kernel.until("brief._job.expired")
     assert kernel.run("brief.result()").error.startswith("JobResultExpired: ")
 
@@ -171,7 +171,7 @@ def test_a_job_waits_queued_for_its_resources_and_says_so(kernel: Kernel) -> Non
     assert "with GPU=1; the cluster has 1 worker" in kernel.card("waiter").wait_for("waiting for")
     assert kernel.value("waiter.status.name") == "QUEUED"
     kernel.do("holder.cancel()")
-    assert kernel.value("waiter.result(60)") == "ran"
+    assert kernel.value("waiter.result(120)") == "ran"
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def executed(sources: list[str], sessions: Path) -> list[str]:
         cells=[nbformat.v4.new_code_cell(source) for source in sources]
     )
     client = nbclient.NotebookClient(
-        notebook, timeout=60, extra_arguments=["--IPKernelApp.log_level=40"]
+        notebook, timeout=180, extra_arguments=["--IPKernelApp.log_level=40"]
     )
     client.execute(env={**os.environ, "CAIKIT_NB_DIR": str(sessions)})
     shown = [[o for o in cell.outputs if "data" in o] for cell in notebook.cells]

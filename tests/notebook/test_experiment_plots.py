@@ -126,7 +126,7 @@ def test_an_executed_notebook_keeps_the_end_of_its_run_with_the_plots(tmp_path):
     cells = ["%load_ext caikit_nb", RUN, "run.wait(); 'matplotlib' in sys.modules"]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
     client = nbclient.NotebookClient(
-        notebook, resources={"metadata": {"path": tmp_path}}, timeout=90
+        notebook, resources={"metadata": {"path": tmp_path}}, timeout=180
     )
     client.execute()
     (kept,) = [o["data"]["text/html"] for o in notebook.cells[1].outputs if "data" in o]

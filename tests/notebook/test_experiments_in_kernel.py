@@ -136,7 +136,7 @@ def test_run_runs_the_jobs_of_a_search_and_shows_it(kernel: Kernel) -> None:
         "run = e.run(train, workers=2, jobs=5)\noffset = 0"
     )
     assert WIDGET_VIEW in cell.displays[0]
-    assert kernel.value("run.wait(60)")
+    assert kernel.value("run.wait(120)")
     jobs = jobs_of(kernel, "running")
     assert [job["status"] for job in jobs] == ["DONE"] * 5
     assert all(
@@ -159,7 +159,7 @@ def test_run_has_the_workers_that_it_was_given(kernel: Kernel, tmp_path: Path) -
     running = "sum(job.status.name == 'RUNNING' for job in caikit_nb.jobs.values())"
     kernel.until(f"{running} == 3")
     (tmp_path / "go").touch()
-    assert kernel.value("run.wait(60)")
+    assert kernel.value("run.wait(120)")
     assert kernel.value("[f.status.name for f in run.futures]") == ["COMPLETED"] * 6
     kernel.do("%config CaikitJobs.max_workers = 2")
 
@@ -182,7 +182,7 @@ def test_run_trains_a_population_to_its_end(kernel: Kernel) -> None:
         "def train(x):\n    return caikit_nb.current_job().results.get('score', 0) + x\n"
         "run = e.run(train, workers=3)"
     )
-    assert kernel.value("run.wait(60)")
+    assert kernel.value("run.wait(120)")
     jobs = jobs_of(kernel, "pop")
     assert len(jobs) == 6
     scores = {job["id"]: job["results"]["score"] for job in jobs}
@@ -196,14 +196,14 @@ def test_a_run_that_is_cancelled_ends_its_jobs(kernel: Kernel, gate: Gate) -> No
     kernel.do(f"def train(x):\n    {gate.wait}\nrun = e.run(train, workers=2)")
     kernel.until("len(run.futures) == 2")
     kernel.do("run.cancel()")
-    assert kernel.value("run.wait(20)")
+    assert kernel.value("run.wait(120)")
     assert {job["status"] for job in jobs_of(kernel, "stopping")} == {"CRASHED"}
 
 
 def test_results_that_can_not_be_stored_are_crashed_with_the_reason(kernel: Kernel) -> None:
     kernel.do("e = db.add_experiment(RandomSearch('odd', {'x': U(0, 1)}))")
     kernel.do("run = e.run(lambda x: {'good': 1, 'bad': {1, 2}}, jobs=1)")
-    assert kernel.value("run.wait(60)")
+    assert kernel.value("run.wait(120)")
     (job,) = jobs_of(kernel, "odd")
     assert job["status"] == "CRASHED"
     assert "results['bad'] can't be stored" in job["reason"]
@@ -270,7 +270,7 @@ def test_an_experiment_that_is_deleted_under_a_run_is_told_as_that(
     kernel.do("e.delete()")
     gate.open()
     kernel.do(
-        "try: run.wait(60)\nexcept caikit_nb.errors.ResourceMissingError as error: told = error"
+        "try: run.wait(120)\nexcept caikit_nb.errors.ResourceMissingError as error: told = error"
     )
     assert kernel.value("str(told)").endswith("'deleted' any more: it was deleted")
     kernel.until("any('was deleted' in note for note in run.futures[0]._job.notes)")
@@ -317,14 +317,14 @@ def test_a_replay_is_none_of_the_jobs_that_a_run_waits_for(kernel: Kernel, tmp_p
     kernel.until("len(run.futures) == 2")
     kernel.do("again = run.futures[0].replay()")
     (tmp_path / "go").touch()
-    assert kernel.value("(again.wait(60), run.wait(60))") == [True, True]
+    assert kernel.value("(again.wait(120), run.wait(120))") == [True, True]
     assert [job["status"] for job in jobs_of(kernel, "more")] == ["DONE"] * 2
 
 
 def test_a_value_that_can_not_come_home_is_crashed_with_the_reason(kernel: Kernel) -> None:
     kernel.do("e = db.add_experiment(RandomSearch('homeless', {'x': U(0, 1)}))")
     kernel.do("run = e.run(lambda x: {'lock': __import__('threading').Lock()}, jobs=1)")
-    assert kernel.value("run.wait(60)")
+    assert kernel.value("run.wait(120)")
     (job,) = jobs_of(kernel, "homeless")
     assert job["status"] == "CRASHED"
     assert "lock" in job["reason"]
@@ -342,7 +342,7 @@ def test_a_job_prunes_itself_when_its_experiment_says_so(kernel: Kernel) -> None
         "    return x\n"
         "run = e.run(train, jobs=1)"
     )
-    assert kernel.value("run.wait(60)")
+    assert kernel.value("run.wait(120)")
     (job,) = jobs_of(kernel, "pruned")
     assert (job["status"], job["reason"]) == ("PRUNED", "given up as a poor trial")
     assert kernel.value("run.futures[0].status.name") == "PRUNED"

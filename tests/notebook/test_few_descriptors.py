@@ -27,11 +27,11 @@ def test_a_queue_needs_more(few: None, start_kernel: Callable[..., Kernel], gate
     kernel.do(
         "waiting = [caikit_nb.options(start_method='fork').submit(abs, -n) "
         f"for n in range({MANY})]",
-        timeout=60,
+        timeout=180,
     )
     kernel.do("open('/dev/null').close()")
     gate.open()
-    results = kernel.value("[job.result(60) for job in waiting]", 90)
+    results = kernel.value("[job.result(120) for job in waiting]", 180)
     assert results == list(range(MANY))
 
 
@@ -44,11 +44,11 @@ def test_a_job_that_waits_holds_two(start_kernel: Callable[..., Kernel], gate: G
     submit = "caikit_nb.options(start_method='fork').submit(abs, -{})"
     kernel.do(f"waiting = [{submit.format(0)}]")
     before = kernel.value("len(os.listdir('/proc/self/fd'))")
-    kernel.do(f"waiting += [{submit.format('n')} for n in range(1, {MANY})]", timeout=60)
+    kernel.do(f"waiting += [{submit.format('n')} for n in range(1, {MANY})]", timeout=180)
     now = kernel.value("len(os.listdir('/proc/self/fd'))")
     assert now - before < 2 * MANY + 10  # and a few for what goes on beside
     gate.open()
-    results = kernel.value("[job.result(60) for job in waiting]", 90)
+    results = kernel.value("[job.result(120) for job in waiting]", 180)
     assert results == list(range(MANY))
 
 
@@ -65,10 +65,10 @@ def test_a_job_whose_turn_comes_when_there_are_none_says_so(
     )
     gate.open()
     kernel.do(
-        "try:\n    ended = next_one.wait(60)\n"
+        "try:\n    ended = next_one.wait(120)\n"
         "finally:\n    resource.setrlimit(resource.RLIMIT_NOFILE, limits)"
     )
     assert kernel.value("ended")
     assert "Too many open files" in kernel.value("str(next_one.exception())")
     kernel.do("%%caikit_job again -m fork\n6 * 7")
-    assert kernel.value("again.result(60)") == 42
+    assert kernel.value("again.result(120)") == 42

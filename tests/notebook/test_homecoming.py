@@ -25,7 +25,7 @@ def test_they_never_appear_in_the_middle_of_a_cell(kernel: Kernel, gate: Gate, m
     kernel.do("model = 'old'")
     kernel.do(f"%%caikit_job homing -m {method} -o model\n{gate.wait}\nmodel = 'new'")
     cell = kernel.execute(
-        "print('begun')\nhoming.wait(20)\nfor _ in range(1000): seen = model\nprint(seen)"
+        "print('begun')\nhoming.wait(120)\nfor _ in range(1000): seen = model\nprint(seen)"
     )
     kernel.wait_for_text(cell, "begun")
     gate.open()
@@ -36,7 +36,7 @@ def test_they_never_appear_in_the_middle_of_a_cell(kernel: Kernel, gate: Gate, m
 def test_the_next_cell_has_them(kernel: Kernel, gate: Gate) -> None:
     kernel.do("model = 'old'")
     kernel.do(f"%%caikit_job homing -o model\n{gate.wait}\nmodel = 'new'")
-    waiting = kernel.execute("homing.wait(20)")
+    waiting = kernel.execute("homing.wait(120)")
     following = kernel.execute("print(model)")
     gate.open()
     kernel.finish(waiting)
@@ -64,7 +64,7 @@ def test_a_variable_that_was_rebound_is_left_alone(
     kernel.do(f"%%caikit_job homing -m {method} -o model\n{gate.wait}\nmodel = 'from the job'")
     kernel.do("model = 'mine'")
     gate.open()
-    kernel.do("homing.wait(20)")
+    kernel.do("homing.wait(120)")
     assert kernel.value("[model, homing.outputs['model']]") == ["mine", "from the job"]
 
 
@@ -72,7 +72,7 @@ def test_a_variable_that_was_made_meanwhile_is_left_alone(kernel: Kernel, gate: 
     kernel.do(f"%%caikit_job homing -o unheard_of\n{gate.wait}\nunheard_of = 'from the job'")
     kernel.do("unheard_of = 'mine'")
     gate.open()
-    kernel.do("homing.wait(20)")
+    kernel.do("homing.wait(120)")
     assert kernel.value("unheard_of") == "mine"
 
 
@@ -83,7 +83,7 @@ def test_a_variable_that_was_deleted_meanwhile_does_not_come_back(
     kernel.do(f"%%caikit_job homing -o model\n{gate.wait}\nmodel = 'from the job'")
     kernel.do("del model")
     gate.open()
-    kernel.do("homing.wait(20)")
+    kernel.do("homing.wait(120)")
     assert not kernel.value("'model' in globals()")
 
 
@@ -92,7 +92,7 @@ def test_a_variable_that_was_only_changed_in_place_is_replaced(kernel: Kernel, g
     kernel.do(f"%%caikit_job homing -o history\n{gate.wait}\nhistory = [1, 2, 3]")
     kernel.do("history.append(9)")
     gate.open()
-    kernel.do("homing.wait(20)")
+    kernel.do("homing.wait(120)")
     assert kernel.value("history") == [1, 2, 3]
 
 
@@ -126,7 +126,7 @@ def test_of_jobs_that_bring_one_name_the_last_submitted_wins(
     ended = []
     for name in order:
         gate_of[name].open()
-        kernel.do(f"{name}.wait(20)")
+        kernel.do(f"{name}.wait(120)")
         ended.append(name)
         kernel.until(f"model == {max(ended)!r}")
     for name in order:
@@ -143,11 +143,11 @@ def test_what_another_job_brought_and_what_you_assigned_are_told_apart(
     kernel.do(f"%%caikit_job homing -o model\n{first.wait}\nmodel = 'first'")
     kernel.do(f"%%caikit_job later -o model\n{second.wait}\nmodel = 'second'")
     first.open()
-    kernel.do("homing.wait(20)")
+    kernel.do("homing.wait(120)")
     kernel.until("model == 'first'")
     kernel.do("model = 'mine'")
     second.open()
-    kernel.do("later.wait(20)")
+    kernel.do("later.wait(120)")
     assert kernel.value("model") == "mine"
     kernel.card("later").wait_for("because you reassigned it")
 
@@ -160,7 +160,7 @@ def test_a_card_names_the_jobs_own_value_though_its_name_is_another_jobs_now(
     card, job = kernel.card("homing"), kernel.value("homing.id")
     kernel.do(f"%%caikit_job homing -o model\n{second.wait}\nmodel = 'second'")
     second.open()
-    kernel.do("homing.wait(20)")
+    kernel.do("homing.wait(120)")
     first.open()
     card.wait_for("because homing, submitted later")
     assert f"caikit_nb.jobs[&#x27;{job}&#x27;].outputs" in card.html
@@ -181,13 +181,13 @@ def test_a_job_that_was_cancelled_brings_nothing(kernel: Kernel, method: str) ->
         f"%%caikit_job ended -m {method} -o model\nmodel = 'new'\nimport time\n"
         "while True: time.sleep(0.01)"
     )
-    kernel.do("ended.cancel(); ended.wait(20)")
+    kernel.do("ended.cancel(); ended.wait(120)")
     assert kernel.value("[model, dict(ended.outputs)]") == ["old", {}]
 
 
 def test_a_failing_cell_does_not_keep_variables_away(kernel: Kernel, gate: Gate) -> None:
     kernel.do(f"%%caikit_job homing -o after_failure\n{gate.wait}\nafter_failure = 1")
-    cell = kernel.execute("homing.wait(20)\n1 / 0")
+    cell = kernel.execute("homing.wait(120)\n1 / 0")
     gate.open()
     assert kernel.finish(cell).error.startswith("ZeroDivisionError")
     assert kernel.value("after_failure") == 1
@@ -201,7 +201,7 @@ def test_the_last_of_two_jobs_wins_only_where_nothing_was_rebound(
     kernel.do("%%caikit_job quick -o model --wait\nmodel = 'quick'")
     assert kernel.value("model") == "quick"
     gate.open()
-    kernel.do("slow.wait(20)")
+    kernel.do("slow.wait(120)")
     assert kernel.value("[model, slow.outputs['model']]") == ["quick", "slow"]
 
 
@@ -235,5 +235,5 @@ def test_a_forked_job_does_nothing_of_what_the_kernel_does_around_its_cells(
         "get_ipython().events.register('post_run_cell', tell('own'))"
     )
     kernel.do("%%caikit_job copy -m fork -o own\nown = 1")
-    assert kernel.value("copy.wait(60)")
+    assert kernel.value("copy.wait(120)")
     assert kernel.value("copy.logs()") == "own\n"

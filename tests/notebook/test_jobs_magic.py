@@ -42,7 +42,7 @@ def test_cancel_ends_a_job(kernel: Kernel, method: str) -> None:
     kernel.do(f"%%caikit_job endless -m {method}\nimport time\nwhile True:\n    time.sleep(0.01)")
     cell = kernel.do("%caikit_jobs cancel endless\nprint(endless.status.name, endless.cancelled())")
     assert cell.text == "CANCELED True\n"
-    assert kernel.value("endless.wait(20)")
+    assert kernel.value("endless.wait(120)")
     assert kernel.value("endless.status.name") == "CANCELED"
 
 
@@ -67,7 +67,7 @@ def test_interrupt_lets_a_job_finish_with_a_result(kernel: Kernel, method: str) 
     )
     kernel.until("'in it' in careful.logs()")
     kernel.do("%caikit_jobs interrupt careful")
-    assert kernel.value("careful.result(20)") == "tidied up"
+    assert kernel.value("careful.result(120)") == "tidied up"
     assert kernel.value("careful.status.name") == "COMPLETED"
 
 
@@ -79,7 +79,7 @@ def test_interrupting_a_job_that_does_not_expect_it_fails_it(kernel: Kernel, met
     )
     kernel.until("'in it' in careless.logs()")
     kernel.do("%caikit_jobs interrupt careless")
-    assert kernel.value("[careless.wait(20), careless.status.name]") == [True, "ERRORED"]
+    assert kernel.value("[careless.wait(120), careless.status.name]") == [True, "ERRORED"]
     assert kernel.value("type(careless.exception()).__name__") == "KeyboardInterrupt"
 
 
@@ -148,7 +148,7 @@ def test_purge_without_names_leaves_running_jobs_alone(kernel: Kernel, gate: Gat
     kernel.do(f"%%caikit_job busy\n{gate.wait}\n2")
     assert kernel.do("%caikit_jobs purge").text == ""
     gate.open()
-    assert kernel.value("busy.result(10)") == 2
+    assert kernel.value("busy.result(120)") == 2
     assert kernel.run("done.result()").error.startswith("JobResultExpired")
 
 
@@ -156,7 +156,7 @@ def test_purging_a_running_job_by_name_says_what_to_do(kernel: Kernel, gate: Gat
     kernel.do(f"%%caikit_job busy\n{gate.wait}\n2")
     assert kernel.do("%caikit_jobs purge busy").text == "busy has not ended: cancel it first\n"
     gate.open()
-    assert kernel.value("busy.result(10)") == 2
+    assert kernel.value("busy.result(120)") == 2
 
 
 @pytest.mark.parametrize(

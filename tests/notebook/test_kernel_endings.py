@@ -98,7 +98,7 @@ def test_a_restart_ends_the_jobs_and_the_new_kernel_works(
     assert kernel.value("len(caikit_nb.jobs)") == 0
     for method in PROCESSES:
         kernel.do(f"again_{method} = %caikit_job -m {method} 6 * 7")
-        assert kernel.value(f"again_{method}.result(20)") == 42
+        assert kernel.value(f"again_{method}.result(120)") == 42
     assert watched.living_after(GONE_S) == []
     now = [path.name for path in kernel.sessions.iterdir()]
     assert not set(before) & set(now)
@@ -119,4 +119,4 @@ def test_unloading_the_extension_ends_the_jobs_and_the_kernel_works(
     assert said == f"caikit_nb is unloaded, and its jobs were ended: {', '.join(PROCESSES)}\n"
     assert watched.living_after(GONE_S) == []
     kernel.do("%load_ext caikit_nb\nagain = %caikit_job 6 * 7")
-    assert kernel.value("again.result(20)") == 42
+    assert kernel.value("again.result(120)") == 42

@@ -132,7 +132,7 @@ def test_the_next_session_sweeps_what_a_killed_kernel_and_guard_have_left(
     os.kill(kernel.pid, signal.SIGKILL)  # and nobody waits for it: it stays as a zombie
     following = start_kernel(CAIKIT_NB_DIR=str(kernel.sessions))
     following.do("%load_ext caikit_nb\nagain = %caikit_job 6 * 7")
-    assert following.value("again.result(20)") == 42
+    assert following.value("again.result(120)") == 42
     assert watched.living_after(GONE_S) == []
     now = [path.name for path in kernel.sessions.iterdir()]
     assert not set(left) & set(now)

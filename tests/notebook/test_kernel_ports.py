@@ -24,12 +24,12 @@ def test_a_forked_job_holds_none_of_its_kernels_ports(kernel: Kernel) -> None:
     kernel.do(PORTS)
     assert taken <= set(kernel.value("ports()"))
     kernel.do("%%caikit_job held -m fork\nports()")
-    assert not taken & set(kernel.value("held.result(30)", 40))
+    assert not taken & set(kernel.value("held.result(120)", 40))
 
 
 def test_a_socket_of_the_users_own_stays_open_in_a_job(kernel: Kernel) -> None:
     kernel.do(PORTS + "\nserver = socket.create_server(('127.0.0.1', 0))")
     kernel.do("%%caikit_job shared -m fork\nports()")
     own = kernel.value("server.getsockname()[1]")
-    assert own in kernel.value("shared.result(30)", 40)
+    assert own in kernel.value("shared.result(120)", 180)
     kernel.do("server.close()")

@@ -261,12 +261,12 @@ def test_a_running_jobs_clock_costs_an_update_a_second_and_an_ended_one_nothing(
     assert not {kind for kind in kinds if kind.startswith(("comm", "update", "display"))}
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_of_a_thousand_jobs_only_a_page_is_drawn(kernel: Kernel) -> None:
     kernel.do(
         "for number in range(1000): caikit_nb.options(start_method='thread').submit(str)\n"
         "%caikit_jobs wait",
-        timeout=120,
+        timeout=180,
     )
     kernel.do(
         "from caikit_nb.notebook.table_row import TableRow\n_of, drawn = TableRow.of, []\n"

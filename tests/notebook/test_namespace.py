@@ -20,7 +20,7 @@ def test_a_job_sees_the_namespace_of_its_submission(
     kernel.do(f"%%caikit_job looking -m {method}\n{gate.wait}\n[state['value'], word]")
     kernel.do("state['value'] = 'now'\nword = 'now'")
     gate.open()
-    assert kernel.value("looking.result(20)") == ["then", "then"]
+    assert kernel.value("looking.result(120)") == ["then", "then"]
 
 
 @pytest.mark.parametrize("method", PROCESSES)
@@ -32,20 +32,20 @@ def test_so_does_a_job_that_waited_in_the_queue(kernel: Kernel, gate: Gate, meth
     kernel.do("state['value'] = 'now'\ndel word")
     assert kernel.value("queued.status.name") == "QUEUED"
     gate.open()
-    assert kernel.value("queued.result(20)") == ["then", "then"]
+    assert kernel.value("queued.result(120)") == ["then", "then"]
     kernel.do("%config CaikitJobs.max_workers = 4")
 
 
 def test_a_forked_job_sees_what_its_source_does_not_name(kernel: Kernel) -> None:
     kernel.do("hidden = 'seen'")
     kernel.do("%%caikit_job seeing -m fork\nglobals()['hid' + 'den']")
-    assert kernel.value("seeing.result(10)") == "seen"
+    assert kernel.value("seeing.result(120)") == "seen"
 
 
 def test_a_forked_job_uses_what_cannot_be_pickled(kernel: Kernel) -> None:
     kernel.do("import threading\nlock = threading.Lock()\nnumbers = (n for n in [5, 6])")
     kernel.do("%%caikit_job using -m fork\nwith lock:\n    total = sum(numbers)\ntotal")
-    assert kernel.value("using.result(10)") == 11
+    assert kernel.value("using.result(120)") == 11
 
 
 UNPICKLABLE = """
@@ -265,7 +265,7 @@ def test_a_300_mb_array_comes_back(kernel: Kernel, method: str) -> None:
 def test_a_large_array_is_shipped(kernel: Kernel, method: str) -> None:
     kernel.do("import numpy as np\nshipped = np.arange(10_000_000)")
     kernel.do(f"%%caikit_job reading -m {method}\nint(shipped.sum())")
-    assert kernel.value("reading.result(20)") == 49_999_995_000_000
+    assert kernel.value("reading.result(120)") == 49_999_995_000_000
     kernel.do("del shipped")
 
 
@@ -273,13 +273,13 @@ def test_a_large_array_is_shipped(kernel: Kernel, method: str) -> None:
 @pytest.mark.parametrize("size", [0, 1, 65_535, 65_536, 65_537, 5_000_000])
 def test_a_result_of_any_size_arrives(kernel: Kernel, method: str, size: int) -> None:
     kernel.do(f"sized = caikit_nb.options(start_method={method!r}).submit(bytes, {size})")
-    assert kernel.value("len(sized.result(20))") == size
+    assert kernel.value("len(sized.result(120))") == size
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_an_error_of_any_size_arrives(kernel: Kernel, method: str) -> None:
     kernel.do(f"%%caikit_job loud -m {method}\nraise ValueError('x' * 10_000_000)")
-    kernel.do("error = loud.exception(20)")
+    kernel.do("error = loud.exception(120)")
     assert kernel.value("[type(error).__name__, len(str(error))]") == ["ValueError", 10_000_000]
     assert kernel.value("len(loud.get_info().reason) < 10_000")
     assert len(kernel.card("loud").wait_for("ValueError")) < 100_000
@@ -288,7 +288,7 @@ def test_an_error_of_any_size_arrives(kernel: Kernel, method: str) -> None:
 @pytest.mark.parametrize("method", PROCESSES)
 def test_a_very_long_line_does_not_block_a_job(kernel: Kernel, method: str) -> None:
     kernel.do(f"%%caikit_job wordy -m {method}\nprint('x' * 20_000_000)\n'done'")
-    assert kernel.value("wordy.result(30)") == "done"
+    assert kernel.value("wordy.result(120)") == "done"
 
 
 @pytest.mark.parametrize("method", METHODS)

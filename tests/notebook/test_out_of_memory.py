@@ -72,7 +72,7 @@ def test_a_greedy_job_is_taken_and_the_kernel_keeps_its_data(
     kernel_with_data: Kernel, method: str
 ) -> None:
     kernel_with_data.do(f"%%caikit_job greedy -m {method}\n{GREEDY}")
-    kernel_with_data.value("greedy.wait(60)", 70)
+    kernel_with_data.value("greedy.wait(120)", 180)
     error = kernel_with_data.run("greedy.result()").error
     assert "the system ran out of memory and killed the job's process" in error
     assert kernel_with_data.value("float(data.sum())") == DATA_BYTES / 8
@@ -86,5 +86,5 @@ def test_what_a_job_starts_goes_before_the_kernel_too(
         f"%%caikit_job parent -m {method}\nimport subprocess, sys\n"
         f"done = subprocess.run([sys.executable, '-c', {GREEDY!r}])\ndone.returncode"
     )
-    kernel_with_data.value("parent.wait(60)", 70)  # it, or what it has started, is taken
+    kernel_with_data.value("parent.wait(120)", 70)  # it, or what it has started, is taken
     assert kernel_with_data.value("float(data.sum())") == DATA_BYTES / 8

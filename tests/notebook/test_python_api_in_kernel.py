@@ -17,12 +17,12 @@ NAME = "notebook"
 def test_a_notebooks_function_runs_as_a_job(kernel: Kernel, method: str) -> None:
     kernel.do(DEFINITIONS)
     kernel.do(f"job = caikit_nb.options(start_method={method!r}).submit(train, [1, 2], epochs=3)")
-    assert kernel.value("[job.start_method, job.result(20)]") == [method, [9, "notebook"]]
+    assert kernel.value("[job.start_method, job.result(120)]") == [method, [9, "notebook"]]
 
 
 def test_submit_takes_the_settings_start_method(kernel: Kernel) -> None:
     kernel.do("job = caikit_nb.submit(sum, [1, 2])")
-    assert kernel.value("[job.start_method, job.result(10)]") == ["fork", 3]
+    assert kernel.value("[job.start_method, job.result(120)]") == ["fork", 3]
 
 
 def test_options_name_keep_and_bound_a_job(kernel: Kernel) -> None:
@@ -30,7 +30,7 @@ def test_options_name_keep_and_bound_a_job(kernel: Kernel) -> None:
         "job = caikit_nb.options(name='chosen', retain='2h', timeout='1h', params={'lr': 1})"
         ".submit(lambda: dict(caikit_nb.current_job().params))"
     )
-    assert kernel.value("[job.name, job.result(10)]") == ["chosen", {"lr": 1}]
+    assert kernel.value("[job.name, job.result(120)]") == ["chosen", {"lr": 1}]
     assert kernel.value("caikit_nb.jobs['chosen'] is job")
 
 
@@ -56,7 +56,7 @@ def test_a_wrong_call_is_refused_at_once(kernel: Kernel, call: str, words: str) 
 def test_every_call_of_a_background_function_is_a_job(kernel: Kernel, decorator: str) -> None:
     kernel.do(f"{decorator}\ndef add(a, b=1):\n    'Adds.'\n    return a + b")
     kernel.do("first, second = add(1), add(2, b=3)")
-    assert kernel.value("[first.result(10), second.result(10), add.__name__, add.__doc__]") == [
+    assert kernel.value("[first.result(120), second.result(120), add.__name__, add.__doc__]") == [
         2, 5, "add", "Adds.",
     ]  # fmt: skip
 
@@ -81,7 +81,7 @@ FUTURE = "from concurrent import futures\nimport asyncio\n"
 def test_it_is_a_real_future(kernel: Kernel) -> None:
     kernel.do(FUTURE + "job = caikit_nb.submit(sum, [1, 2])")
     assert kernel.value("isinstance(job, futures.Future)")
-    assert kernel.value("[job.result(timeout=10), job.done(), job.running(), job.cancelled()]") == [
+    assert kernel.value("[job.result(timeout=180), job.done(), job.running(), job.cancelled()]") == [
         3, True, False, False,
     ]  # fmt: skip
 
@@ -110,7 +110,7 @@ def test_giving_up_an_await_does_not_end_the_job(kernel: Kernel, gate: Gate) -> 
     kernel.do(FUTURE + f"job = caikit_nb.submit(lambda: {gate.wait} or 'done')")
     assert kernel.run("await asyncio.wait_for(job, 0.01)").error.startswith("TimeoutError")
     gate.open()
-    assert kernel.value("job.result(10)") == "done"
+    assert kernel.value("job.result(120)") == "done"
 
 
 def test_asyncio_can_wrap_it(kernel: Kernel) -> None:
@@ -124,7 +124,7 @@ def test_callbacks_run_when_it_has_ended(kernel: Kernel) -> None:
         "job = caikit_nb.submit(sum, [1, 2])\n"
         "job.add_done_callback(lambda f: (heard.append(f.result()), event.set()))"
     )
-    assert kernel.value("[event.wait(10), heard]") == [True, [3]]
+    assert kernel.value("[event.wait(120), heard]") == [True, [3]]
 
 
 def test_a_callback_that_raises_hurts_nobody(kernel: Kernel) -> None:
@@ -132,8 +132,8 @@ def test_a_callback_that_raises_hurts_nobody(kernel: Kernel) -> None:
         "import threading\nevent = threading.Event()\njob = caikit_nb.submit(sum, [1, 2])\n"
         "job.add_done_callback(lambda f: 1 / 0)\njob.add_done_callback(lambda f: event.set())"
     )
-    assert kernel.value("[event.wait(10), job.result(10)]") == [True, 3]
-    assert kernel.value("caikit_nb.submit(sum, [4]).result(10)") == 4
+    assert kernel.value("[event.wait(120), job.result(120)]") == [True, 3]
+    assert kernel.value("caikit_nb.submit(sum, [4]).result(120)") == 4
 
 
 def test_a_result_that_takes_longer_than_the_timeout_is_a_timeout(
@@ -160,7 +160,7 @@ def test_the_error_of_a_job_keeps_type_text_and_cause(kernel: Kernel, method: st
         "        raise OwnError('told', 5) from error"
     )
     kernel.do(f"job = caikit_nb.options(start_method={method!r}).submit(fail)")
-    kernel.do("error = job.exception(20)")
+    kernel.do("error = job.exception(120)")
     assert kernel.value("[type(error) is OwnError, list(error.args)]") == [True, ["told", 5]]
     traceback = kernel.run("job.result()").traceback
     assert "KeyError" in traceback
@@ -169,7 +169,7 @@ def test_the_error_of_a_job_keeps_type_text_and_cause(kernel: Kernel, method: st
 
 @pytest.mark.parametrize("method", METHODS)
 def test_its_info_says_when_and_how(kernel: Kernel, method: str) -> None:
-    kernel.do(f"job = caikit_nb.options(start_method={method!r}).submit(sum, [1])\njob.result(20)")
+    kernel.do(f"job = caikit_nb.options(start_method={method!r}).submit(sum, [1])\njob.result(120)")
     kernel.do("info = job.get_info()")
     assert kernel.value("[info.status.name, info.errors, info.attempt]") == ["COMPLETED", None, 1]
     assert kernel.value("info.submission_time <= info.start_time <= info.completion_time")
@@ -180,13 +180,13 @@ def test_its_info_says_when_and_how(kernel: Kernel, method: str) -> None:
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 def test_its_info_says_what_the_process_used(kernel: Kernel, method: str) -> None:
     kernel.do(f"job = caikit_nb.options(start_method={method!r}).submit(sum, range(10_000_000))")
-    kernel.do("job.result(20)\ninfo = job.get_info()")
+    kernel.do("job.result(120)\ninfo = job.get_info()")
     assert kernel.value("info.exit_code") == 0
     assert kernel.value("info.cpu_time_s > 0.01")
 
 
 def test_the_info_of_a_failed_job_holds_its_error(kernel: Kernel) -> None:
-    kernel.do("job = caikit_nb.submit(lambda: 1 / 0)\njob.wait(10)\ninfo = job.get_info()")
+    kernel.do("job = caikit_nb.submit(lambda: 1 / 0)\njob.wait(120)\ninfo = job.get_info()")
     assert kernel.value("[info.status.name, len(info.errors), info.reason]") == [
         "ERRORED", 1, "ZeroDivisionError: division by zero",
     ]  # fmt: skip
@@ -196,7 +196,7 @@ def test_the_info_of_a_failed_job_holds_its_error(kernel: Kernel) -> None:
 def test_outputs_holds_variables_that_were_not_assigned(kernel: Kernel) -> None:
     kernel.do("mine = 'before'")
     kernel.do("%%caikit_job bringing -o mine\nmine = 'from the job'")
-    kernel.do("mine = 'rebound'\nbringing.wait(10)")
+    kernel.do("mine = 'rebound'\nbringing.wait(120)")
     kernel.do("pass")
     assert kernel.value("[mine, dict(bringing.outputs)]") == ["rebound", {"mine": "from the job"}]
 
@@ -239,7 +239,7 @@ def test_outside_a_job_progress_is_tqdm(kernel: Kernel) -> None:
 def test_an_executor_maps_over_jobs(kernel: Kernel, method: str) -> None:
     kernel.do(
         f"with caikit_nb.JobExecutor(max_workers=2, start_method={method!r}) as executor:\n"
-        "    squares = list(executor.map(pow, [1, 2, 3], [2, 2, 2], timeout=20))"
+        "    squares = list(executor.map(pow, [1, 2, 3], [2, 2, 2], timeout=180))"
     )
     assert kernel.value("squares") == [1, 4, 9]
 
@@ -256,4 +256,4 @@ def test_leaving_an_executor_waits_for_its_jobs(kernel: Kernel) -> None:
 
 def test_the_results_class_survives_being_asked_twice(kernel: Kernel) -> None:
     kernel.do("job = caikit_nb.submit(list, 'ab')")
-    assert kernel.value("job.result(10) is job.result()")
+    assert kernel.value("job.result(120) is job.result()")

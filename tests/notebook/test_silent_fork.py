@@ -33,7 +33,7 @@ def kernel(start_kernel: Callable[..., Kernel]) -> Kernel:
 def test_it_completes_where_its_names_can_be_pickled(kernel: Kernel) -> None:
     kernel.do("factor = 7")
     kernel.do("%%caikit_job moved --out product\nproduct = 6 * factor\nproduct")
-    assert kernel.value("moved.result(30)") == 42
+    assert kernel.value("moved.result(120)") == 42
     kernel.until("'product' in globals()")
     assert kernel.value("[product, moved.start_method]") == [42, "forkserver"]
     html = kernel.card("moved").wait_for("completed")
@@ -45,7 +45,7 @@ def test_it_completes_where_its_names_can_be_pickled(kernel: Kernel) -> None:
 def test_it_fails_with_the_explanation_where_they_can_not(kernel: Kernel) -> None:
     kernel.do("lock = threading.Lock()")
     kernel.do("%%caikit_job stuck\nlock.acquire()")
-    assert kernel.value("stuck.wait(30)")
+    assert kernel.value("stuck.wait(120)")
     error = kernel.value("str(stuck.exception())")
     assert "gave no sign of life after the fork" in error
     assert "it can't be started anew in a fresh interpreter: 'lock' can't be pickled" in error
@@ -54,7 +54,7 @@ def test_it_fails_with_the_explanation_where_they_can_not(kernel: Kernel) -> Non
 
 def test_a_function_begins_anew_as_well(kernel: Kernel) -> None:
     kernel.do("def double(x): return 2 * x\njob = caikit_nb.submit(double, 21)")
-    assert kernel.value("[job.result(30), job.start_method]") == [42, "forkserver"]
+    assert kernel.value("[job.result(120), job.start_method]") == [42, "forkserver"]
 
 
 def test_one_in_the_queue_waits_for_its_turn(kernel: Kernel, gate: Gate) -> None:
@@ -64,14 +64,14 @@ def test_one_in_the_queue_waits_for_its_turn(kernel: Kernel, gate: Gate) -> None
     kernel.until("behind.start_method == 'forkserver'")
     assert kernel.value("behind.status.name") == "QUEUED"
     gate.open()
-    assert kernel.value("behind.result(30)") == 42
+    assert kernel.value("behind.result(120)") == 42
 
 
 def test_one_that_is_cancelled_meanwhile_stays_cancelled(kernel: Kernel) -> None:
     kernel.do("process_reader.SIGN_OF_LIFE_S = 30")
     kernel.do("%%caikit_job gone\n6 * 7")
     assert kernel.value("gone.cancel()")
-    assert kernel.value("[gone.wait(10), gone.status.name, gone.start_method]") == [
+    assert kernel.value("[gone.wait(120), gone.status.name, gone.start_method]") == [
         True,
         "CANCELED",
         "fork",

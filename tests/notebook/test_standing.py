@@ -37,7 +37,7 @@ def submit(executor: JobExecutor, name: str, function: object = int, **more: obj
 
 def test_it_follows_each_job_to_its_end(executor: JobExecutor, held: Fifo) -> None:
     census = Census(executor.queue)
-    assert submit(executor, "over").wait(30)
+    assert submit(executor, "over").wait(120)
     submit(executor, "first", held.hear)
     last = submit(executor, "last")
     standing = census.take(executor.registry.all())
@@ -49,7 +49,7 @@ def test_it_follows_each_job_to_its_end(executor: JobExecutor, held: Fifo) -> No
     assert [job.spec.name for job in standing.active] == ["first", "last"]
     assert standing.has_active
     held.say()
-    assert last.wait(30)
+    assert last.wait(120)
     standing = census.take(executor.registry.all())
     assert standing.counts == {JobStatus.COMPLETED: 3}
     assert [job.spec.name for job in standing.ended] == ["over", "first", "last"]
@@ -59,11 +59,11 @@ def test_it_follows_each_job_to_its_end(executor: JobExecutor, held: Fifo) -> No
 def test_it_forgets_who_is_no_more(executor: JobExecutor) -> None:
     census = Census(executor.queue)
     futures = [submit(executor, name) for name in ("one", "two")]
-    assert all(future.wait(30) for future in futures)
+    assert all(future.wait(120) for future in futures)
     assert census.take(executor.registry.all()).counts.total() == 2
     executor.registry.discard(futures[0])
     futures.append(submit(executor, "three"))
-    assert futures[-1].wait(30)
+    assert futures[-1].wait(120)
     standing = census.take(executor.registry.all())
     assert standing.counts == {JobStatus.COMPLETED: 2}
     assert [job.spec.name for job in standing.jobs] == ["two", "three"]
@@ -72,8 +72,8 @@ def test_it_forgets_who_is_no_more(executor: JobExecutor) -> None:
 def test_active_jobs_come_first_in_the_order_of_their_turns(
     executor: JobExecutor, held: Fifo
 ) -> None:
-    assert submit(executor, "old").wait(30)
-    assert submit(executor, "new").wait(30)
+    assert submit(executor, "old").wait(120)
+    assert submit(executor, "new").wait(120)
     running = submit(executor, "running", held.hear)
     submit(executor, "behind", after=(running,))
     submit(executor, "waiting_1")
@@ -84,4 +84,4 @@ def test_active_jobs_come_first_in_the_order_of_their_turns(
     assert len(Choice(status=JobStatus.QUEUED).jobs(standing)) == 3
     assert [job.spec.name for job in Choice(name_part="NEW").jobs(standing)] == ["new"]
     held.say()
-    assert last.wait(30)
+    assert last.wait(120)

@@ -51,10 +51,10 @@ def run_jobs(count, seed):
             watcher.call_later(chosen.random() / 5, job.cancel)
         jobs.append((kind, job))
         if len(jobs) >= OPEN_AT_ONCE:
-            jobs[-OPEN_AT_ONCE][1].wait(60)
+            jobs[-OPEN_AT_ONCE][1].wait(120)
     wrong = []
     for kind, job in jobs:
-        if not job.wait(60) or job.status.name != RIGHT[kind]:
+        if not job.wait(120) or job.status.name != RIGHT[kind]:
             wrong.append([kind, job.start_method, job.status.name, job.get_info().reason])
         job.purge()
     return wrong
@@ -87,7 +87,7 @@ def stress(kernel: Kernel, count: int, timeout: float) -> None:
 
 
 def test_a_hundred_and_fifty_jobs_of_mixed_fates(start_kernel: Callable[..., Kernel]) -> None:
-    stress(start_kernel(), 150, timeout=90)
+    stress(start_kernel(), 150, timeout=180)
 
 
 @pytest.mark.slow

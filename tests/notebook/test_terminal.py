@@ -84,7 +84,7 @@ class Terminal:
         try:
             return os.read(self._screen, 65536).decode()
         except OSError:
-            code = self.process.wait(10)
+            code = self.process.wait(120)
             raise AssertionError(f"it has ended with {code}: {self.shown}") from None
 
     def answer(self) -> str:
@@ -120,7 +120,7 @@ def test_a_cell_is_a_job_and_its_variables_come_home(terminal: Terminal, gate: G
     terminal.write(f"%%caikit_job named -o total\n{cell}")
     assert "said in it" not in terminal.answer().partition("job named: ")[2]
     gate.open()
-    terminal.do("named.wait(20)")
+    terminal.do("named.wait(120)")
     assert terminal.do("total, named.outputs['total']").endswith("]: (10, 10)")
     assert terminal.do("named.logs()").endswith("]: 'said in it\\n'")
 
@@ -136,7 +136,7 @@ def test_the_table_is_text(terminal: Terminal, gate: Gate, line: str) -> None:
     assert "ZeroDivisionError: division by zero" in rows["job_2"]
     assert "running" in rows["job_3"]
     gate.open()
-    terminal.do("busy.result(20)")
+    terminal.do("busy.result(120)")
 
 
 def test_the_table_without_jobs_says_how_to_begin(terminal: Terminal) -> None:
@@ -152,7 +152,7 @@ def test_a_job_as_a_value_is_told_in_a_line(terminal: Terminal) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_a_failing_job_shows_its_own_error_only(terminal: Terminal, method: str) -> None:
     terminal.do(f"bad = %caikit_job -m {method} 1 / 0")
-    shown = terminal.do("bad.result(20)")
+    shown = terminal.do("bad.result(120)")
     assert shown.endswith("ZeroDivisionError: division by zero")
     assert "> 1 1 / 0" in shown
     assert shown.count("Traceback (most recent call last)") == 1
@@ -194,7 +194,7 @@ def test_interrupting_a_wait_stops_the_waiting_and_not_the_job(
     os.killpg(terminal.process.pid, signal.SIGINT)
     assert "KeyboardInterrupt" in terminal.answer()
     gate.open()
-    assert terminal.do("held.result(20)").endswith("]: 'unharmed'")
+    assert terminal.do("held.result(120)").endswith("]: 'unharmed'")
 
 
 @pytest.mark.parametrize("ending", ["exit", "SIGHUP", "SIGKILL"])
@@ -209,9 +209,9 @@ def test_the_end_of_the_terminal_leaves_no_process(terminal: Terminal, ending: s
         terminal.write("exit")
     else:
         terminal.process.send_signal(getattr(signal, ending))
-    code = terminal.process.wait(60)
+    code = terminal.process.wait(120)
     assert code == (0 if ending == "exit" else -getattr(signal, ending))
-    _, alive = psutil.wait_procs(children, timeout=60)
+    _, alive = psutil.wait_procs(children, timeout=180)
     assert alive == []
     assert list(terminal.sessions.iterdir()) == []
 
@@ -221,7 +221,7 @@ def test_exit_while_jobs_run_says_nothing_of_its_own(terminal: Terminal) -> None
     terminal.do("j = %caikit_job -m fork time.sleep(600)")
     terminal.write("exit")
     terminal.wait_for("exit\n")
-    assert terminal.process.wait(60) == 0
+    assert terminal.process.wait(120) == 0
     rest = b""
     while select.select([terminal._screen], [], [], 0)[0]:
         try:

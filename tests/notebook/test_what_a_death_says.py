@@ -44,7 +44,7 @@ FOREIGN_SIGNALS = {
 
 def told(kernel: Kernel, name: str) -> tuple[str, str]:
     """What the card of a failed job reads, and what its `result` raises."""
-    kernel.value(f"{name}.wait(30)", 40)
+    kernel.value(f"{name}.wait(120)", 180)
     error = kernel.run(f"{name}.result()").error
     return unescape(kernel.card(name).wait_for("failed")), error
 

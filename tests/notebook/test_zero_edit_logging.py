@@ -30,7 +30,7 @@ def _no_handlers(kernel: Kernel) -> None:
 
 def log_of(kernel: Kernel, name: str) -> str:
     """All that the job has written; nothing of it is anywhere else."""
-    kernel.do(f"{name}.wait(60)", timeout=70)
+    kernel.do(f"{name}.wait(120)", timeout=180)
     kernel.do(f"{name}.result()")
     text: str = kernel.value(f"{name}.logs(raw=True)")
     words = set(re.findall(r"a-word-\w+", text))
@@ -118,7 +118,7 @@ def test_a_handler_made_beside_a_thread_is_moved_by_a_fork(kernel: Kernel, gate:
     kernel.do(f"%%caikit_job beside -m thread\n{gate.wait}")
     kernel.do("import logging\nlogging.basicConfig(format='%(message)s')")
     gate.open()
-    kernel.do("beside.wait(20)")
+    kernel.do("beside.wait(120)")
     kernel.do("%%caikit_job logging_job -m fork\nlogging.warning('a-word-moved')")
     assert log_of(kernel, "logging_job") == "a-word-moved\n"
 

@@ -26,7 +26,7 @@ PRINTS = ("printed",)
 
 def facts(kernel: Kernel, name: str) -> list[list[object]]:
     """What the job's bars are in the end."""
-    kernel.do(f"{name}.wait(60)", timeout=70)
+    kernel.do(f"{name}.wait(120)", timeout=180)
     kernel.do(f"{name}.result()")
     told = f"[[bar.desc, bar.n, bar.total, bar.closed] for bar in {name}.progress]"
     return kernel.value(told)  # type: ignore[no-any-return]

@@ -39,11 +39,11 @@ def busy_kernel(server: LabServer) -> Iterator[str]:
     client.load_connection_file()
     client.start_channels(hb=False)  # it has not begun to beat
     try:
-        client.wait_for_ready(timeout=60)
+        client.wait_for_ready(timeout=180)
         client.execute(BUSY)
         text = ""
         while "busy" not in text:
-            message = client.get_iopub_msg(timeout=60)
+            message = client.get_iopub_msg(timeout=180)
             text += message["content"].get("text", "")
         yield kernel_id
     finally:
@@ -57,7 +57,7 @@ def get(server: LabServer, path: str, token: str | None = None) -> Any:
     request = urllib.request.Request(
         f"{server.url}/caikit-nb/{path}", headers={"Authorization": f"token {given}"}
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=180) as answer:
         return json.loads(answer.read())
 
 

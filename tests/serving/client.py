@@ -12,7 +12,7 @@ import tritonclient.grpc as triton
 from caikit_nb.serving import model_runtime_pb2 as pb
 from caikit_nb.serving import model_runtime_pb2_grpc
 
-WAIT_S = 60
+WAIT_S = 180
 
 
 class Client:

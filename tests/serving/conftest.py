@@ -21,7 +21,7 @@ from caikit_nb.serving.model_server import ModelServer
 from caikit_nb.serving.settings import ServerSettings
 from tests.environments import make_environment, run_or_skip
 
-START_S = 60
+START_S = 180
 
 
 def double(x):
@@ -184,7 +184,7 @@ def run_caikit(caikit_python: str, pytestconfig: pytest.Config) -> Callable[...,
             capture_output=True,
             text=True,
             env=environment,
-            timeout=100,
+            timeout=180,
             check=False,
         )
         assert done.returncode == 0, done.stderr

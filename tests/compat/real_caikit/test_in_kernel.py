@@ -23,7 +23,7 @@ from tests.fifo import Fifo
 @pytest.fixture
 def kernel(tmp_path: Path) -> Iterator[Kernel]:
     with Kernel(tmp_path) as kernel:
-        kernel.do(BEGIN, timeout=60)
+        kernel.do(BEGIN, timeout=180)
         yield kernel
 
 
