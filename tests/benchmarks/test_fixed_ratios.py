@@ -34,7 +34,7 @@ def ratio(home: Path, ours: str, other: str, bound: float) -> float:
     least, found = [math.inf, math.inf], math.inf
     with opened(home / "ours", ours) as first, opened(home / "other", other) as second:
         for count in range(1, MOST_ROUNDS + 1):
-            blocks = [kernel.value(f"opened.block({CALLS})", 60) for kernel in (first, second)]
+            blocks = [kernel.value(f"opened.block({CALLS})", 180) for kernel in (first, second)]
             least = [min(least[side], *blocks[side]) for side in (0, 1)]
             found = least[0] / least[1]
             if found < bound and count >= LEAST_ROUNDS:

@@ -19,7 +19,7 @@ every_method = pytest.mark.parametrize("method", PROCESSES)
 def run(kernel: Kernel, method: str, cell: str, options: str = "") -> str:
     """Run a cell as a job to its good end; what it has printed."""
     kernel.do(f"%%caikit_job ran -m {method} {options}\n{cell}")
-    assert kernel.value("[ran.wait(120), ran.status.name, str(ran.exception())]", 70) == [
+    assert kernel.value("[ran.wait(120), ran.status.name, str(ran.exception())]", 180) == [
         *(True, "COMPLETED", "None")
     ]
     return str(kernel.value("ran.logs()"))
@@ -85,7 +85,7 @@ def test_what_does_not_end_is_ended_after_a_while_and_the_card_says_so(kernel: K
             "%%caikit_job lasting -m fork\nimport threading\n"
             "threading.Thread(target=threading.Event().wait, name='listener').start()\n'done'"
         )
-        assert kernel.value("lasting.result(120)", 70) == "done"
+        assert kernel.value("lasting.result(120)", 180) == "done"
         said = "0.2 s after its code, it still waited for the thread listener"
         assert said in kernel.card("lasting").wait_for("listener")
     finally:
@@ -101,7 +101,7 @@ def test_the_time_limit_is_the_codes(kernel: Kernel, method: str) -> None:
         "pool = ThreadPoolExecutor(1)\npool.submit(abs, 1).result()\n"
         "raise ValueError('the real reason')"
     )
-    assert kernel.value("repr(broken.exception(120))", 70) == "ValueError('the real reason')"
+    assert kernel.value("repr(broken.exception(120))", 180) == "ValueError('the real reason')"
 
 
 @every_method
@@ -136,11 +136,11 @@ def test_a_task_that_does_not_end_holds_neither_result_nor_error_back(
     kernel.do("%config CaikitJobs.exit_grace = '0.2s'")
     try:
         kernel.do(f"%%caikit_job lasting -m {method} --timeout 1m\n{BEATING}'done'")
-        assert kernel.value("lasting.result(120)", 70) == "done"
+        assert kernel.value("lasting.result(120)", 180) == "done"
         said = "0.2 s after its code, it still waited for a task of asyncio"
         assert said in kernel.card("lasting").wait_for("a task of asyncio")
         kernel.do(f"%%caikit_job broken -m {method}\n{BEATING}raise ValueError('the real reason')")
-        assert kernel.value("repr(broken.exception(120))", 70) == "ValueError('the real reason')"
+        assert kernel.value("repr(broken.exception(120))", 180) == "ValueError('the real reason')"
     finally:
         kernel.do("%config CaikitJobs.exit_grace = '10s'")
 
@@ -171,7 +171,7 @@ def test_an_interrupt_cancels_what_a_cell_awaits(kernel: Kernel, method: str, ce
     )
     kernel.card("awaits").wait_for("goes on")
     kernel.do("awaits.interrupt()")
-    assert kernel.value("repr(awaits.exception(120))", 70) == "KeyboardInterrupt()"
+    assert kernel.value("repr(awaits.exception(120))", 180) == "KeyboardInterrupt()"
     printed = ["goes on"] if "run(" in cell else ["goes on", "cleaned up"]
     assert kernel.value("awaits.logs().split('\\n')[:-1]") == printed
 
@@ -185,7 +185,7 @@ def test_an_interrupt_ends_code_that_does_not_await(kernel: Kernel, method: str)
     )
     kernel.card("spins").wait_for("goes on")
     kernel.do("spins.interrupt()")
-    assert kernel.value("repr(spins.exception(120))", 70) == "KeyboardInterrupt()"
+    assert kernel.value("repr(spins.exception(120))", 180) == "KeyboardInterrupt()"
 
 
 def test_a_fork_has_the_notebooks_last_values(kernel: Kernel) -> None:
@@ -299,7 +299,7 @@ def test_a_display_of_an_earlier_cell_is_updated_on_the_card(kernel: Kernel) -> 
 def test_functions_that_are_async_are_run(kernel: Kernel, method: str) -> None:
     kernel.do("async def increased(number): return number + 1")
     kernel.do(f"awaited = caikit_nb.options(start_method='{method}').submit(increased, 1)")
-    assert kernel.value("awaited.result(120)", 70) == 2
+    assert kernel.value("awaited.result(120)", 180) == 2
 
 
 def test_a_generator_function_is_refused(kernel: Kernel) -> None:
@@ -319,7 +319,7 @@ def test_the_future_of_a_running_job_says_in_a_copy_that_it_hears_nothing(
     kernel.do("%%caikit_job second -m fork\nfirst.result() + 1")
     assert "JobNotHereError" in kernel.value("repr(second.exception(120))", 180)
     gate.open()
-    assert kernel.value("first.result(120)", 70) == 41
+    assert kernel.value("first.result(120)", 180) == 41
     run(kernel, "fork", "first.result() + 1")
     assert kernel.value("ran.result()") == 42
 
@@ -409,7 +409,7 @@ def test_what_finalizers_call_is_there_when_they_are_called(kernel: Kernel, meth
 def test_a_copy_asks_nobody_by_whatever_name(kernel: Kernel, ask: str) -> None:
     kernel.do(ask)
     kernel.do("%%caikit_job asking -m fork\nask('token? ')")
-    assert kernel.value("[asking.wait(120), str(asking.exception())[:36]]", 70) == [
+    assert kernel.value("[asking.wait(120), str(asking.exception())[:36]]", 180) == [
         *(True, "a background job can't ask for input")
     ]
 
@@ -431,7 +431,7 @@ def test_threads_that_run_the_users_code_stand_against_a_fork(kernel: Kernel) ->
     )
     kernel.do("%%caikit_job beside -m auto\n1")
     kernel.do("over.set()")
-    assert kernel.value("beside.result(120)", 70) == 1
+    assert kernel.value("beside.result(120)", 180) == 1
     assert kernel.value("beside.start_method") == "forkserver"
 
 

@@ -171,7 +171,7 @@ def test_there_code_may_say_itself_on_how_many_threads_it_runs(fitted: Kernel) -
     if not kernel.value("hasattr(ctypes.CDLL(gomp), 'omp_pause_resource_all')"):
         pytest.skip("this libgomp is too old to end its threads")
     kernel.do("%%caikit_job parallel_there -m fork\nparallel()")
-    assert kernel.value("[parallel_there.result(120), parallel(), fit() == score]", 70) == [
+    assert kernel.value("[parallel_there.result(120), parallel(), fit() == score]", 180) == [
         *("done", "done", True)
     ]
 

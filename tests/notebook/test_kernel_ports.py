@@ -24,7 +24,7 @@ def test_a_forked_job_holds_none_of_its_kernels_ports(kernel: Kernel) -> None:
     kernel.do(PORTS)
     assert taken <= set(kernel.value("ports()"))
     kernel.do("%%caikit_job held -m fork\nports()")
-    assert not taken & set(kernel.value("held.result(120)", 40))
+    assert not taken & set(kernel.value("held.result(120)", 180))
 
 
 def test_a_socket_of_the_users_own_stays_open_in_a_job(kernel: Kernel) -> None:

@@ -12,4 +12,4 @@ def test_fresh_interpreters_start(start_kernel: Callable[..., Kernel], tmp_path:
     kernel = start_kernel(TMPDIR=str(place))
     kernel.do("%load_ext caikit_nb\n%config CaikitJobs.start_method = 'forkserver'")
     kernel.do("%%caikit_job far --wait\n42")
-    assert kernel.value("far.result(120)", 70) == 42
+    assert kernel.value("far.result(120)", 180) == 42

@@ -63,7 +63,7 @@ def warm(start_kernel: Callable[..., Kernel]) -> Kernel:
     for method in ("fork", "forkserver"):
         cell = PRINTS.format(name=f"warm_{method}", method=method, count=20, size=MIB)
         kernel.do(cell)
-        assert kernel.value(f"warm_{method}.result(120)", 40) == "done"
+        assert kernel.value(f"warm_{method}.result(120)", 180) == "done"
         kernel.card(f"warm_{method}").wait_for("completed")
     kernel.read_what_is_there()
     return kernel

@@ -89,10 +89,10 @@ def test_as_completed_and_wait_take_it(kernel: Kernel, gate: Gate) -> None:
     kernel.do(
         FUTURE + f"slow = caikit_nb.submit(lambda: {gate.wait})\nquick = caikit_nb.submit(sum, [1])"
     )
-    assert kernel.value("next(futures.as_completed([slow, quick], 10)) is quick")
+    assert kernel.value("next(futures.as_completed([slow, quick], 120)) is quick")
     assert kernel.value("futures.wait([slow, quick], 0).not_done == {slow}")
     gate.open()
-    assert kernel.value("futures.wait([slow, quick], 10).done == {slow, quick}")
+    assert kernel.value("futures.wait([slow, quick], 120).done == {slow, quick}")
 
 
 def test_it_can_be_awaited(kernel: Kernel) -> None:

@@ -26,7 +26,7 @@ def test_a_fresh_interpreter_has_what_was_imported_after_the_extension(
     if is_idle_before:
         until(lambda: has_fork_server(kernel), "the fork server")
     kernel.do(LOADED)
-    assert kernel.value("loaded.result(120)", 40) is True
+    assert kernel.value("loaded.result(120)", 180) is True
 
 
 def test_no_server_starts_while_a_cell_runs(start_kernel: Callable[..., Kernel]) -> None:
