@@ -10,6 +10,7 @@ import datetime
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,19 @@ from caikit_nb.jobs.times import Times
 from caikit_nb.jobs.verdict import Failure, failure_of, is_pruning, is_wanted, reason_of
 
 
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """How a job's result went, in words that end a sentence.
+
+    Attributes:
+        why: After "the result is gone:".
+        how: After "result dropped".
+    """
+
+    why: str
+    how: str
+
+
 class Job:
     """One job. Hashable by identity."""
 
@@ -47,7 +61,8 @@ class Job:
         self.packed_error: Failure | None = None
         self._rebuilt: dict[str, BaseException] = {}
         self.ended = Latch()
-        self.expired: str | None = None
+        self.expired: Expiry | None = None
+        self.is_output_purged = False
         self.replay: Callable[[], Any] | None = None
         self.again: Callable[[], Any] | None = None
         self.pinned = False
@@ -291,16 +306,22 @@ class Job:
         if values is not None:
             values.drop()
 
-    def expire(self, why: str) -> None:
-        """Drop everything that it holds but its record."""
-        self.expired = why
+    def expire(self, expiry: Expiry, *, takes_output: bool = False) -> None:
+        """Drop everything that it holds but its record.
+
+        Args:
+            expiry: How it comes.
+            takes_output: Cards lose the output that they have shown, too.
+        """
+        self.expired = self.expired or expiry
+        self.is_output_purged |= takes_output
         call_all(self.on_expired, self)
         self.values, self._rebuilt = None, {}
         if isinstance(self.packed_error, PackedError):
             self.packed_error = self.packed_error.short()
         for attempt in self.attempts:
             attempt.drop()
-        self.attempts, self.replay, self.again = [self.attempt], None, None
+        self.attempts, self.replay = [self.attempt], None
         self.inputs.drop()
         self.on_expired = self.on_retention = NOBODY
         self.changed()

@@ -10,7 +10,7 @@ from typing import Any
 
 from caikit_nb.errors import JobNotHereError, JobResultExpired, ReplayError, UnpicklableError
 from caikit_nb.jobs.displays import Displays
-from caikit_nb.jobs.job import Job
+from caikit_nb.jobs.job import Expiry, Job
 from caikit_nb.jobs.job_base import JobFutureBase, JobInfo
 from caikit_nb.jobs.job_info import info_of
 from caikit_nb.jobs.lazy_future import LazyFuture
@@ -158,7 +158,7 @@ class JobFuture(LazyFuture, JobFutureBase):
     def _expiry(self) -> JobResultExpired | None:
         if self._job.expired is None:
             return None
-        expiry = JobResultExpired(self.name, self._job.expired)
+        expiry = JobResultExpired(self.name, self._job.expired.why)
         expiry.__cause__ = self._job.error()
         return expiry
 
@@ -176,7 +176,7 @@ class JobFuture(LazyFuture, JobFutureBase):
             JobResultExpired: the job's retention is over.
         """
         if self._job.expired is not None:
-            raise JobResultExpired(self.name, self._job.expired)
+            raise JobResultExpired(self.name, self._job.expired.why)
         return Outputs(self._job)
 
     def cancel(self) -> bool:
@@ -244,7 +244,9 @@ class JobFuture(LazyFuture, JobFutureBase):
                 (``max_replay_bytes``) or can't be pickled, or its retention is over.
         """
         if self._job.replay is None:
-            raise ReplayError(self.name, self._job.expired or "its inputs were not kept")
+            expired = self._job.expired
+            why = "its inputs were not kept" if expired is None else expired.why
+            raise ReplayError(self.name, why)
         future: JobFuture = self._job.replay()
         return future
 
@@ -262,15 +264,18 @@ class JobFuture(LazyFuture, JobFutureBase):
         kept_s = self._job.kept_s
         return None if kept_s is None else self._job.times.date_after_end(kept_s)
 
-    def purge(self) -> None:
-        """Drop the result, the outputs and the log now.
+    def purge(self, *, output: bool = False) -> None:
+        """Drop the result, the outputs and the log now. Cards keep what they show.
+
+        Args:
+            output: Take that from the cards as well, and from the notebook.
 
         Raises:
             RuntimeError: the job has not ended.
         """
         if not self._job.ended.is_set():
             raise RuntimeError(f"job {self.name!r} has not ended: cancel it first")
-        self._job.expire("it was purged")
+        self._job.expire(Expiry("it was purged", "by a purge"), takes_output=output)
 
     def _on_start(self, _job: Job) -> None:
         self._mark_running()

@@ -14,11 +14,12 @@ from caikit_nb.execution.forks import forks
 from caikit_nb.execution.serial_thread import SerialThread
 from caikit_nb.execution.watcher import Timer, watcher
 from caikit_nb.jobs.durations import format_duration
-from caikit_nb.jobs.job import Job
+from caikit_nb.jobs.job import Expiry, Job
 
 # Files are deleted here, so that a slow disk can't hold up the watcher.
 _expiries = SerialThread("caikit_nb retention")
 _expiring = threading.RLock()
+_UNHELD = Expiry("nobody holds its future any more", "with its future")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +163,9 @@ class Retention:
         with self._lock:
             kept = self._kept.values()
             gone = overflow(kept, limits, self._loose_count, self._loose_bytes)
-        why = "newer results took its place"
+        expiry = Expiry("newer results took its place", "for newer ones")
         for result in gone:
-            _expiries.put(functools.partial(_expire, result.job, why))
+            _expiries.put(functools.partial(_expire, result.job, expiry))
 
     def _look_again(self, job: Job) -> None:
         """It was pinned or is not any more, or has ended at another time: what is overdue goes."""
@@ -188,7 +189,8 @@ def expire_if_due(job: Job) -> bool:
     kept_s = job.kept_s
     due = None if kept_s is None else job.times.after_end(kept_s)
     if kept_s is not None and due is not None and due <= time.monotonic():
-        _expire(job, f"it was kept for {format_duration(kept_s)} after the job had ended")
+        kept = format_duration(kept_s)
+        _expire(job, Expiry(f"it was kept for {kept} after the job had ended", f"after {kept}"))
     if job.expired is None:
         return False
     with _expiring:  # somebody else may be at it
@@ -209,10 +211,10 @@ def _let_go(job: Job, born_after_forks: int) -> None:
     if forks.count == born_after_forks:  # the files are the parent's
         job.drop_values()
         job.pinned = False
-        _expiries.put(functools.partial(_expire, job, "nobody holds its future any more"))
+        _expiries.put(functools.partial(_expire, job, _UNHELD))
 
 
-def _expire(job: Job, why: str) -> None:
+def _expire(job: Job, expiry: Expiry) -> None:
     with _expiring:
         if job.expired is None and not job.pinned:
-            job.expire(why)
+            job.expire(expiry)

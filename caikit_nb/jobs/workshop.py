@@ -16,7 +16,7 @@ from caikit_nb.execution.guardian import guardian
 from caikit_nb.jobs import paths, saved_results
 from caikit_nb.jobs.attempt import Attempt
 from caikit_nb.jobs.events import Events
-from caikit_nb.jobs.job import Job
+from caikit_nb.jobs.job import Expiry, Job
 from caikit_nb.jobs.job_spec import JobSpec
 from caikit_nb.jobs.queue import JobQueue
 from caikit_nb.jobs.retention import Limits, Retention
@@ -86,7 +86,7 @@ class Workshop:
             before_start(job)
         except BaseException:
             job.cancel("it could not be submitted", at_once=True)
-            job.expire("it could not be submitted")
+            job.expire(Expiry("it could not be submitted", "at its submission"))
             raise
         self.queue.put(job, after=after)
         self.events.publish(job)

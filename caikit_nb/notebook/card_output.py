@@ -15,10 +15,12 @@ from caikit_nb.jobs.logs import LogSpool
 from caikit_nb.jobs.playback import played
 from caikit_nb.jobs.sizes import format_size
 from caikit_nb.notebook import ansi
-from caikit_nb.notebook.looks import BACKGROUND, CODE_FONT, FAINT, TEXT
+from caikit_nb.notebook.looks import BACKGROUND, CODE_FONT, FAINT, FONT, TEXT
 
 LINE_CHARACTERS = 400
 FULL_LOG_BYTES = 256 * 2**10
+SAVED_LOG_BYTES = 200_000
+"""How much of a log a saved notebook has."""
 _HEAD_BYTES, _TAIL_BYTES = 4 * 2**10, 16 * 2**10
 
 
@@ -121,11 +123,6 @@ def last_lines(attempt: Attempt, count: int) -> list[str]:
     return [ansi.plain(line) for line in _cut(found[-count:])]
 
 
-def is_cut(attempt: Attempt) -> bool:
-    """Whether there is more text than the card shows."""
-    return any(isinstance(piece, Text) and piece.left_out for piece in pieces(attempt))
-
-
 def full_log_html(attempt: Attempt) -> str:
     """The log to scroll in; of a very long one the end."""
     log = attempt.log
@@ -140,6 +137,36 @@ def full_log_html(attempt: Attempt) -> str:
         note = f'<span style="color:{FAINT}">{html.escape(note)}</span>\n'
     scrolled = preformatted(note + text, "max-height:420px;overflow-y:auto;")
     return scrolled.replace("<pre ", '<pre tabindex="0" ', 1)  # so that keys can scroll it
+
+
+def saved_log_html(attempt: Attempt) -> str:
+    """The log, folded, for a page without a kernel; of a very long one its beginning and end."""
+    log, size = attempt.log, attempt.log.size_bytes
+    half = SAVED_LOG_BYTES // 2
+    if size <= SAVED_LOG_BYTES:
+        lines = _lines(log.read(0, size))
+        return folded(f"Log, {len(lines):,} lines", ansi.to_html("\n".join(lines)))
+    first = _lines(log.read(0, half))
+    last = _lines(_whole_lines(log.read(size - half, size)))
+    missing = f"… {format_size(size - 2 * half)} in between are not kept in the notebook …"
+    text = "\n".join(
+        (
+            ansi.to_html("\n".join(first)),
+            f'<span style="color:{FAINT}">{missing}</span>',
+            ansi.to_html("\n".join(last)),
+        )
+    )
+    return folded(f"Log, {format_size(size)}", text)
+
+
+def folded(title: str, text: str) -> str:
+    """Preformatted text, given as HTML, behind a title that opens it."""
+    return (
+        f'<details style="margin:2px 0;font-family:{FONT};color:{TEXT};line-height:1.5">'
+        f'<summary style="cursor:pointer;color:{FAINT};font-size:0.9em">{title}</summary>'
+        f'<pre style="font-size:0.85em;line-height:1.35;overflow-x:auto;margin:4px 0;'
+        f'font-family:{CODE_FONT};color:{TEXT};background:none">{text}</pre></details>'
+    )
 
 
 def preformatted(text: str, style: str = "") -> str:

@@ -15,6 +15,7 @@ from caikit_nb.jobs.start_method import LOCAL
 from caikit_nb.jobs.states import JobStatus
 from caikit_nb.notebook import ansi
 from caikit_nb.notebook.bar_numbers import bar_numbers
+from caikit_nb.notebook.card_output import folded
 from caikit_nb.notebook.chart import line_chart
 from caikit_nb.notebook.chart_series import Series
 from caikit_nb.notebook.looks import CODE_FONT, FAINT, FONT, LOOKS, TEXT, bar_html
@@ -191,12 +192,8 @@ def traceback_text(job: Job) -> str:
     return "\n".join(rendered()) if rendered is not None else ""
 
 
-def ending_html(job: Job) -> str:
-    """Error and notes; empty if there are none."""
-    return _error(job) + _notes(job)
-
-
-def _error(job: Job) -> str:
+def error_html(job: Job) -> str:
+    """Its error, the traceback folded; empty if there is none."""
     if job.status is not JobStatus.ERRORED:
         return ""
     reason = html.escape(ansi.plain(job.reason))
@@ -221,24 +218,13 @@ def source_html(job: Job) -> str:
     return folded("Code", html.escape(source[:SOURCE_CHARACTERS] + cut))
 
 
-def folded(title: str, text: str) -> str:
-    """Preformatted text, given as HTML, behind a title that opens it."""
-    return (
-        f'<details style="margin:2px 0;font-family:{FONT};color:{TEXT};line-height:1.5">'
-        f'<summary style="cursor:pointer;color:{FAINT};font-size:0.9em">{title}</summary>'
-        f'<pre style="font-size:0.85em;line-height:1.35;overflow-x:auto;margin:4px 0;'
-        f'font-family:{CODE_FONT};color:{TEXT};background:none">{text}</pre></details>'
-    )
-
-
-def _notes(job: Job) -> str:
+def notes_html(job: Job) -> str:
+    """What there is to say of it; empty if there is nothing."""
     notes = list(job.notes)
     if job.attempt.remark:
         notes.insert(0, job.attempt.remark)
     if job.status is JobStatus.CANCELED and job.reason != "cancelled":
         notes.insert(0, job.reason)
-    if job.expired:
-        notes.append(f"The result is gone: {job.expired}.")
     if job.attempt.displays.left_out:
         notes.append(job.attempt.displays.left_out_words)
     return "".join(

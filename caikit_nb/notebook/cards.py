@@ -13,7 +13,7 @@ from caikit_nb.jobs.events import Events
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.queue import JobQueue
-from caikit_nb.notebook.job_view import card_text
+from caikit_nb.notebook.job_view import card_text, shown_of
 from caikit_nb.notebook.pace import Pace
 
 MIN_INTERVAL_S = 0.2
@@ -66,7 +66,7 @@ class Cards:
         job = future._job
         self.show_nothing(future)  # more than this one
         if not self.has_widgets:
-            print(card_text(job))
+            print(card_text(job, shown_of(job)))
             return
         card = self._card_class(job, self._queue, self._shell, self._make, self._run_again)
         self._cards.setdefault(job, []).append(card)

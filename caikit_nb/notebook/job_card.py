@@ -18,8 +18,8 @@ from caikit_nb.jobs.states import JobStatus
 from caikit_nb.notebook import card_output, card_parts
 from caikit_nb.notebook.card_buttons import CardButtons
 from caikit_nb.notebook.card_widgets import CardWidgets
-from caikit_nb.notebook.job_view import card_html, card_text
-from caikit_nb.notebook.kept import countdown, time_left
+from caikit_nb.notebook.job_view import Shown, card_html, card_text, shown_of
+from caikit_nb.notebook.kept import countdown, dropped, time_left
 from caikit_nb.notebook.output_area import OutputArea
 from caikit_nb.notebook.sent import Sender
 from caikit_nb.notebook.view_bundle import view_bundle
@@ -32,6 +32,9 @@ _CHART_SHARE = 20  # and at least 20 times as long as it took to draw it
 
 class JobCard:
     """One card. `draw` is called from the updates thread alone, `keep_end` from any.
+
+    It goes on showing what its job has put out when that has gone, as the notebook is the user's
+    record.
 
     Args:
         job: Whose.
@@ -58,11 +61,14 @@ class JobCard:
         self._chart_at = self._chart_took_s = 0.0
         self._chart_drawn: Any = None
         self._full_log = self._is_log_cut = False
+        self._last_shown: Shown | None = None
+        self._whole_log = ""
         self.shown_status: JobStatus | None = None
         self._make = make
         self._buttons = CardButtons(self, make, run_again)
         self._assemble()
         self._saved, self._saving = "", threading.Lock()
+        job.on_expired.append(self._keep_shown)
         self._fill()
 
     def _assemble(self) -> None:
@@ -120,7 +126,7 @@ class JobCard:
             again: Also if it was told already.
         """
         with self._saving:
-            if self._saved and (again or card_html(self.job) != self._saved):
+            if self._saved and (again or self._html(self._shown()) != self._saved):
                 self._publish(update=True)
 
     def follow(self, job: Job) -> None:
@@ -132,6 +138,36 @@ class JobCard:
         if job is not None:
             self._buttons.has_run_again()
             self.job, self._bar_rows, self._chart_drawn, self._full_log = job, 0, None, False
+            self._last_shown, self._whole_log = None, ""
+            job.on_expired.append(self._keep_shown)
+
+    def _keep_shown(self, job: Job) -> None:
+        """Before it drops what it holds."""
+        if job is self.job:
+            self._keep_log()
+            self._last_shown = shown_of(job)
+
+    def _shown(self) -> Shown:
+        if self.job.is_output_purged:
+            return Shown()
+        if self._last_shown is None:
+            shown = shown_of(self.job)
+            if self._last_shown is None:  # or it was dropped in the midst of this
+                return shown
+        return self._last_shown
+
+    def _keep_log(self) -> None:
+        """Once, as it may be long: it changes no more."""
+        job = self.job
+        if not self._whole_log and job.ended.is_set():
+            log = card_output.saved_log_html(job.attempt)
+            if job.expired is None or self._last_shown is None:
+                self._whole_log = log
+
+    def _html(self, shown: Shown) -> str:
+        if shown.is_cut:
+            self._keep_log()
+        return card_html(self.job, shown, self._whole_log if shown.is_cut else "")
 
     def _fill(self) -> None:
         job, send = self.job, self._sender
@@ -140,14 +176,14 @@ class JobCard:
             status = job.status
             ended = job.ended.is_set()
             self._bar_rows = 0 if ended else max(self._bar_rows, len(job.attempt.bars.latest()))
-            head = card_parts.head_html(
-                job, self._queue.position(job), countdown(job), self._bar_rows
-            )
-            ending = card_parts.ending_html(job)
+            shown = self._shown()
+            kept = dropped(job, keeps_output=bool(shown)) or countdown(job)
+            head = card_parts.head_html(job, self._queue.position(job), kept, self._bar_rows)
+            ending = shown.error + card_parts.notes_html(job)
         # The state last: who sees it sees what belongs to it.
         self._draw_chart(ended)
-        self._output.update(card_output.pieces(job.attempt))
-        self._draw_log()
+        self._output.update(shown.pieces)
+        self._draw_log(shown)
         send.set(self._ending, value=ending)
         send.set(self._source, value=card_parts.source_html(job))
         self._buttons.update(send)
@@ -175,8 +211,9 @@ class JobCard:
         self._chart_at = 0.0
         self.job.changed()
 
-    def _draw_log(self) -> None:
-        self._is_log_cut = card_output.is_cut(self.job.attempt)
+    def _draw_log(self, shown: Shown) -> None:
+        self._is_log_cut = shown.is_cut and self.job.expired is None
+        self._full_log &= not self.job.is_output_purged
         words = "Close the log" if self._full_log else "Full log"
         self._sender.set(self._open_log, description=words)
         if not self._full_log:
@@ -202,12 +239,13 @@ class JobCard:
         self.job.changed()
 
     def _publish(self, update: bool) -> None:
-        self._saved = card_html(self.job)
+        shown = self._shown()
+        self._saved = self._html(shown)
         self._sender.sent(1)
         data = view_bundle(
             self.box.model_id,
             self._saved,
-            card_text(self.job),
+            card_text(self.job, shown),
             has_ended=self.job.ended.is_set(),
             job_id=self.job.spec.id,
         )

@@ -71,7 +71,7 @@ def _usage_row(job: Job) -> Row:
 
 def _goes(job: Job) -> str:
     if job.expired is not None:
-        return f"gone: {job.expired}"
+        return f"gone: {job.expired.why}"
     if not job.ended.is_set():
         return "not before it has ended"
     left = time_left(job)

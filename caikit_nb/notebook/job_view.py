@@ -2,41 +2,86 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.progress import Bar
 from caikit_nb.notebook.bar_numbers import bar_numbers
-from caikit_nb.notebook.card_output import Text, last_lines, pieces, static_display
+from caikit_nb.notebook.card_output import Piece, Text, last_lines, pieces, static_display
 from caikit_nb.notebook.card_parts import (
     after,
     chart_html,
     drawn_metrics,
-    ending_html,
+    error_html,
     head_html,
+    notes_html,
     source_html,
     state_word,
     way,
 )
 from caikit_nb.notebook.chart import text_chart
-from caikit_nb.notebook.kept import kept_until
+from caikit_nb.notebook.kept import dropped, kept_until
 from caikit_nb.notebook.looks import BORDER
 
 _TEXT_LINES = 5
 
 
-def card_html(job: Job) -> str:
-    """The card as a saved notebook keeps it."""
-    output = "".join(
-        piece.html if isinstance(piece, Text) else static_display(piece)
-        for piece in pieces(job.attempt)
-    )
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a card shows of what a job has put out.
+
+    It outlives that: retention frees memory and files, and takes back nothing that was shown.
+
+    Attributes:
+        pieces: Text and rich outputs, in order.
+        error: As HTML; empty if there is none.
+        last_lines: Of the text, without colours.
+    """
+
+    pieces: tuple[Piece, ...] = ()
+    error: str = ""
+    last_lines: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.pieces or self.error)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there is more text than this."""
+        return any(isinstance(piece, Text) and piece.left_out for piece in self.pieces)
+
+    @property
+    def output_html(self) -> str:
+        """The pieces for a page without a kernel."""
+        return "".join(
+            piece.html if isinstance(piece, Text) else static_display(piece)
+            for piece in self.pieces
+        )
+
+
+def shown_of(job: Job) -> Shown:
+    """What there is to show now."""
+    lines = last_lines(job.attempt, _TEXT_LINES)
+    return Shown(tuple(pieces(job.attempt)), error_html(job), tuple(lines))
+
+
+def card_html(job: Job, shown: Shown, log: str = "") -> str:
+    """The card as a saved notebook keeps it.
+
+    Args:
+        job: Whose.
+        shown: What it has put out.
+        log: The whole log as HTML, if that is more.
+    """
+    kept = dropped(job, keeps_output=bool(shown)) or kept_until(job)
     return (
         f'<div style="border:1px solid {BORDER};border-radius:6px;padding:8px 12px;'
-        f'max-width:900px">{head_html(job, kept=kept_until(job))}{chart_html(job)}{output}'
-        f"{ending_html(job)}{source_html(job)}</div>"
+        f'max-width:900px">{head_html(job, kept=kept)}{chart_html(job)}'
+        f"{shown.output_html}{log}{shown.error}{notes_html(job)}{source_html(job)}</div>"
     )
 
 
-def card_text(job: Job) -> str:
+def card_text(job: Job, shown: Shown) -> str:
     """The card in plain text."""
     lines = [f"job {job.spec.name}: {state_word(job)}{after(job)} [{way(job)}]"]
     lines += [f"  {_bar_text(bar)}" for bar in job.attempt.bars.latest()]
@@ -45,7 +90,7 @@ def card_text(job: Job) -> str:
         values = [value for _, value in points]
         lines.append(f"  {name} {text_chart(values, width=30)} {values[-1]:.4g}")
     lines += [f"  {others}"] if others else []
-    lines += [f"  | {line}" for line in last_lines(job.attempt, _TEXT_LINES)]
+    lines += [f"  | {line}" for line in shown.last_lines]
     if job.attempt.remark:
         lines.append(f"  {job.attempt.remark}")
     if job.reason:

@@ -129,7 +129,6 @@ class JobWidgets:
             return
         if job not in self._of_job:
             self._of_job[job] = {}
-            job.on_expired.append(self._close_all)
         mirrors = self._of_job[job]
         if len(mirrors) >= MAX_WIDGETS:
             _note_once(job, f"more than {MAX_WIDGETS} widgets are left out")
@@ -157,6 +156,8 @@ class JobWidgets:
 
     def flush(self, job: Job) -> int:
         """Tell the front end what is new; says how many messages that took."""
+        if job.is_output_purged:
+            return self._close_all(job)
         with self._lock:
             news = self._news.pop(job, None) or {}
         return sum(send() for send in news.values())
@@ -165,9 +166,11 @@ class JobWidgets:
         """Whether there is something to `flush`."""
         return bool(self._news.get(job))  # type: ignore[call-overload]
 
-    def _close_all(self, job: Job) -> None:
-        for mirror in (self._of_job.pop(job, None) or {}).values():
+    def _close_all(self, job: Job) -> int:
+        mirrors = self._of_job.pop(job, None) or {}
+        for mirror in mirrors.values():
             mirror.close()
+        return len(mirrors)
 
 
 class _Inherited:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,8 @@ from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.notebook.cards import Cards
 from caikit_nb.notebook.job_table import usage_table
 from caikit_nb.notebook.live_tables import LiveTables
+
+_OUTPUT = "--output"
 
 
 class JobsCommand:
@@ -54,7 +57,11 @@ class JobsCommand:
         if action not in self._actions:
             known = ", ".join(["list", *self._actions])
             raise UsageError(f"%caikit_jobs: unknown action {action!r}; the actions are {known}")
-        return self._actions[action](self._named(action, names))
+        act = self._actions[action]
+        if action == "purge" and _OUTPUT in names:
+            act = functools.partial(self._purge, output=True)
+            names = [name for name in names if name != _OUTPUT]
+        return act(self._named(action, names))
 
     def _named(self, action: str, names: list[str]) -> list[JobFuture]:
         everyone = self._executor.registry.all()
@@ -96,8 +103,8 @@ class JobsCommand:
 
     def _pin(self, futures: list[JobFuture]) -> None:
         for future in futures:
-            if future._job.expired is not None:
-                print(f"the result of {future.name} is gone: {future._job.expired}")
+            if (expired := future._job.expired) is not None:
+                print(f"the result of {future.name} is gone: {expired.why}")
             else:
                 future.pin()
 
@@ -105,10 +112,10 @@ class JobsCommand:
         for future in futures:
             future.unpin()
 
-    def _purge(self, futures: list[JobFuture]) -> None:
+    def _purge(self, futures: list[JobFuture], *, output: bool = False) -> None:
         for future in futures:
             if _is_gone(future):
-                future.purge()
+                future.purge(output=output)
             else:
                 print(f"{future.name} has not ended: cancel it first")
 

@@ -28,6 +28,18 @@ def in_words(left_s: float) -> tuple[str, float]:
     raise AssertionError("the last step takes all")
 
 
+def dropped(job: Job, *, keeps_output: bool) -> str:
+    """For a card whose job holds its result no more; empty while it does.
+
+    Args:
+        job: Whose.
+        keeps_output: Whether the card still shows what the job has put out.
+    """
+    if job.expired is None:
+        return ""
+    return f"result dropped {job.expired.how}{' · output kept' if keeps_output else ''}"
+
+
 def countdown(job: Job) -> str:
     """For the live card."""
     if not job.ended.is_set() or job.expired is not None:

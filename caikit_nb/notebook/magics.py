@@ -113,7 +113,8 @@ class CaikitMagics(Magics):
         %caikit_jobs pin NAME...           keep results whatever their retention and the limits say
         %caikit_jobs unpin NAME...         take that back
         %caikit_jobs du [NAME...]          what each result holds, and when it will go
-        %caikit_jobs purge [NAME...]       drop results and logs, of all that have ended if unnamed
+        %caikit_jobs purge [NAME...]       drop results and log files, of all that have ended if
+                                           unnamed; with --output what their cards show as well
         """
         return self._command.run(line)
 

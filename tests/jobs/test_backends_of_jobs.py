@@ -15,7 +15,7 @@ from caikit_nb.errors import BackendError, UnpicklableError
 from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.options import DefaultPolicy, JobOptions
-from caikit_nb.notebook.job_view import card_html, card_text
+from caikit_nb.notebook.job_view import card_html, card_text, shown_of
 
 
 class Counting(LocalBackend):
@@ -208,11 +208,11 @@ def test_the_card_says_the_backend_in_the_place_of_the_start_method(
     executor: JobExecutor,
 ) -> None:
     job = submit(executor, backend="counting", start_method="thread")._job
-    assert "counting: where it is counted" in card_html(job)
-    assert "[counting]" in card_text(job)
+    assert "counting: where it is counted" in card_html(job, shown_of(job))
+    assert "[counting]" in card_text(job, shown_of(job))
     local = submit(executor, start_method="thread")._job
-    assert "thread: in a thread" in card_html(local)
-    assert "[thread]" in card_text(local)
+    assert "thread: in a thread" in card_html(local, shown_of(local))
+    assert "[thread]" in card_text(local, shown_of(local))
 
 
 def test_options_take_a_backend() -> None:

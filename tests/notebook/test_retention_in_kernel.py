@@ -29,7 +29,7 @@ def test_a_result_is_freed_by_itself_a_second_after_the_end(
     kernel.until("fetched")  # by a thread that waits, or a busy machine could be too late for it
     assert kernel.value("fetched") == ["value", "words\n"]
     card = kernel.card("brief")
-    card.wait_for("The result is gone: it was kept for 1 s")  # nobody calls the kernel meanwhile
+    card.wait_for("result dropped after 1 s")  # nobody calls the kernel meanwhile
     # By the clock that it goes by, and nobody knows how late a busy machine is.
     kernel.do("import time\nage_s = time.monotonic() - brief._job.times._ended")
     assert 1 <= kernel.value("age_s") < 60
@@ -42,7 +42,7 @@ def test_a_result_is_freed_by_itself_a_second_after_the_end(
 
 def test_its_log_file_goes_too(kernel: Kernel) -> None:
     kernel.do("%%caikit_job brief --retain 0.2s --wait\nprint('secret words')")
-    kernel.card("brief").wait_for("The result is gone")
+    kernel.card("brief").wait_for("result dropped")
     texts = [path.read_bytes() for path in kernel.sessions.rglob("*") if path.is_file()]
     assert not any(b"secret words" in text for text in texts)
 
@@ -50,13 +50,13 @@ def test_its_log_file_goes_too(kernel: Kernel) -> None:
 def test_the_saved_card_says_that_it_is_gone(kernel: Kernel) -> None:
     kernel.do("%%caikit_job brief --retain 0.2s --wait\nprint('secret words')")
     card = kernel.card("brief")
-    kernel.read_until(lambda: "The result is gone" in card.saved["text/html"])
+    kernel.read_until(lambda: "result dropped" in card.saved["text/html"])
 
 
 @pytest.mark.parametrize("ending", ["1 / 0", "import os; os._exit(1)"])
 def test_a_failed_jobs_error_goes_as_well(kernel: Kernel, ending: str) -> None:
     kernel.do(f"%%caikit_job brief --retain 0.2s --wait\n{ending}")
-    kernel.card("brief").wait_for("The result is gone")
+    kernel.card("brief").wait_for("result dropped")
     assert kernel.run("brief.result()").error.startswith("JobResultExpired")
     assert kernel.value("brief.status.name") == "ERRORED"
 
@@ -65,19 +65,19 @@ def test_a_cancelled_jobs_log_goes_as_well(kernel: Kernel) -> None:
     kernel.do("%%caikit_job brief --retain 0.2s\nprint('words')\nimport signal; signal.pause()")
     kernel.until("brief.logs()")
     kernel.do("brief.cancel()")
-    kernel.card("brief").wait_for("The result is gone")
+    kernel.card("brief").wait_for("result dropped")
     assert kernel.value("[brief.status.name, brief.logs()]") == ["CANCELED", ""]
 
 
 def test_its_info_stays(kernel: Kernel) -> None:
     kernel.do("%%caikit_job brief --retain 0.2s --wait\n1")
-    kernel.card("brief").wait_for("The result is gone")
+    kernel.card("brief").wait_for("result dropped")
     assert kernel.value("[brief.get_info().status.name, brief.name]") == ["COMPLETED", "brief"]
 
 
 def test_variables_that_came_home_stay(kernel: Kernel) -> None:
     kernel.do("%%caikit_job brief --retain 0.2s -o stayed --wait\nstayed = [1]")
-    kernel.card("brief").wait_for("The result is gone")
+    kernel.card("brief").wait_for("result dropped")
     assert kernel.value("stayed") == [1]
 
 
@@ -85,7 +85,7 @@ def test_forever_keeps_a_result(kernel: Kernel) -> None:
     kernel.do("%config CaikitJobs.retention_duration = '0.2s'")
     kernel.do("%%caikit_job lasting --retain forever --wait\n'kept'")
     kernel.do("%%caikit_job brief --wait\n1")
-    kernel.card("brief").wait_for("The result is gone")
+    kernel.card("brief").wait_for("result dropped")
     assert kernel.value("lasting.result()") == "kept"
     kernel.do("%config CaikitJobs.retention_duration = '1d'")
 
@@ -99,5 +99,75 @@ def test_the_memory_of_a_result_goes_back_to_the_system(kernel: Kernel) -> None:
     kernel.do(
         "import datetime\nbulky._job.end_at(bulky.completion_time - datetime.timedelta(hours=2))"
     )
-    kernel.card("bulky").wait_for("The result is gone")
+    kernel.card("bulky").wait_for("result dropped")
     assert kernel.value(resident) - before < 50e6
+
+
+SPEAKS = (
+    "from IPython.display import HTML, display\n"
+    "print('first words'); display(HTML('<b>a table</b>')); print('last words')\n"
+)
+
+
+@pytest.mark.parametrize("ending", ["'the value'", "1 / 0"])
+def test_what_a_card_has_shown_stays(kernel: Kernel, ending: str) -> None:
+    kernel.do(f"%%caikit_job brief --retain 0.2s --wait\n{SPEAKS}{ending}")
+    card = kernel.card("brief")
+    kernel.read_until(lambda: "result dropped" in card.saved["text/html"])
+    shown = "the value" if ending == "'the value'" else "ZeroDivisionError"
+    for said in ("first words", "a table", "last words", shown):
+        assert said in card.saved["text/html"]
+        card.wait_for(said)
+    assert "result dropped after 0.2 s · output kept" in card.wait_for("result dropped")
+    assert "first words" in card.saved["text/plain"]
+    assert ("Traceback" in card.saved["text/html"]) == (ending == "1 / 0")
+    assert card.shows_button("Run again")
+
+
+def test_it_stays_also_if_it_goes_at_once(kernel: Kernel) -> None:
+    """The end and its retention come between two drawings of the card."""
+    kernel.do(f"%%caikit_job brief --retain 0s\n{SPEAKS}")
+    card = kernel.card("brief")
+    card.wait_for("result dropped")
+    card.wait_for("last words")
+    kernel.read_until(lambda: "last words" in card.saved["text/html"])
+
+
+def test_who_means_the_output_as_well_says_so(kernel: Kernel) -> None:
+    kernel.do(f"%%caikit_job secret --wait\n{SPEAKS}")
+    card = kernel.card("secret")
+    kernel.do("%caikit_jobs purge secret")
+    assert "output kept" in card.wait_for("result dropped by a purge")
+    card.wait_for("first words")
+    kernel.do("%caikit_jobs purge --output secret")
+    kernel.read_until(lambda: "words" not in card.saved["text/html"].partition("<details")[0])
+    assert "a table" not in card.saved["text/html"].partition("<details")[0]
+    assert "output kept" not in card.html
+    assert "words" not in card.saved["text/plain"]
+
+
+def test_the_job_run_again_has_its_own_output(kernel: Kernel) -> None:
+    kernel.do("%%caikit_job brief --retain 0.2s --wait\nimport os\nprint('in', os.getpid(), '.')")
+    card = kernel.card("brief")
+    first = card.wait_for("result dropped").partition("in ")[2].partition(" .")[0]
+    kernel.click(card.button("Run again"))
+    card.wait_for("completed")
+    kernel.read_until(
+        lambda: (
+            "result dropped" in card.html and f"in {first} ." not in card.html and " ." in card.html
+        )
+    )
+
+
+@pytest.mark.parametrize(("count", "all_there"), [(310, True), (60_000, False)])
+def test_the_log_is_in_the_saved_notebook(kernel: Kernel, count: int, all_there: bool) -> None:
+    kernel.do(f"%%caikit_job long --wait\nfor n in range({count}): print('line', n, '.')")
+    saved = kernel.card("long").saved["text/html"]
+    kernel.read_until(lambda: f"line {count - 1} ." in kernel.card("long").saved["text/html"])
+    saved = kernel.card("long").saved["text/html"]
+    there = [f"line {n} ." in saved for n in range(count)]
+    assert there[0]
+    assert there[-1]
+    assert all(there) == all_there
+    assert len(saved) < 250_000
+    assert ("in between are not kept in the notebook" in saved) != all_there
