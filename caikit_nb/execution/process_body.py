@@ -31,7 +31,7 @@ from caikit_nb.execution.messages import Message, encode
 from caikit_nb.execution.outcome import Died, Outcome, Raised, Returned
 from caikit_nb.execution.process_reader import ProcessListener, ProcessReader, Silent
 from caikit_nb.execution.program_end import living
-from caikit_nb.execution.standard_processes import context_of, held_sigint
+from caikit_nb.execution.standard_processes import context_of, ensure_fork_server, held_sigint
 from caikit_nb.execution.transfer import open_memory_file
 from caikit_nb.execution.watcher import Timer, stillness, watcher
 
@@ -129,6 +129,8 @@ class ProcessBody(Destroyable):
         if self._surroundings.single_openmp_thread:
             end_openmp_pools()
         still = stillness.wanted() if self.start_method == "fork" else contextlib.nullcontext()
+        if self.start_method == "forkserver":
+            ensure_fork_server()
         with held_sigint(), still:
             super().start()  # type: ignore[misc]
         channel.close_child_end()

@@ -70,6 +70,8 @@ class Job:
         # Called in the watcher's thread (or the canceller's) as the job moves: be quick.
         self.on_message: Callable[[Job, Message], object] = _ignore
         self.on_start: list[Callable[[Job], object]] = []
+        # An attempt's process is gone, and nobody knows that the job has ended.
+        self.on_attempt_end: list[Callable[[Job], object]] = []
         self.on_decided: list[Callable[[Job], object]] = []
         self.on_expired: list[Callable[[Job], object]] = []
         self.on_gone: list[Callable[[Job], object]] = []
@@ -206,11 +208,12 @@ class Job:
         if not self._alive:
             self.ended.set()
             call_all(self.on_gone, self)
-            self.on_start = self.on_decided = self.on_gone = NOBODY
+            self.on_start = self.on_attempt_end = self.on_decided = self.on_gone = NOBODY
             self.changed()
 
     def _on_end_of_current(self, attempt: Attempt, outcome: Outcome) -> None:
         self._limit.stop()
+        call_all(self.on_attempt_end, self)
         if count := outcome.usage.leftover_processes:
             self.notes.append(f"{count} process{'es' * (count > 1)} it had started ended with it")
         attempt.exit_code = outcome.exit_code if isinstance(outcome, Died) else None

@@ -82,7 +82,7 @@ class SavedModel:
         self._made: _Made | None = None
         with _lock:
             self._is_free = self._path in _owners or not os.path.lexists(self._path)
-        job.on_gone.append(lambda _: self._note())
+        job.on_attempt_end.append(lambda _: self._note())
         job.on_expired.append(lambda _: self._remove())
 
     def claim(self) -> None:
@@ -94,12 +94,11 @@ class SavedModel:
                 self._remove()
 
     def _note(self) -> None:
-        """The job has ended: what is there now is what it has made."""
-        if self._made is None and self._job.times.started_at is not None:
+        """What is there now is what the job has made: nobody has been told of its end."""
+        if self._job.times.started_at is not None:
             self._made = _identity(self._path)
 
     def _remove(self) -> None:
-        self._note()  # its end may not have been told yet
         with _lock:
             if _owners.get(self._path) is not self._job:
                 return

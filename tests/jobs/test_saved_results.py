@@ -130,6 +130,23 @@ def test_what_took_the_place_of_a_saved_model_stays(base: Path) -> None:
     assert (base.with_name("moved") / "model.txt").exists()
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_so_does_what_takes_it_the_moment_it_is_told(base: Path, method: str) -> None:
+    def replace(_: object) -> None:
+        base.rename(base.with_name("moved"))
+        base.mkdir()
+        (base / "mine.txt").write_text("mine")
+
+    held = threading.Event()
+    future = make(Saves, "text", save_path=str(base), save_with_id=False, method=method)
+    future.add_done_callback(replace)
+    future.add_done_callback(lambda _: held.set())
+    assert held.wait(120)
+    assert future.wait(120)
+    future.purge()
+    assert os.listdir(base) == ["mine.txt"]
+
+
 def test_the_last_run_that_saved_there_owns_what_an_earlier_one_made(base: Path) -> None:
     first, second = (save(base, save_with_id=False) for _ in range(2))
     first.purge()
