@@ -15,7 +15,7 @@ from caikit_nb.jobs.logs import LogSpool
 from caikit_nb.jobs.playback import played
 from caikit_nb.jobs.sizes import format_size
 from caikit_nb.notebook import ansi
-from caikit_nb.notebook.looks import BACKGROUND, CODE_FONT, FAINT, FONT, TEXT
+from caikit_nb.notebook.looks import BACKGROUND, CODE_FONT, FAINT, TEXT, folded
 
 LINE_CHARACTERS = 400
 FULL_LOG_BYTES = 256 * 2**10
@@ -157,16 +157,6 @@ def saved_log_html(attempt: Attempt) -> str:
         )
     )
     return folded(f"Log, {format_size(size)}", text)
-
-
-def folded(title: str, text: str) -> str:
-    """Preformatted text, given as HTML, behind a title that opens it."""
-    return (
-        f'<details style="margin:2px 0;font-family:{FONT};color:{TEXT};line-height:1.5">'
-        f'<summary style="cursor:pointer;color:{FAINT};font-size:0.9em">{title}</summary>'
-        f'<pre style="font-size:0.85em;line-height:1.35;overflow-x:auto;margin:4px 0;'
-        f'font-family:{CODE_FONT};color:{TEXT};background:none">{text}</pre></details>'
-    )
 
 
 def preformatted(text: str, style: str = "") -> str:

@@ -15,10 +15,9 @@ from caikit_nb.jobs.start_method import LOCAL
 from caikit_nb.jobs.states import JobStatus
 from caikit_nb.notebook import ansi
 from caikit_nb.notebook.bar_numbers import bar_numbers
-from caikit_nb.notebook.card_output import folded
 from caikit_nb.notebook.chart import line_chart
 from caikit_nb.notebook.chart_series import Series
-from caikit_nb.notebook.looks import CODE_FONT, FAINT, FONT, LOOKS, TEXT, bar_html
+from caikit_nb.notebook.looks import CODE_FONT, FAINT, FONT, LOOKS, TEXT, bar_html, folded
 
 BAR_HEIGHT = 21
 TRACEBACK_LINES = 60

@@ -67,3 +67,13 @@ def bar_html(fraction: float | None, colour: str, label: str) -> str:
         f'background:{TRACK}"><div style="width:{percent:.1f}%;height:100%;'
         f'background:{colour}{faint}"></div></div>'
     )
+
+
+def folded(title: str, text: str) -> str:
+    """Preformatted text, given as HTML, behind a title that opens it."""
+    return (
+        f'<details style="margin:2px 0;font-family:{FONT};color:{TEXT};line-height:1.5">'
+        f'<summary style="cursor:pointer;color:{FAINT};font-size:0.9em">{title}</summary>'
+        f'<pre style="font-size:0.85em;line-height:1.35;overflow-x:auto;margin:4px 0;'
+        f'font-family:{CODE_FONT};color:{TEXT};background:none">{text}</pre></details>'
+    )

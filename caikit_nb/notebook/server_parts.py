@@ -6,8 +6,7 @@ import html
 
 from caikit_nb.jobs.sizes import format_size
 from caikit_nb.jobs.states import JobStatus
-from caikit_nb.notebook.card_parts import folded
-from caikit_nb.notebook.looks import BORDER, CODE_FONT, FAINT, FONT, LOOKS, TEXT
+from caikit_nb.notebook.looks import BORDER, CODE_FONT, FAINT, FONT, LOOKS, TEXT, folded
 from caikit_nb.serving.model_server import ModelServer
 from caikit_nb.serving.picture import ModelPicture
 

@@ -140,20 +140,24 @@ def test_a_copy_of_the_kernel_shows_its_changes_of_a_widget_of_the_kernel(kernel
     assert bar in kernel.widgets, "the end of the copy closes nothing"
 
 
-def test_widgets_go_with_the_result(kernel: Kernel) -> None:
+def test_widgets_stay_when_the_result_goes_and_go_with_the_output(kernel: Kernel) -> None:
     kernel.do(
         "%%caikit_job brief -m fork\nfrom ipywidgets import IntProgress\ndisplay(IntProgress())"
     )
     card_of(kernel, "brief").wait_for("completed")
     kernel.read_until(lambda: models(kernel, "IntProgressModel"), what="the widget")
     (bar,) = models(kernel, "IntProgressModel")
-    kernel.do("brief.purge()")
-    kernel.read_until(
-        lambda: any(
+
+    def is_closed() -> bool:
+        return any(
             m["msg_type"] == "comm_close" and m["content"]["comm_id"] == bar for m in kernel.seen
-        ),
-        what="the end of the widget",
-    )
+        )
+
+    kernel.do("brief.purge()")
+    card_of(kernel, "brief").wait_for("result dropped")
+    assert not is_closed()
+    kernel.do("brief.purge(output=True)")
+    kernel.read_until(is_closed, what="the end of the widget")
 
 
 def test_too_many_widgets_are_left_out_and_said(kernel: Kernel) -> None:

@@ -79,7 +79,7 @@ def test_the_oldest_results_go_first(kernel: Kernel) -> None:
         kernel.until("sum(job._job.expired is not None for job in kept) == 2")
         assert kernel.value("kept[0]._job.expired") is None
         assert "newer results took its place" in kernel.value(
-            "next(job._job.expired for job in kept if job._job.expired)"
+            "next(job._job.expired.why for job in kept if job._job.expired)"
         )
     finally:
         kernel.do("%config CaikitJobs.max_results = None")
