@@ -17,7 +17,17 @@ from caikit_nb.notebook import ansi
 from caikit_nb.notebook.bar_numbers import bar_numbers
 from caikit_nb.notebook.chart import line_chart
 from caikit_nb.notebook.chart_series import Series
-from caikit_nb.notebook.looks import CODE_FONT, FAINT, FONT, LOOKS, TEXT, bar_html, folded
+from caikit_nb.notebook.looks import (
+    CODE_FONT,
+    FAINT,
+    FONT,
+    LOOKS,
+    LOST_WORDS,
+    TEXT,
+    bar_html,
+    folded,
+)
+from caikit_nb.notebook.view_bundle import at_clock, marked_state
 
 BAR_HEIGHT = 21
 TRACEBACK_LINES = 60
@@ -33,7 +43,14 @@ def state_word(job: Job) -> str:
     return LOOKS[job.status].word
 
 
-def head_html(job: Job, position: int | None = None, kept: str = "", bar_rows: int = 0) -> str:
+def head_html(
+    job: Job,
+    position: int | None = None,
+    kept: str = "",
+    bar_rows: int = 0,
+    *,
+    is_saved: bool = False,
+) -> str:
     """Name, state, time, how it runs, and the bars.
 
     Args:
@@ -41,13 +58,15 @@ def head_html(job: Job, position: int | None = None, kept: str = "", bar_rows: i
         position: Its place in the queue.
         kept: How long its result is kept.
         bar_rows: For how many bars there is to be room, so that what is below stays in place.
+        is_saved: Nobody brings it up to date: it says when it was true.
     """
+    title = _saved_title(job) if is_saved else _title(job, position)
     bars = job.attempt.bars.latest()
     room = max(bar_rows, len(bars)) * BAR_HEIGHT
     drawn = "".join(_bar(bar) for bar in bars)
     return (
         f'<div style="font-family:{FONT};color:{TEXT};line-height:1.5">'
-        f'{_title(job, position)}{_facts(job, kept)}<div style="min-height:{room}px">{drawn}</div>'
+        f'{title}{_facts(job, kept)}<div style="min-height:{room}px">{drawn}</div>'
         "</div>"
     )
 
@@ -57,15 +76,44 @@ def _title(job: Job, position: int | None) -> str:
     word = look.word
     if position is not None and job.status is JobStatus.QUEUED:
         word = f"queued, number {position} in the queue"
+    state_html = _state(look.colour, look.sign, word)
+    return _title_of(job, state_html, f"{after(job)}{_remaining(job)}")
+
+
+def _saved_title(job: Job) -> str:
+    look = LOOKS[job.status]
+    if job.status.is_terminal:
+        return _title(job, None)
+    state_html = _state(look.colour, look.sign, f"{look.word} {at_clock()}")
+    return _title_of(job, marked_state(state_html), seen(job))
+
+
+def lost_html() -> str:
+    """The state of a job whose kernel has ended before it."""
+    return _state(FAINT, "■", LOST_WORDS)
+
+
+def _state(colour: str, sign: str, word: str) -> str:
+    return (
+        f'<span style="color:{colour};font-weight:600" role="status">'
+        f'<span aria-hidden="true">{sign}</span> {word}</span>'
+    )
+
+
+def _title_of(job: Job, state_html: str, time: str) -> str:
     return (
         '<div style="display:flex;flex-wrap:wrap;gap:0 10px;align-items:baseline">'
-        f'<span style="color:{look.colour};font-weight:600" role="status">'
-        f'<span aria-hidden="true">{look.sign}</span> {word}</span>'
+        f"{state_html}"
         f'<span style="font-weight:600;font-family:{CODE_FONT};overflow-wrap:anywhere">'
         f"{html.escape(job.spec.name)}</span>"
-        f'<span style="color:{FAINT};font-variant-numeric:tabular-nums">{after(job)}'
-        f"{_remaining(job)}</span></div>"
+        f'<span style="color:{FAINT};font-variant-numeric:tabular-nums">{time}</span></div>'
     )
+
+
+def seen(job: Job) -> str:
+    """How long a job that has not ended had run at the last look."""
+    elapsed_s = job.times.elapsed_s
+    return f" last seen after {format_duration(float(int(elapsed_s)))}" if elapsed_s else ""
 
 
 def after(job: Job) -> str:

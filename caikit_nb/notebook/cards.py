@@ -14,6 +14,7 @@ from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.queue import JobQueue
 from caikit_nb.notebook.job_view import card_text, shown_of
+from caikit_nb.notebook.kept_views import KeptViews
 from caikit_nb.notebook.pace import Pace
 
 MIN_INTERVAL_S = 0.2
@@ -27,6 +28,7 @@ class Cards:
         shell: Where they are shown.
         events: Tells which jobs have changed.
         queue: Where jobs wait.
+        views: Has what is to be saved.
         run_when_idle: Hands a call to the kernel's main thread; None where there is no such way.
     """
 
@@ -35,10 +37,11 @@ class Cards:
         shell: InteractiveShell,
         events: Events,
         queue: JobQueue,
+        views: KeptViews,
         run_when_idle: Callable[[Callable[[], None]], None] | None,
     ) -> None:
         self._shell, self._events, self._queue = shell, events, queue
-        self._run_when_idle = run_when_idle
+        self._views, self._run_when_idle = views, run_when_idle
         self._cards: weakref.WeakKeyDictionary[Job, list[Any]] = weakref.WeakKeyDictionary()
         self._shown_in: dict[str, int] = {}
         self._open: dict[Job, None] = {}
@@ -68,7 +71,7 @@ class Cards:
         if not self.has_widgets:
             print(card_text(job, shown_of(job)))
             return
-        card = self._card_class(job, self._queue, self._shell, self._make, self._run_again)
+        card = self._card(job)
         self._cards.setdefault(job, []).append(card)
         card.show()
         self._open[job] = None
@@ -91,6 +94,10 @@ class Cards:
                 again = self._told_between.pop(job, self) is None and not is_followed
                 for card in list(self._cards.get(job, ())):
                     card.keep_end(again=again)
+        if not is_followed:  # the notebook may end with this cell, and its kernel then
+            for job in self._open:
+                for card in list(self._cards.get(job, ())):
+                    card.keep_state()
         self._in_cell = False
 
     def show_nothing(self, future: JobFuture) -> None:
@@ -104,10 +111,15 @@ class Cards:
 
     def embed(self, job: Job) -> Any:
         """A card of the job as a widget that the caller shows, live until it is removed."""
-        card = self._card_class(job, self._queue, self._shell, self._make, self._run_again)
+        card = self._card(job)
         self._cards.setdefault(job, []).append(card)
         job.changed()
         return card.box
+
+    def _card(self, job: Job) -> Any:
+        return self._card_class(
+            job, self._queue, self._shell, self._make, self._views, self._run_again
+        )
 
     def remove(self, widget: Any) -> None:
         """Close an embedded card."""

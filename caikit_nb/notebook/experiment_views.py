@@ -20,9 +20,10 @@ from caikit_nb.errors import ExperimentError, NotInDatabaseError
 from caikit_nb.execution.watcher import stillness
 from caikit_nb.experiments import running
 from caikit_nb.notebook.cards import Cards
+from caikit_nb.notebook.kept_views import KeptViews
 from caikit_nb.notebook.live_tables import Place
 from caikit_nb.notebook.plotter import Plotter
-from caikit_nb.notebook.view_bundle import view_bundle
+from caikit_nb.notebook.view_bundle import KeptView, view_bundle
 
 if TYPE_CHECKING:
     from caikit_nb.experiments.experiment import Experiment
@@ -37,8 +38,8 @@ _BUSY_S, _IDLE_S = 1.0, 5.0
 class ExperimentViews:
     """The views of a session; plain text where there are no widgets."""
 
-    def __init__(self, shell: InteractiveShell, cards: Cards) -> None:
-        self._shell, self._cards = shell, cards
+    def __init__(self, shell: InteractiveShell, cards: Cards, views: KeptViews) -> None:
+        self._shell, self._cards, self._views = shell, cards, views
         self._plotter, self._pid = Plotter(), os.getpid()
         self._shown: list[ExperimentView] = []
         self._wakened, self._closed = threading.Event(), False
@@ -67,7 +68,9 @@ class ExperimentViews:
     def show(self, experiment: Experiment) -> ExperimentView:
         """Show an experiment in the running cell."""
         place = Place.of_running_cell(self._shell) if self._cards.has_widgets else Place(None, None)
-        view = ExperimentView(experiment, self._shell, place, self._plotter, self._cards)
+        view = ExperimentView(
+            experiment, self._shell, place, self._plotter, self._cards, self._views
+        )
         view.show()
         if not self._cards.has_widgets:
             return view
@@ -147,9 +150,10 @@ class ExperimentView:
         place: Place,
         plotter: Plotter,
         cards: Cards,
+        views: KeptViews,
     ) -> None:
         self._experiment, self._shell, self.place = experiment, shell, place
-        self._cards = cards
+        self._cards, self._views = cards, views
         self._plotter, self._turn = plotter, threading.Lock()
         self._display_id = uuid.uuid4().hex
         self._drawn: Hashable = None
@@ -221,8 +225,10 @@ class ExperimentView:
 
         # Without its kernel it is no less true: its jobs may be run elsewhere.
         text, kept = view_text(picture), self._html.value
+        view = KeptView(self._display_id, kept, text, not picture.is_active)
+        self._views.keep(view)
         self._shell.display_pub.publish(
-            view_bundle(self._box.model_id, kept, text, has_ended=True),
+            view_bundle(self._box.model_id, view),
             transient={"display_id": self._display_id},
             update=update,
         )

@@ -24,6 +24,7 @@ from caikit_nb.notebook.cards import Cards
 from caikit_nb.notebook.experiment_views import ExperimentViews
 from caikit_nb.notebook.homecoming import Homecoming
 from caikit_nb.notebook.job_shell import NOTEBOOK_SHELL, refuse_input_in_threads
+from caikit_nb.notebook.kept_views import KeptViews
 from caikit_nb.notebook.lab_comm import LabComm
 from caikit_nb.notebook.live_tables import LiveTables
 from caikit_nb.notebook.magics import CaikitMagics
@@ -55,11 +56,12 @@ class Extension:
         self.session: Session = open_session(self.settings, hooks)
         executor = self.session.executor
         run_when_idle = _run_when_idle(shell)
-        self.cards = Cards(shell, executor.events, executor.queue, run_when_idle)
+        views = KeptViews()
+        self.cards = Cards(shell, executor.events, executor.queue, views, run_when_idle)
         if self.cards.job_widgets is not None:
             hooks.on_message = self.cards.job_widgets.on_message
         hooks.show = self._show_in_cell
-        self.tables = LiveTables(shell, executor, self.cards)
+        self.tables = LiveTables(shell, executor, self.cards, views)
         self.homecoming = Homecoming(shell, run_when_idle)
         first = [NOTEBOOK_SHELL] if _is_notebook(shell) else []
         self.warm_start = WarmStart(
@@ -72,8 +74,8 @@ class Extension:
         self.settings.observe(lambda _: executor.retention.apply_limits(), limits)
         if self.cards.has_widgets:
             refuse_input_in_threads(shell.kernel)  # type: ignore[attr-defined]
-        self.lab_comm = LabComm(executor) if self.cards.has_widgets else None
-        self.views = ExperimentViews(shell, self.cards)
+        self.lab_comm = LabComm(executor, views) if self.cards.has_widgets else None
+        self.views = ExperimentViews(shell, self.cards, views)
         self.server_cards = ServerCards(shell, has_widgets=self.cards.has_widgets)
         self.session.servers.on_start.append(self.server_cards.show)
         shell.register_magics(self._magics())

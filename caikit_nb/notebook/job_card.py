@@ -12,6 +12,7 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 
 from caikit_nb.execution.watcher import watcher
+from caikit_nb.jobs import view_files
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.queue import JobQueue
 from caikit_nb.jobs.states import JobStatus
@@ -20,14 +21,16 @@ from caikit_nb.notebook.card_buttons import CardButtons
 from caikit_nb.notebook.card_widgets import CardWidgets
 from caikit_nb.notebook.job_view import Shown, card_html, card_text, shown_of
 from caikit_nb.notebook.kept import countdown, dropped, time_left
+from caikit_nb.notebook.kept_views import KeptViews
 from caikit_nb.notebook.output_area import OutputArea
 from caikit_nb.notebook.sent import Sender
-from caikit_nb.notebook.view_bundle import view_bundle
+from caikit_nb.notebook.view_bundle import KeptView, view_bundle
 
 logger = logging.getLogger(__name__)
 
 _CHART_INTERVAL_S = 0.45
 _CHART_SHARE = 20  # and at least 20 times as long as it took to draw it
+_KEEP_INTERVAL_S, _KEEP_SHARE = 2.0, 100
 
 
 class JobCard:
@@ -41,6 +44,7 @@ class JobCard:
         queue: Where it may wait.
         shell: Where it is displayed.
         make: Makes its widgets.
+        views: Has what is to be saved.
         run_again: Submits the job anew and has the card `follow` it.
     """
 
@@ -50,6 +54,7 @@ class JobCard:
         queue: JobQueue,
         shell: InteractiveShell,
         make: CardWidgets,
+        views: KeptViews,
         run_again: Callable[[Job, JobCard], None],
     ) -> None:
         self.job, self._queue, self._shell = job, queue, shell
@@ -64,7 +69,8 @@ class JobCard:
         self._last_shown: Shown | None = None
         self._whole_log = ""
         self.shown_status: JobStatus | None = None
-        self._make = make
+        self._make, self._views = make, views
+        self._kept_at = self._keeping_took_s = 0.0
         self._buttons = CardButtons(self, make, run_again)
         self._assemble()
         self._saved, self._saving = "", threading.Lock()
@@ -116,8 +122,19 @@ class JobCard:
             # Ahead of the card, so that who saves what the card shows has it.
             self.keep_end()
         self._fill()
+        if not ended:
+            self._keep_state()
         self._tick()
         return self._sender.take_count()
+
+    def _keep_state(self) -> None:
+        """While somebody follows: what a notebook that is saved now shows of a running job."""
+        began = time.monotonic()
+        interval_s = max(_KEEP_INTERVAL_S, _KEEP_SHARE * self._keeping_took_s)
+        if self._views.is_followed and self._saved and began >= self._kept_at + interval_s:
+            self._views.keep(self._view(self._shown()))
+            self._kept_at = time.monotonic()
+            self._keeping_took_s = self._kept_at - began
 
     def keep_end(self, *, again: bool = False) -> None:
         """What a saved notebook keeps is the last state, not the first.
@@ -127,6 +144,12 @@ class JobCard:
         """
         with self._saving:
             if self._saved and (again or self._html(self._shown()) != self._saved):
+                self._publish(update=True)
+
+    def keep_state(self) -> None:
+        """The same of a job that has not ended, for who hears nothing after the running cell."""
+        with self._saving:
+            if self._saved:
                 self._publish(update=True)
 
     def follow(self, job: Job) -> None:
@@ -238,17 +261,19 @@ class JobCard:
         self._ticking = False
         self.job.changed()
 
+    def _view(self, shown: Shown) -> KeptView:
+        job = self.job
+        ended = job.ended.is_set()
+        lost = "" if ended else card_parts.lost_html()
+        key = view_files.key_of(job.spec.id)
+        return KeptView(key, self._html(shown), card_text(job, shown), ended, lost)
+
     def _publish(self, update: bool) -> None:
-        shown = self._shown()
-        self._saved = self._html(shown)
+        view = self._view(self._shown())
+        self._saved = view.html
         self._sender.sent(1)
-        data = view_bundle(
-            self.box.model_id,
-            self._saved,
-            card_text(self.job, shown),
-            has_ended=self.job.ended.is_set(),
-            job_id=self.job.spec.id,
-        )
+        self._views.keep(view)
+        data = view_bundle(self.box.model_id, view, self.job.spec.id)
         self._shell.display_pub.publish(
             data, transient={"display_id": self._display_id}, update=update
         )

@@ -10,8 +10,9 @@ from caikit_nb.jobs.retention import held_bytes
 from caikit_nb.jobs.sizes import format_size
 from caikit_nb.notebook.kept import time_left
 from caikit_nb.notebook.standing import Standing
-from caikit_nb.notebook.table import Row, Table
+from caikit_nb.notebook.table import Row, Table, Unended
 from caikit_nb.notebook.table_row import TableRow
+from caikit_nb.notebook.view_bundle import at_clock
 
 EMPTY = (
     "no jobs yet: put %%caikit_job on a cell",
@@ -43,7 +44,8 @@ def _cells(row: TableRow) -> Row:
     note = row.note
     if len(note) > _NOTE_CHARACTERS:
         note = note[: _NOTE_CHARACTERS - 1] + "…"
-    return row.name, row.state, row.elapsed, row.percent, row.way, note
+    state = row.state if row.status.is_terminal else Unended(f"{row.state} {at_clock()}")
+    return row.name, state, row.elapsed, row.percent, row.way, note
 
 
 def usage_table(futures: Sequence[JobFuture]) -> Table:

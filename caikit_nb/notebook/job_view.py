@@ -15,6 +15,7 @@ from caikit_nb.notebook.card_parts import (
     error_html,
     head_html,
     notes_html,
+    seen,
     source_html,
     state_word,
     way,
@@ -22,6 +23,7 @@ from caikit_nb.notebook.card_parts import (
 from caikit_nb.notebook.chart import text_chart
 from caikit_nb.notebook.kept import dropped, kept_until
 from caikit_nb.notebook.looks import BORDER
+from caikit_nb.notebook.view_bundle import at_clock
 
 _TEXT_LINES = 5
 
@@ -76,14 +78,17 @@ def card_html(job: Job, shown: Shown, log: str = "") -> str:
     kept = dropped(job, keeps_output=bool(shown)) or kept_until(job)
     return (
         f'<div style="border:1px solid {BORDER};border-radius:6px;padding:8px 12px;'
-        f'max-width:900px">{head_html(job, kept=kept)}{chart_html(job)}'
+        f'max-width:900px">{head_html(job, kept=kept, is_saved=True)}{chart_html(job)}'
         f"{shown.output_html}{log}{shown.error}{notes_html(job)}{source_html(job)}</div>"
     )
 
 
 def card_text(job: Job, shown: Shown) -> str:
     """The card in plain text."""
-    lines = [f"job {job.spec.name}: {state_word(job)}{after(job)} [{way(job)}]"]
+    how = f"{state_word(job)}{after(job)}"
+    if not job.status.is_terminal:
+        how = f"{state_word(job)} {at_clock()}{seen(job)}"
+    lines = [f"job {job.spec.name}: {how} [{way(job)}]"]
     lines += [f"  {_bar_text(bar)}" for bar in job.attempt.bars.latest()]
     metrics, others = drawn_metrics(job)
     for name, points in metrics.items():

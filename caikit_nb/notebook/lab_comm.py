@@ -21,6 +21,7 @@ from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.log_file import log_name, read_part
 from caikit_nb.notebook.at_once import hear_where_sent
+from caikit_nb.notebook.kept_views import KeptViews
 
 logger = logging.getLogger(__name__)
 
@@ -38,10 +39,11 @@ class LabComm:
 
     Args:
         executor: Whose jobs.
+        views: What a notebook keeps of cards and tables.
     """
 
-    def __init__(self, executor: JobExecutor) -> None:
-        self._registry, self._queue = executor.registry, executor.queue
+    def __init__(self, executor: JobExecutor, views: KeptViews) -> None:
+        self._registry, self._queue, self._views = executor.registry, executor.queue, views
         self._events = executor.events
         self._watched_until = 0.0
         self._answers: dict[str, Callable[[Content], None]] = {
@@ -49,12 +51,14 @@ class LabComm:
             "cancel": self._cancel,
             "interrupt": self._interrupt,
             "log": self._log,
+            "views": self._tell_views,
         }
         self._comm = create_comm(target_name=TARGET, primary=False)
         hear_where_sent(self._comm)
         get_comm_manager().register_comm(self._comm)
         self._comm.on_msg(self._take)
         self._subscription = self._events.subscribe(self._tell, MIN_INTERVAL_S)
+        views.follow(self._tell_view, lambda: self.is_watched)
         self._send("hello")
 
     @property
@@ -105,6 +109,17 @@ class LabComm:
             self._send("log", id=future.id, request=content.get("request"), **asdict(part))
 
         self._named(content, send_part)
+
+    def _tell_views(self, content: Content) -> None:
+        keys = content.get("keys")
+        found, unknown = self._views.find(keys if isinstance(keys, list) else ())
+        for view in found:
+            self._send("view", **view)
+        self._send("unknown", keys=unknown)
+
+    def _tell_view(self, view: dict[str, Any]) -> None:
+        if self.is_watched:
+            self._send("view", **view)
 
     def _named(self, content: Content, act: Callable[[JobFuture], object]) -> None:
         job_id = content.get("id")

@@ -17,14 +17,16 @@ from caikit_nb.jobs.states import JobStatus
 from caikit_nb.notebook.cards import Cards
 from caikit_nb.notebook.job_buttons import JobButtons
 from caikit_nb.notebook.job_table import job_table
+from caikit_nb.notebook.kept_views import KeptViews
 from caikit_nb.notebook.live_rows import rows_html
+from caikit_nb.notebook.looks import LOST_WORDS
 from caikit_nb.notebook.standing import Standing
 from caikit_nb.notebook.table_choice import Choice
 from caikit_nb.notebook.table_controls import TableControls
 from caikit_nb.notebook.table_row import TableRow
 from caikit_nb.notebook.table_widgets import TableWidgets
 from caikit_nb.notebook.trait_changes import TraitChanges
-from caikit_nb.notebook.view_bundle import view_bundle
+from caikit_nb.notebook.view_bundle import KeptView, view_bundle
 
 PAGE_ROWS = 20
 SETTLED_S = 1.0
@@ -36,12 +38,19 @@ class LiveTable:
 
     Args:
         cards: Where a job's card comes from.
+        views: Has what is to be saved.
         shell: Where the table is displayed.
         wake: Asks for a call of `draw`.
     """
 
-    def __init__(self, cards: Cards, shell: InteractiveShell, wake: Callable[[], None]) -> None:
-        self._cards, self._shell, self._wake = cards, shell, wake
+    def __init__(
+        self,
+        cards: Cards,
+        views: KeptViews,
+        shell: InteractiveShell,
+        wake: Callable[[], None],
+    ) -> None:
+        self._cards, self._views, self._shell, self._wake = cards, views, shell, wake
         self._display_id = uuid.uuid4().hex
         self._opened: Job | None = None
         self._card: tuple[Job, Any] | None = None
@@ -102,12 +111,11 @@ class LiveTable:
         if not update:
             self._told_in_cell = self._saved
         static = job_table(standing)
-        data = view_bundle(
-            self._box.model_id,
-            static._repr_html_(),
-            repr(static),
-            has_ended=not standing.has_active,
-        )
+        ended = not standing.has_active
+        lost = "" if ended else LOST_WORDS
+        view = KeptView(self._display_id, static._repr_html_(), repr(static), ended, lost)
+        self._views.keep(view)
+        data = view_bundle(self._box.model_id, view)
         self._shell.display_pub.publish(
             data, transient={"display_id": self._display_id}, update=update
         )

@@ -23,6 +23,7 @@ from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.notebook.cards import Cards
 from caikit_nb.notebook.completions import Completions
 from caikit_nb.notebook.job_table import job_table
+from caikit_nb.notebook.kept_views import KeptViews
 from caikit_nb.notebook.standing import Census, Standing
 from caikit_nb.notebook.table import Table
 from caikit_nb.notebook.trait_changes import TraitChanges
@@ -66,8 +67,10 @@ class Place:
 class LiveTables:
     """The tables of a session; plain text where there are no widgets."""
 
-    def __init__(self, shell: InteractiveShell, executor: JobExecutor, cards: Cards) -> None:
-        self._shell, self._executor, self._cards = shell, executor, cards
+    def __init__(
+        self, shell: InteractiveShell, executor: JobExecutor, cards: Cards, views: KeptViews
+    ) -> None:
+        self._shell, self._executor, self._cards, self._views = shell, executor, cards, views
         self._census = Census(executor.queue)
         self._shown: list[tuple[Place, LiveTable]] = []
         self._subscription: Subscription | None = None
@@ -92,7 +95,7 @@ class LiveTables:
         if not self._cards.has_widgets:
             print(self.text())
             return
-        table, standing = self._make(self._cards, self._shell, self._wake), self._standing()
+        table, standing = self._new_table(), self._standing()
         table.draw(standing, "", TraitChanges())
         table.publish(standing, update=False)
         self._shown.append((Place.of_running_cell(self._shell), table))
@@ -102,6 +105,9 @@ class LiveTables:
                 self._draw, MESSAGE_INTERVAL_S, as_one=True
             )
         self._wake()
+
+    def _new_table(self) -> LiveTable:
+        return self._make(self._cards, self._views, self._shell, self._wake)
 
     def close(self) -> None:
         """Draw no more."""

@@ -43,6 +43,9 @@ LOOKS = {
     JobStatus.PRUNED: Look("pruned", FAINT, "✂"),
 }
 
+LOST_WORDS = "ended with the kernel"
+"""The state of what had not ended when its kernel did."""
+
 
 def sign_html(status: JobStatus) -> str:
     """A state's sign in its colour; for those who see it, as the word is there too."""

@@ -5,7 +5,15 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
+from caikit_nb.notebook.view_bundle import marked_state
+
 Row = tuple[str, ...]
+
+
+class Unended(str):
+    """A cell that tells how something stands that has not ended."""
+
+    __slots__ = ()
 
 
 class Table:
@@ -36,7 +44,12 @@ class Table:
         style = 'style="text-align:left"'
         head = "".join(f"<th {style}>{html.escape(heading)}</th>" for heading in self._headings)
         body = "".join(
-            "<tr>" + "".join(f"<td {style}>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+            "<tr>" + "".join(f"<td {style}>{_cell(cell)}</td>" for cell in row) + "</tr>"
             for row in self._rows
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cell(cell: str) -> str:
+    escaped = html.escape(cell)
+    return marked_state(escaped) if isinstance(cell, Unended) else escaped

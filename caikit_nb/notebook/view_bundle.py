@@ -6,28 +6,59 @@ HTML by `KEPT_VIEW` (labextension/src/card.ts) where it would say that a widget 
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
 from typing import Any
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 KEPT_VIEW = "application/vnd.caikit-nb.card+json"
+_STATE = "<!--state-->{}<!--/state-->"
 
 
-def view_bundle(
-    model_id: str, html: str, text: str, *, has_ended: bool, job_id: str | None = None
-) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class KeptView:
+    """What a saved notebook shows of something live.
+
+    Attributes:
+        key: Which: a job's id for a card.
+        html: How it stands, for a page without a kernel.
+        text: The same where there is no HTML.
+        ended: Whether that is its last state.
+        lost: What takes the place of each part that `marked_state` has marked, if the kernel ends
+            before that; as HTML.
+    """
+
+    key: str
+    html: str
+    text: str
+    ended: bool
+    lost: str = ""
+
+
+def marked_state(html: str) -> str:
+    """Mark what tells in the HTML of a view how something stands that has not ended."""
+    return _STATE.format(html)
+
+
+def at_clock() -> str:
+    """The moment at which a saved view was true, for those who read it later."""
+    return time.strftime("at %H:%M:%S")
+
+
+def view_bundle(model_id: str, view: KeptView, job_id: str | None = None) -> dict[str, Any]:
     """The forms in which a front end may show it.
 
     Args:
         model_id: The widget.
-        html: Its state now.
-        text: The same where there is no HTML.
-        has_ended: Whether that is its last state; else a page without the kernel says so.
+        view: Its state now.
         job_id: The job whose card it is; None if it is no card.
     """
-    kept = {"version": 1, "ended": has_ended}
+    kept: dict[str, Any] = {"version": 1, "ended": view.ended, "key": view.key}
+    if not view.ended:
+        kept["lost"] = view.lost
     return {
         WIDGET_VIEW: {"version_major": 2, "version_minor": 0, "model_id": model_id},
         KEPT_VIEW: kept if job_id is None else {**kept, "id": job_id},
-        "text/html": html,
-        "text/plain": text,
+        "text/html": view.html,
+        "text/plain": view.text,
     }

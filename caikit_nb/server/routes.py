@@ -2,9 +2,11 @@
 
     GET caikit-nb/kernels/KERNEL/jobs
     GET caikit-nb/kernels/KERNEL/jobs/JOB/log?offset=BYTES
+    GET caikit-nb/views/KEY
 
-They need what the server's own routes about kernels need, and read nothing but the directories of
-jobs of this server's kernels.
+They need what the server's own routes about kernels need. The first two read nothing but the
+directories of jobs of this server's kernels; the third tells the last state of a card or a table,
+whatever became of its kernel.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import url_path_join
 from tornado import web
 
-from caikit_nb.jobs import journal
+from caikit_nb.jobs import journal, paths, view_files
 from caikit_nb.jobs.log_file import log_name, read_part
 from caikit_nb.server.kernel_sessions import session_directories
 
@@ -29,17 +31,46 @@ VERSION = 1
 
 _KERNEL = r"(?P<kernel_id>\w+-\w+-\w+-\w+-\w+)"
 _JOB = r"(?P<job_id>[0-9a-f]{12})"
+_VIEW = r"(?P<key>[0-9a-f]{12,32})"
 
 
 def routes(base_url: str) -> list[Any]:
     """The routes below a server's base URL."""
     jobs = url_path_join(base_url, "caikit-nb", "kernels", _KERNEL, "jobs")
-    return [(f"{jobs}/?", JobsHandler), (url_path_join(jobs, _JOB, "log"), LogHandler)]
+    views = url_path_join(base_url, "caikit-nb", "views", _VIEW)
+    return [
+        (f"{jobs}/?", JobsHandler),
+        (url_path_join(jobs, _JOB, "log"), LogHandler),
+        (views, ViewHandler),
+    ]
 
 
-class _KernelHandler(APIHandler):
+class _Handler(APIHandler):
     auth_resource = "kernels"
 
+    def reply(self, content: dict[str, Any]) -> None:
+        """Send an answer, with the protocol's version."""
+        self.set_header("Content-Type", "application/json")
+        self.finish(json.dumps({"protocol": PROTOCOL, "version": VERSION, **content}))
+
+
+class ViewHandler(_Handler):
+    """The last state of a card or a table."""
+
+    @web.authenticated
+    @authorized
+    async def get(self, key: str) -> None:
+        """Send it, or that its kernel lives."""
+        view = await asyncio.to_thread(view_files.read, key)
+        if view is not None:
+            self.reply({"type": "view", **view})
+        elif await asyncio.to_thread(_lives, key):
+            self.reply({"type": "lives", "key": key})
+        else:
+            raise web.HTTPError(404, f"there is no view {key}")
+
+
+class _KernelHandler(_Handler):
     async def states(self, kernel_id: str) -> list[dict[str, Any]]:
         """The states of the kernel's jobs.
 
@@ -58,11 +89,6 @@ class _KernelHandler(APIHandler):
         if not isinstance(pid, int):
             raise web.HTTPError(404, f"kernel {kernel_id} does not run on this machine")
         return pid
-
-    def reply(self, content: dict[str, Any]) -> None:
-        """Send an answer, with the protocol's version."""
-        self.set_header("Content-Type", "application/json")
-        self.finish(json.dumps({"protocol": PROTOCOL, "version": VERSION, **content}))
 
 
 class JobsHandler(_KernelHandler):
@@ -99,6 +125,13 @@ class LogHandler(_KernelHandler):
         if given is not None and not given.isdecimal():
             raise web.HTTPError(400, f"offset must be a number of bytes, not {given!r}")
         return None if given is None else int(given)
+
+
+def _lives(job_id: str) -> bool:
+    """Whether a living session of this user's on this machine has the job."""
+    states = journal.read_all(paths.sessions_directory())
+    sessions = [Path(state["directory"]).parent for state in states if state["id"] == job_id]
+    return any(paths.owner_of(session) is not None for session in sessions)
 
 
 def _read_states(pid: int) -> list[dict[str, Any]]:

@@ -8,7 +8,13 @@ import type { IJobs, INotebookNews } from './tokens';
 
 type Context = NotebookPanel['context'];
 
-/** Saves a notebook when it has submitted a job: a reload shows only the cards that are saved. */
+/** What changes within this time is saved together. */
+const SOON_MS = 500;
+
+/**
+ * Saves a notebook when it has submitted a job, and when the last state of one was written into it:
+ * a reload shows only the cards that are saved, and the file is what remains.
+ */
 export class Autosave {
   constructor(
     tracker: INotebookTracker,
@@ -18,6 +24,18 @@ export class Autosave {
     tracker.forEach(panel => this._watch(panel));
     tracker.widgetAdded.connect((_, panel) => this._watch(panel));
     jobs.news.connect(this._onNews, this);
+  }
+
+  /** Save within a moment, as more may come. */
+  saveSoon(context: Context): void {
+    if (!this.settings.saveOnSubmit || this._due.has(context)) {
+      return;
+    }
+    const save = (): void => {
+      this._due.delete(context);
+      this._save(context);
+    };
+    this._due.set(context, window.setTimeout(save, SOON_MS));
   }
 
   private _watch({ context }: NotebookPanel): void {
@@ -71,6 +89,7 @@ export class Autosave {
     }
   }
 
+  private readonly _due = new Map<Context, number>();
   private readonly _saving = new WeakSet();
   private readonly _waiting = new WeakSet();
 }

@@ -55,6 +55,11 @@ export class KernelLink implements IDisposable {
     this._send({ type: 'interrupt', id });
   }
 
+  /** Ask how these views stand. False if nobody hears it. */
+  askViews(keys: readonly string[]): boolean {
+    return this._send({ type: 'views', keys: [...keys] });
+  }
+
   /** A part of a job's log. Rejected if the kernel says no, or the link ends meanwhile. */
   readLog(id: string, offset: number | null): Promise<ILogPart> {
     const request = UUID.uuid4();

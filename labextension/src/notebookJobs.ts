@@ -13,6 +13,9 @@ import type { ServerRoute } from './serverRoute';
 /** What a notebook's kernel is for its jobs; `none` if there is no kernel that could have any. */
 export type NotebookState = LinkState | 'none';
 
+/** What a kernel says of views. */
+export type ViewMessage = Extract<KernelMessage, { type: 'view' | 'unknown' }>;
+
 /** A kernel that answers does so at once: only then is the server asked. */
 const PATIENCE_MS = 700;
 const POLL_MS = 1_000;
@@ -68,6 +71,16 @@ export class NotebookJobs implements IDisposable {
 
   get news(): ISignal<this, INews> {
     return this._news;
+  }
+
+  /** What the kernel says of views. */
+  get views(): ISignal<this, ViewMessage> {
+    return this._views;
+  }
+
+  /** Ask the kernel how these views stand. False if it can't be asked. */
+  askViews(keys: readonly string[]): boolean {
+    return this._kernelLink?.askViews(keys) ?? false;
   }
 
   cancel(id: string): void {
@@ -139,6 +152,9 @@ export class NotebookJobs implements IDisposable {
     if (message.type === 'hello') {
       this._list.clear(true);
     }
+    if (message.type === 'view' || message.type === 'unknown') {
+      this._views.emit(message);
+    }
     if (message.type !== 'jobs' && message.type !== 'changed') {
       return;
     }
@@ -190,4 +206,5 @@ export class NotebookJobs implements IDisposable {
   private readonly _poll: Poll;
   private readonly _changed = new Signal<this, void>(this);
   private readonly _news = new Signal<this, INews>(this);
+  private readonly _views = new Signal<this, ViewMessage>(this);
 }

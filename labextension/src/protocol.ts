@@ -49,6 +49,18 @@ export interface ILogPart {
   readonly size: number;
 }
 
+/** What a saved notebook shows of a card or a table. */
+export interface IView {
+  /** Which: a job's id for a card. */
+  readonly key: string;
+  readonly html: string;
+  readonly text: string;
+  /** Whether that is its last state. */
+  readonly ended: boolean;
+  /** What takes the place of its marked parts if its kernel ends before. */
+  readonly lost: string;
+}
+
 export type KernelMessage =
   | { readonly type: 'hello' }
   | {
@@ -61,6 +73,9 @@ export type KernelMessage =
       readonly request: string | null;
       readonly part: ILogPart;
     }
+  | { readonly type: 'view'; readonly view: IView }
+  | { readonly type: 'unknown'; readonly keys: readonly string[] }
+  | { readonly type: 'lives'; readonly key: string }
   | {
       readonly type: 'failed';
       readonly request: string | null;
@@ -70,6 +85,7 @@ export type KernelMessage =
 export type FrontEndMessage =
   | { readonly type: 'watch'; readonly all: boolean }
   | { readonly type: 'cancel' | 'interrupt'; readonly id: string }
+  | { readonly type: 'views'; readonly keys: string[] }
   | {
       readonly type: 'log';
       readonly id: string;
@@ -115,6 +131,12 @@ function readMessage(data: Record<string, unknown>): KernelMessage | null {
       };
     case 'log':
       return { type: 'log', request, part: readPart(data) };
+    case 'view':
+      return readView(data);
+    case 'unknown':
+      return { type: 'unknown', keys: toList(data['keys']).filter(isText) };
+    case 'lives':
+      return { type: 'lives', key: toText(data['key']) ?? '' };
     case 'failed':
       return {
         type: 'failed',
@@ -163,6 +185,22 @@ function readBar(data: unknown): IBar[] {
       closed: data['closed'] === true
     }
   ];
+}
+
+function readView(data: Record<string, unknown>): KernelMessage | null {
+  const key = toText(data['key']);
+  const html = toText(data['html']);
+  if (key === null || html === null) {
+    return null;
+  }
+  const view = {
+    key,
+    html,
+    text: toText(data['text']) ?? '',
+    ended: data['ended'] === true,
+    lost: toText(data['lost']) ?? ''
+  };
+  return { type: 'view', view };
 }
 
 function readPart(data: Record<string, unknown>): ILogPart {

@@ -22,6 +22,11 @@ export class ServerRoute {
     return this._get('kernels', kernelId, 'jobs', jobId, `log${query}`);
   }
 
+  /** The last state of a card or a table, or that its kernel lives; null if nothing is known. */
+  async view(key: string): Promise<KernelMessage | null> {
+    return this._get('views', key);
+  }
+
   private async _get(...path: string[]): Promise<KernelMessage | null> {
     const url = URLExt.join(this.settings.baseUrl, 'caikit-nb', ...path);
     try {

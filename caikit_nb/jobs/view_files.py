@@ -1,0 +1,116 @@
+"""The last states of cards and tables as files, by which a notebook is brought up to date later.
+
+They lie below Jupyter's directory for the user's data, each private to the user, for a month at
+most and as long as there is room. Who writes a notebook needs them only until then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import secrets
+import stat
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from jupyter_core.paths import jupyter_data_dir
+
+from caikit_nb.execution.guard import MARKER_FILE
+from caikit_nb.jobs.job_directory import write_private
+
+MOST_BYTES = 200_000_000
+LONGEST_S = 30 * 86_400.0
+
+_KEY = re.compile(r"[0-9a-f]{12,32}")
+_SUFFIX = ".json"
+
+
+def key_of(job_id: str) -> str:
+    """The key of a job's card."""
+    if _KEY.fullmatch(job_id):
+        return job_id
+    return hashlib.blake2s(job_id.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+
+
+def directory() -> Path:
+    """Where they lie."""
+    return Path(jupyter_data_dir(), "caikit_nb", "views")
+
+
+def write(key: str, view: Mapping[str, Any]) -> None:
+    """Write a view's state in place of the one before, in one step; others go that are too old.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    assert _KEY.fullmatch(key), key  # noqa: S101 - we make them
+    with _opened() as fd:
+        draft = f".{secrets.token_hex(8)}"
+        try:
+            write_private(Path(draft), json.dumps(view), dir_fd=fd)
+            os.replace(draft, f"{key}{_SUFFIX}", src_dir_fd=fd, dst_dir_fd=fd)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(draft, dir_fd=fd)
+            raise
+        _remove_old(fd)
+
+
+def read(key: str) -> dict[str, Any] | None:
+    """A view's last state; None if there is none, or `key` can't be one."""
+    if not _KEY.fullmatch(key):
+        return None
+    try:
+        fd = os.open(directory() / f"{key}{_SUFFIX}", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        with open(fd, encoding="utf-8") as file:
+            if os.fstat(fd).st_uid != os.getuid():
+                return None
+            view = json.load(file)
+    except (OSError, ValueError):
+        return None
+    return view if isinstance(view, dict) else None
+
+
+@contextlib.contextmanager
+def _opened() -> Iterator[int]:
+    """The directory itself, made and marked if need be.
+
+    Raises:
+        PermissionError: it belongs to someone else, or others may write to it.
+    """
+    path = directory()
+    path.parent.parent.mkdir(parents=True, exist_ok=True)
+    for each in (path.parent, path):
+        each.mkdir(mode=0o700, exist_ok=True)
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        status = os.fstat(fd)
+        if status.st_uid != os.getuid() or status.st_mode & 0o022:
+            raise PermissionError(f"{path} must belong to you alone")
+        with contextlib.suppress(FileExistsError):
+            write_private(Path(MARKER_FILE), "", dir_fd=fd)
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _remove_old(fd: int) -> None:
+    """Delete those of before a month, and the oldest ones if they are too much together."""
+    found = []
+    for name in os.listdir(fd):
+        if name.endswith(_SUFFIX) and _KEY.fullmatch(name.removesuffix(_SUFFIX)):
+            with contextlib.suppress(FileNotFoundError):
+                status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+                if stat.S_ISREG(status.st_mode):
+                    found.append((status.st_mtime, status.st_size, name))
+    oldest, held = time.time() - LONGEST_S, 0
+    for written, size, name in sorted(found, reverse=True):
+        held += size
+        if written < oldest or held > MOST_BYTES:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=fd)

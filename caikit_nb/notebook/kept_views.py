@@ -1,0 +1,62 @@
+"""The last states of cards and tables, for those who write them into the notebook.
+
+A page that is loaded anew has forgotten the display ids of its outputs, and hears no update of
+them. So JupyterLab's extension learns the state of each view by its key, and writes it into the
+cell's output itself (labextension/src/recorder.ts). The last state of all is a file, too: who opens
+a notebook when its kernel is gone finds there what became of its jobs.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from typing import Any
+
+from caikit_nb.execution.serial_thread import SerialThread
+from caikit_nb.jobs import view_files
+from caikit_nb.notebook.view_bundle import KeptView
+
+_writer = SerialThread("caikit_nb views")
+
+
+class KeptViews:
+    """The newest state of each view of a session."""
+
+    def __init__(self) -> None:
+        self._newest: dict[str, KeptView] = {}
+        self._tell: Callable[[dict[str, Any]], object] = _tell_nobody
+        self._is_followed: Callable[[], bool] = bool
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether somebody writes down also what has not ended."""
+        return self._is_followed()
+
+    def follow(
+        self, tell: Callable[[dict[str, Any]], object], is_followed: Callable[[], bool]
+    ) -> None:
+        """Tell somebody of each new state.
+
+        Args:
+            tell: Takes it.
+            is_followed: Whether what has not ended is of use now.
+        """
+        self._tell, self._is_followed = tell, is_followed
+
+    def keep(self, view: KeptView) -> None:
+        """Take a view's state."""
+        self._newest[view.key] = view
+        if view.ended:
+            _writer.put(functools.partial(view_files.write, view.key, asdict(view)))
+        self._tell(asdict(view))
+
+    def find(self, keys: Iterable[object]) -> tuple[list[dict[str, Any]], list[str]]:
+        """The states of these views, and the keys that are none of this session's."""
+        texts = [key for key in keys if isinstance(key, str)]
+        found = [asdict(self._newest[key]) for key in texts if key in self._newest]
+        return found, [key for key in texts if key not in self._newest]
+
+
+def _tell_nobody(_: dict[str, Any]) -> None:
+    """There is no front end that could write."""

@@ -1,0 +1,192 @@
+import type { DocumentRegistry } from '@jupyterlab/docregistry';
+import type { NotebookPanel } from '@jupyterlab/notebook';
+import type { IDisposable } from '@lumino/disposable';
+
+import type { INews } from './jobList';
+import type { NotebookJobs, ViewMessage } from './notebookJobs';
+import type { IView } from './protocol';
+import type { ServerRoute } from './serverRoute';
+import { findViews, type IShownView, writeLost, writeView } from './views';
+import { WriterLock } from './writerLock';
+
+type Context = NotebookPanel['context'];
+
+/**
+ * Keeps what a notebook shows of cards and tables as they stand, also in the file.
+ *
+ * The kernel's own updates of an output go by its display id, which a page that is loaded anew has
+ * forgotten. Here an output is known by the key of what it shows: whatever became of page and
+ * kernel, it is asked how that stands, and what it says is written into the cell.
+ */
+export class Recorder implements IDisposable {
+  /**
+   * @param notebook - Whose.
+   * @param server - Knows last states of views whose kernel is gone.
+   * @param save - Has the notebook saved soon.
+   */
+  constructor(
+    private readonly notebook: NotebookJobs,
+    private readonly server: ServerRoute,
+    private readonly save: (context: Context) => void
+  ) {
+    const { context } = notebook;
+    this._lock = this._newLock();
+    notebook.views.connect(this._onView, this);
+    notebook.changed.connect(this._look, this);
+    notebook.news.connect(this._onNews, this);
+    context.saveState.connect(this._onSaveState, this);
+    context.pathChanged.connect(this._onPath, this);
+    void context.ready.then(() => this._look());
+  }
+
+  get isDisposed(): boolean {
+    return this._isDisposed;
+  }
+
+  dispose(): void {
+    if (this._isDisposed) {
+      return;
+    }
+    this._isDisposed = true;
+    this._lock.dispose();
+    const { context } = this.notebook;
+    this.notebook.views.disconnect(this._onView, this);
+    this.notebook.changed.disconnect(this._look, this);
+    this.notebook.news.disconnect(this._onNews, this);
+    context.saveState.disconnect(this._onSaveState, this);
+    context.pathChanged.disconnect(this._onPath, this);
+  }
+
+  private _newLock(): WriterLock {
+    return new WriterLock(this.notebook.path, () => this._look());
+  }
+
+  private _onPath(): void {
+    this._lock.dispose();
+    this._lock = this._newLock();
+  }
+
+  /** Find out what became of views that had not ended when they were written. */
+  private _look(): void {
+    const { state, context } = this.notebook;
+    if (state !== this._state) {
+      this._state = state;
+      this._asked.clear();
+    }
+    if (!context.isReady || state === 'silent' || state === 'other-version') {
+      return;
+    }
+    const keys = this._open()
+      .map(shown => shown.key)
+      .filter(key => !this._asked.has(key));
+    if (!keys.length || (state === 'none' && !this._hasNoKernel)) {
+      return;
+    }
+    keys.forEach(key => this._asked.add(key));
+    if (state === 'live') {
+      this.notebook.askViews([...new Set(keys)]);
+    } else {
+      void this._askServer(keys, true);
+    }
+  }
+
+  /** A kernel that is busy says nothing, and what has ended meanwhile is on disk. */
+  private _onNews(_: NotebookJobs, { ended }: INews): void {
+    if (this.notebook.state === 'silent') {
+      void this._askServer(
+        ended.map(job => job.id),
+        false
+      );
+    }
+  }
+
+  private get _hasNoKernel(): boolean {
+    const { isReady, hasNoKernel } = this.notebook.context.sessionContext;
+    return isReady && hasNoKernel;
+  }
+
+  private _onView(_: NotebookJobs, message: ViewMessage): void {
+    if (message.type === 'view') {
+      this._take(message.view);
+    } else if (message.keys.length) {
+      void this._askServer(message.keys, true);
+    }
+  }
+
+  private _take(view: IView): void {
+    this._latest.set(view.key, view);
+    if (view.ended) {
+      this._writeAll([view.key], shown => writeView(shown, view));
+    }
+  }
+
+  /**
+   * Look for last states on disk.
+   *
+   * @param keys - Of which views.
+   * @param isGone - Their kernel is gone, at least from this notebook: there is no other state.
+   */
+  private async _askServer(
+    keys: readonly string[],
+    isGone: boolean
+  ): Promise<void> {
+    for (const key of new Set(keys)) {
+      const answer = await this.server.view(key);
+      if (this._isDisposed) {
+        return;
+      }
+      if (answer?.type === 'view' && answer.view.ended) {
+        this._take(answer.view);
+      } else if (isGone && answer?.type !== 'lives') {
+        const last = this._latest.get(key);
+        this._writeAll([key], shown => writeLost(shown, last));
+      }
+    }
+  }
+
+  private _writeAll(
+    keys: readonly string[],
+    write: (shown: IShownView) => boolean
+  ): void {
+    if (!this._lock.isMine) {
+      return;
+    }
+    const changed = this._views()
+      .filter(shown => keys.includes(shown.key))
+      .filter(write);
+    if (changed.length) {
+      this.save(this.notebook.context);
+    }
+  }
+
+  /** What is saved is how things stand now. */
+  private _onSaveState(
+    context: DocumentRegistry.IContext<DocumentRegistry.IModel>,
+    state: DocumentRegistry.SaveState
+  ): void {
+    // A shared document is saved by the server, and each change of it stays in its history.
+    if (state !== 'started' || context.model.collaborative) {
+      return;
+    }
+    for (const shown of this._open()) {
+      const view = this._latest.get(shown.key);
+      if (view) {
+        writeView(shown, view);
+      }
+    }
+  }
+
+  private _views(): IShownView[] {
+    return findViews(this.notebook.context.model);
+  }
+
+  private _open(): IShownView[] {
+    return this._views().filter(shown => !shown.ended);
+  }
+
+  private _lock: WriterLock;
+  private _isDisposed = false;
+  private _state: NotebookJobs['state'] = 'silent';
+  private readonly _asked = new Set<string>();
+  private readonly _latest = new Map<string, IView>();
+}
