@@ -1,7 +1,8 @@
 """The last states of cards and tables as files, by which a notebook is brought up to date later.
 
-They lie below Jupyter's directory for the user's data, each private to the user, for a month at
-most and as long as there is room. Who writes a notebook needs them only until then.
+They lie in ``$CAIKIT_NB_DIR`` if that is set, else below Jupyter's directory for the user's data,
+which is there after a restart of the machine as well. Each is private to the user, and goes after a
+month, or earlier if there are too many.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ def key_of(job_id: str) -> str:
 
 def directory() -> Path:
     """Where they lie."""
-    return Path(jupyter_data_dir(), "caikit_nb", "views")
+    configured = os.environ.get("CAIKIT_NB_DIR")
+    home = Path(configured).absolute() if configured else Path(jupyter_data_dir(), "caikit_nb")
+    return home / "views"
 
 
 def write(key: str, view: Mapping[str, Any]) -> None:
@@ -84,9 +87,8 @@ def _opened() -> Iterator[int]:
         PermissionError: it belongs to someone else, or others may write to it.
     """
     path = directory()
-    path.parent.parent.mkdir(parents=True, exist_ok=True)
-    for each in (path.parent, path):
-        each.mkdir(mode=0o700, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.mkdir(mode=0o700, exist_ok=True)
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         status = os.fstat(fd)

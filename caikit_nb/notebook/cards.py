@@ -81,12 +81,14 @@ class Cards:
         """From here on what is told is heard by all."""
         self._in_cell = True
 
-    def end_cell(self, *, is_followed: bool) -> None:
+    def end_cell(self, *, is_followed: bool, is_unattended: bool = False) -> None:
         """Put on their saved cards, before the cell is over, which jobs have ended.
 
         Args:
             is_followed: A front end hears also what is told between two cells; who only executes
                 a notebook (nbclient) does not, so it is told again.
+            is_unattended: Nobody is there, and the notebook may end with this cell, as its kernel
+                may then: the cards say how jobs stand that have not ended.
         """
         for job in [job for job in list(self._open) if job.status.is_terminal]:
             if job.ended.wait(_LAST_REST_S):
@@ -94,7 +96,7 @@ class Cards:
                 again = self._told_between.pop(job, self) is None and not is_followed
                 for card in list(self._cards.get(job, ())):
                     card.keep_end(again=again)
-        if not is_followed:  # the notebook may end with this cell, and its kernel then
+        if is_unattended:
             for job in self._open:
                 for card in list(self._cards.get(job, ())):
                     card.keep_state()

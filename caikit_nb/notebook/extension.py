@@ -127,7 +127,8 @@ class Extension:
     def _end_cell(self, *_: Any) -> None:
         self._push_package()  # `%reset` takes it away with the user's own
         is_followed = self.lab_comm is not None and self.lab_comm.is_watched
-        self.cards.end_cell(is_followed=is_followed)
+        is_unattended = not is_followed and _is_unattended(self.shell)
+        self.cards.end_cell(is_followed=is_followed, is_unattended=is_unattended)
         self.tables.end_cell(is_followed=is_followed)
         self.warm_start.end_cell()
 
@@ -190,6 +191,13 @@ def _run_when_idle(shell: InteractiveShell) -> Callable[[Callable[[], None]], No
         return None
     add_callback: Callable[[Callable[[], None]], None] = loop.add_callback
     return add_callback
+
+
+def _is_unattended(shell: Any) -> bool:
+    """Whether the running cell has nobody who could be asked, as in nbclient or papermill."""
+    if getattr(shell, "kernel", None) is None:
+        return False
+    return shell.get_parent().get("content", {}).get("allow_stdin") is False
 
 
 def _is_notebook(shell: InteractiveShell) -> bool:

@@ -65,3 +65,11 @@ def test_an_end_between_two_cells_is_told_again_in_the_next(kernel: Kernel, gate
     kernel.displays[card.display_id] = {}
     kernel.do("2")
     assert card.saved == {}, "once is enough"
+
+
+def test_a_job_that_the_notebooks_end_cuts_says_when_it_ran(tmp_path: Path) -> None:
+    job = "%%caikit_job cut\nimport signal\nprint('begun', flush=True)\nsignal.pause()"
+    seen = "import time\nwhile 'begun' not in cut.logs(): time.sleep(0.01)"
+    card = executed([LOAD, job, seen], tmp_path)[1]
+    assert re.search(r"running at \d\d:\d\d:\d\d", card)
+    assert "begun" in card

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from caikit_nb.notebook.lab_comm import TARGET
+from caikit_nb.notebook.view_bundle import KEPT_VIEW
 from tests.notebook.gate import Gate
 from tests.notebook.kernel import Kernel
 
@@ -151,3 +152,51 @@ def test_unload_closes_the_comm(start_kernel: Callable[..., Kernel]) -> None:
     kernel.do("%unload_ext caikit_nb")
     closed = [m["content"]["comm_id"] for m in kernel.seen if m["msg_type"] == "comm_close"]
     assert comm_id in closed
+
+
+def key_of(kernel: Kernel, name: str) -> str:
+    kept: dict[str, str] = kernel.card(name).saved[KEPT_VIEW]
+    return kept["key"]
+
+
+def test_how_a_card_stands_is_told_by_its_key(
+    front_end: FrontEnd, kernel: Kernel, gate: Gate
+) -> None:
+    submit(kernel, "asked", f"print('words')\n{gate.wait}")
+    key = key_of(kernel, "asked")
+    front_end.say({"type": "views", "keys": [key, "0" * 12, 7]})
+    view = front_end.wait("view", lambda view: view["key"] == key)
+    assert not view["ended"]
+    assert "<!--state-->" in view["html"]
+    assert view["lost"]
+    assert front_end.wait("unknown")["keys"] == ["0" * 12]
+    gate.open()
+    kernel.do("asked.wait()")
+    kernel.card("asked").wait_for("completed")
+    front_end.say({"type": "views", "keys": [key]})
+    view = front_end.wait("view", lambda view: view["ended"])
+    assert "completed" in view["html"]
+    assert "<!--state-->" not in view["html"]
+
+
+@pytest.mark.parametrize("ending", ["'a value'", "1 / 0"])
+def test_who_follows_is_told_the_last_state_at_once(
+    front_end: FrontEnd, kernel: Kernel, ending: str
+) -> None:
+    front_end.say({"type": "watch", "all": True})
+    front_end.wait("jobs")
+    submit(kernel, "told", f"print('its words')\n{ending}")
+    key = key_of(kernel, "told")
+    view = front_end.wait("view", lambda view: view["key"] == key and view["ended"])
+    assert "its words" in view["html"]
+
+
+def test_a_running_one_is_told_while_somebody_follows(
+    front_end: FrontEnd, kernel: Kernel, gate: Gate
+) -> None:
+    front_end.say({"type": "watch", "all": True})
+    front_end.wait("jobs")
+    submit(kernel, "runs", f"print('early words', flush=True)\n{gate.wait}")
+    key = key_of(kernel, "runs")
+    front_end.wait("view", lambda view: view["key"] == key and "early words" in view["html"])
+    gate.open()
