@@ -1,0 +1,172 @@
+"""The notebook is the record: the file says what became of each job, whatever became of the page."""
+
+import json
+import re
+import urllib.request
+
+import pytest
+
+from caikit_nb.notebook.view_bundle import KEPT_VIEW
+from tests.waiting import until
+
+LOAD = "%load_ext caikit_nb\nimport pathlib, time"
+WAITING = """%%caikit_job slow
+for n in caikit_nb.progress(range(20), desc="rounds"):
+    caikit_nb.log_metric(loss=1 / (n + 1))
+    print("round", n)
+    while n == 9 and not pathlib.Path("go").exists():
+        time.sleep(0.02)
+'the value'"""
+QUICK = "%%caikit_job quick\nprint('quick words')"
+NAME = "record.ipynb"
+
+
+@pytest.fixture
+def lab(lab_page):
+    def open_cells(*cells, run=None):
+        (lab_page.server.root / "go").unlink(missing_ok=True)
+        lab_page.open(lab_page.write_notebook(NAME, [LOAD, *cells]))
+        for index in range(run if run is not None else len(cells) + 1):
+            lab_page.run_cell(index)
+            lab_page.wait_idle()
+        return lab_page
+
+    return open_cells
+
+
+def let_go(page) -> None:
+    (page.server.root / "go").touch()
+
+
+def kept(page, cell: int) -> str:
+    """What the file has of a cell's card, as text."""
+    notebook = json.loads((page.server.root / NAME).read_text("utf-8"))
+    outputs = [o for o in notebook["cells"][cell]["outputs"] if "data" in o]
+    html = "".join("".join(output["data"].get("text/html", "")) for output in outputs)
+    return re.sub("<[^>]*>", " ", html)
+
+
+def wait_kept(page, cell: int, *words: str) -> str:
+    """The same, once the words are there."""
+    until(lambda: all(word in kept(page, cell) for word in words), f"{words} in the file")
+    return kept(page, cell)
+
+
+def wait_round(page) -> None:
+    page.cell_output(1).get_by_text("9/20").wait_for()
+
+
+def is_true(text: str) -> bool:
+    """A card of a completed job, with all that it has put out."""
+    return "completed" in text and "round 19" in text and "the value" in text
+
+
+def kernel_id(page) -> str:
+    (session,) = [s for s in page.server.api("sessions") if s["path"] == NAME]
+    return session["kernel"]["id"]
+
+
+def card_of(page) -> dict:
+    """What the file says of the job's card beside what it shows."""
+    notebook = json.loads((page.server.root / NAME).read_text("utf-8"))
+    (output,) = [o for o in notebook["cells"][1]["outputs"] if "data" in o]
+    return output["data"][KEPT_VIEW]
+
+
+def tells(page, key: str) -> bool:
+    """Whether the server has the last state of a card."""
+    request = urllib.request.Request(
+        f"{page.server.url}/caikit-nb/views/{key}",
+        headers={"Authorization": f"token {page.server.token}"},
+    )
+    with urllib.request.urlopen(request, timeout=180) as answer:
+        return json.loads(answer.read())["type"] == "view"
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_the_end_after_a_reload_is_in_the_file(lab, times):
+    page = lab(WAITING)
+    wait_round(page)
+    for _ in range(times):
+        page.reload()
+        wait_round(page)
+    let_go(page)
+    text = wait_kept(page, 1, "completed")
+    assert is_true(text)
+    assert "running" not in text
+
+
+def test_the_end_while_the_notebook_is_closed_is_in_the_file_once_it_is_open(lab):
+    page = lab(WAITING)
+    wait_round(page)
+    until(lambda: "running at" in kept(page, 1), "the submission in the file")
+    page.page.goto("about:blank")
+    let_go(page)
+    page.open(NAME)
+    assert is_true(wait_kept(page, 1, "completed"))
+
+
+def test_it_is_known_also_if_the_kernel_has_ended_meanwhile(lab):
+    page = lab(WAITING)
+    wait_round(page)
+    until(lambda: "running at" in kept(page, 1), "the submission in the file")
+    kernel, key = kernel_id(page), card_of(page)["key"]
+    page.page.goto("about:blank")
+    let_go(page)
+    until(lambda: tells(page, key), "the end of the job")
+    page.server.api(f"kernels/{kernel}", method="DELETE")
+    page.open(NAME)
+    assert is_true(wait_kept(page, 1, "completed"))
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_a_job_that_ended_with_its_kernel_says_so(lab, is_open):
+    page = lab(WAITING)
+    wait_round(page)
+    until(lambda: "running at" in kept(page, 1), "the submission in the file")
+    kernel = kernel_id(page)
+    if not is_open:
+        page.page.goto("about:blank")
+    page.server.api(f"kernels/{kernel}/restart", method="POST")
+    if not is_open:
+        page.open(NAME)
+    text = wait_kept(page, 1, "ended with the kernel")
+    assert "running" not in text
+    page.cell_output(1).get_by_text("ended with the kernel").wait_for()
+    if is_open:
+        assert "last seen after" in text
+
+
+def test_each_card_of_run_all_is_in_the_file(lab):
+    page = lab(WAITING, QUICK, "x = 1", run=0)
+    page.execute("notebook:run-all-cells")
+    wait_kept(page, 2, "completed", "quick words")
+    let_go(page)
+    assert is_true(wait_kept(page, 1, "completed"))
+
+
+def test_the_table_tells_the_end_after_a_reload(lab):
+    page = lab(WAITING, "%caikit_jobs")
+    wait_round(page)
+    page.reload()
+    wait_round(page)
+    let_go(page)
+    text = wait_kept(page, 2, "completed")
+    assert "running" not in text
+
+
+def test_of_two_windows_one_writes_and_none_is_asked(lab, new_page):
+    page = lab(WAITING)
+    wait_round(page)
+    until(lambda: "running at" in kept(page, 1), "the submission in the file")
+    other = new_page()
+    try:
+        other.open(NAME)
+        wait_round(other)
+        let_go(page)
+        assert is_true(wait_kept(page, 1, "completed"))
+        for window in (page, other):
+            window.cell_output(1).get_by_text("completed").wait_for()
+            assert window.page.locator(".jp-Dialog").count() == 0
+    finally:
+        other.page.close()
