@@ -269,8 +269,10 @@ class MemoryWatch:
         if self._timer is None:
             return
         began = time.monotonic()
-        pids = self._processes()
-        now_bytes = sum(private_bytes(pid) for pid in pids)
+        try:
+            now_bytes = sum(private_bytes(pid) for pid in self._processes())
+        except OSError:  # no descriptor is left to look at processes with: the next look has some
+            now_bytes = 0
         self.peak_bytes = max(self.peak_bytes, now_bytes)
         if self._limit_bytes is not None and now_bytes > self._limit_bytes:
             self.exceeded = True

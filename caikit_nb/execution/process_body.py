@@ -206,7 +206,11 @@ class ProcessBody(Destroyable):
             return  # `start` looks again whether it was destroyed meanwhile
         self._reader.signaled = True
         pid: int = self.pid  # type: ignore[attr-defined]
-        reached = guard.signal_marked(self._mark, self._mark, number, pid) if self._mark else []
+        reached: list[int] = []
+        try:
+            reached = guard.signal_marked(self._mark, self._mark, number, pid) if self._mark else []
+        except OSError as error:  # no descriptor is left to look at processes with
+            logger.warning("only process %s itself gets signal %s: %s", pid, number, error)
         if pid not in reached:
             self._signal(number)  # it has no mark yet
 

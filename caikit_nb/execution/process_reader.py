@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
 from caikit_nb.execution import guard, memory
@@ -30,6 +30,7 @@ _REST_S, _SHORT_REST_S = 0.04, 0.005
 _LITTLE_BYTES = 1 << 13
 _PIPE_READS = 16  # a pipe holds 64 KiB, and 1 MiB at most
 _DRAIN_READS = 1024  # after the exit, take at most this many pieces of 256 KiB more
+_LOOK_AGAIN_S = 1.0  # for what could not be looked for
 SIGN_OF_LIFE_S = 5.0  # how long a forked process may take to its first word
 _LONGEST_SILENCE_S = 60.0  # and where it seems to run
 _SILENCE = (
@@ -264,7 +265,12 @@ class ProcessReader:
         if not self._mark or not self._usage.get("has_children", True):
             return 0
         pid, strays = self._popen.pid, self._memory.strays
-        return len(guard.kill_marked(self._mark, self._mark, leader=pid, strays=strays))
+        try:
+            return len(guard.kill_marked(self._mark, self._mark, leader=pid, strays=strays))
+        except OSError as error:  # no descriptor is left to look at processes with
+            logger.warning("what process %s has started is ended later: %s", pid, error)
+            _end_later(self._mark, strays)
+            return 0
 
     def _drain(self) -> None:
         for stream, fd in self._channel.outputs.items():
@@ -303,3 +309,15 @@ class ProcessReader:
             return Raised(store.load(Entry.from_message(self._report["error"])), usage)
         entries = [Entry.from_message(data) for data in self._report["values"]]
         return Returned(Values(store, entries), usage)
+
+
+def _end_later(mark: int, strays: Collection[guard.Process]) -> None:
+    """End what a process has started that is gone, as soon as the system lets us look for it."""
+
+    def look() -> None:
+        try:
+            guard.kill_marked(mark, mark, strays=strays)
+        except OSError:
+            _end_later(mark, strays)
+
+    watcher.call_later(_LOOK_AGAIN_S, look)

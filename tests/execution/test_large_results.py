@@ -71,12 +71,13 @@ def growth() -> Iterator[Peak]:
 
 @contextmanager
 def little_growth(size: int) -> Iterator[None]:
-    """What happens inside takes less than 5 % of `size`, at its peak and afterwards."""
+    """What happens inside takes much less than a copy of `size`, at its peak and afterwards."""
     before = private_bytes(os.getpid())
     with growth() as peak:
         yield
-    assert peak.bytes < size / 20
-    assert private_bytes(os.getpid()) - before < size / 20
+    # What else this process does may take a few tens of megabytes.
+    assert peak.bytes < size / 4
+    assert private_bytes(os.getpid()) - before < size / 4
 
 
 def run(make: Any, size: int) -> Any:

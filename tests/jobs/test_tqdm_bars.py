@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -143,10 +144,12 @@ class job_line:  # noqa: N801 - used like a function
 
 
 def test_ten_thousand_bars_are_few_messages() -> None:
+    began = time.monotonic()
     with job_line() as sent:
         for number in range(10_000):
             tqdm(total=1, desc=str(number), leave=False, mininterval=0).close()
-    assert len(sent) <= 60
+    # So many a second whatever happens, and a busy machine takes more of them.
+    assert len(sent) <= 40 + 20 * (time.monotonic() - began)
 
 
 def test_a_fast_loop_is_few_messages_and_its_end_is_exact() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.notebook.gate import Gate
 from tests.notebook.kernel import Kernel
+from tests.waiting import is_gone_within
 
 MANY = 60
 
@@ -50,6 +51,30 @@ def test_a_job_that_waits_holds_two(start_kernel: Callable[..., Kernel], gate: G
     gate.open()
     results = kernel.value("[job.result(120) for job in waiting]", 180)
     assert results == list(range(MANY))
+
+
+def test_a_job_ends_also_if_there_are_none_to_look_for_what_it_has_started(
+    start_kernel: Callable[..., Kernel], gate: Gate
+) -> None:
+    kernel = start_kernel()
+    kernel.do("%load_ext caikit_nb\nimport os, resource, subprocess")
+    kernel.do(
+        f"%%caikit_job leaves -m fork\nstray = subprocess.Popen(['sleep', '600'])\n"
+        f"print(stray.pid, flush=True)\n{gate.wait}\nos._exit(3)"
+    )
+    kernel.until("leaves.logs()")
+    stray = int(kernel.value("leaves.logs()"))
+    kernel.do(
+        "limits = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (8, limits[1]))"
+    )
+    gate.open()
+    kernel.do(
+        "try:\n    ended = leaves.wait(120)\n"
+        "finally:\n    resource.setrlimit(resource.RLIMIT_NOFILE, limits)"
+    )
+    assert kernel.value("[ended, leaves.status.name]") == [True, "ERRORED"]
+    assert is_gone_within(stray)
 
 
 def test_a_job_whose_turn_comes_when_there_are_none_says_so(
