@@ -1,4 +1,4 @@
-"""The notebook is the record: the file says what became of each job, whatever became of the page."""
+"""The file says what became of each job, whatever became of page and kernel."""
 
 import json
 import re
