@@ -235,7 +235,7 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
         self._closed = True
         futures = self.registry.all()
         for future in futures:
-            future._job.cancel(CLOSED, at_once=True)
+            future._job.cancel(CLOSED, at_once=True, with_session=True)
         for future in futures:
             future.wait(_CLOSE_S)
         self._backends.stop()

@@ -62,7 +62,7 @@ class Job:
         self._rebuilt: dict[str, BaseException] = {}
         self.ended = Latch()
         self.expired: Expiry | None = None
-        self.is_output_purged = False
+        self.is_output_purged = self.ended_with_session = False
         self.replay: Callable[[], Any] | None = None
         self.again: Callable[[], Any] | None = None
         self.pinned = False
@@ -157,17 +157,20 @@ class Job:
             self._limit.start()
             self.attempt.started = time.monotonic()
 
-    def cancel(self, reason: str = "cancelled", *, at_once: bool = False) -> bool:
+    def cancel(
+        self, reason: str = "cancelled", *, at_once: bool = False, with_session: bool = False
+    ) -> bool:
         """End it; the state reads CANCELED at once. False if it had ended.
 
         Args:
             reason: Why, for people.
             at_once: Without the grace that lets it clean up.
+            with_session: Its session ends, and nobody has asked for its end.
         """
         told = self.on_decided  # the watcher may hear of the end next, and lets go of the list
         if not self._states.move(JobStatus.CANCELED):
             return False
-        self.reason = reason
+        self.reason, self.ended_with_session = reason, with_session
         try:
             self._end_attempts(at_once=at_once)
         finally:  # whatever its backend raises

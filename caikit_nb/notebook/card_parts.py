@@ -22,8 +22,9 @@ from caikit_nb.notebook.looks import (
     FAINT,
     FONT,
     LOOKS,
-    LOST_WORDS,
+    LOST,
     TEXT,
+    Look,
     bar_html,
     folded,
 )
@@ -38,9 +39,14 @@ MAX_SERIES = 16
 _PARAM_CHARACTERS = 60
 
 
+def look_of(job: Job) -> Look:
+    """How its state is shown."""
+    return LOST if job.ended_with_session else LOOKS[job.status]
+
+
 def state_word(job: Job) -> str:
     """The state in a word."""
-    return LOOKS[job.status].word
+    return look_of(job).word
 
 
 def head_html(
@@ -72,7 +78,7 @@ def head_html(
 
 
 def _title(job: Job, position: int | None) -> str:
-    look = LOOKS[job.status]
+    look = look_of(job)
     word = look.word
     if position is not None and job.status is JobStatus.QUEUED:
         word = f"queued, number {position} in the queue"
@@ -90,7 +96,7 @@ def _saved_title(job: Job) -> str:
 
 def lost_html() -> str:
     """The state of a job whose kernel has ended before it."""
-    return _state(FAINT, "■", LOST_WORDS)
+    return _state(LOST.colour, LOST.sign, LOST.word)
 
 
 def _state(colour: str, sign: str, word: str) -> str:
@@ -270,7 +276,11 @@ def notes_html(job: Job) -> str:
     notes = list(job.notes)
     if job.attempt.remark:
         notes.insert(0, job.attempt.remark)
-    if job.status is JobStatus.CANCELED and job.reason != "cancelled":
+    if (
+        job.status is JobStatus.CANCELED
+        and job.reason != "cancelled"
+        and not job.ended_with_session
+    ):
         notes.insert(0, job.reason)
     if job.attempt.displays.left_out:
         notes.append(job.attempt.displays.left_out_words)

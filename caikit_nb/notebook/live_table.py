@@ -19,7 +19,7 @@ from caikit_nb.notebook.job_buttons import JobButtons
 from caikit_nb.notebook.job_table import job_table
 from caikit_nb.notebook.kept_views import KeptViews
 from caikit_nb.notebook.live_rows import rows_html
-from caikit_nb.notebook.looks import LOST_WORDS
+from caikit_nb.notebook.looks import LOST
 from caikit_nb.notebook.standing import Standing
 from caikit_nb.notebook.table_choice import Choice
 from caikit_nb.notebook.table_controls import TableControls
@@ -112,7 +112,7 @@ class LiveTable:
             self._told_in_cell = self._saved
         static = job_table(standing)
         ended = not standing.has_active
-        lost = "" if ended else LOST_WORDS
+        lost = "" if ended else LOST.word
         view = KeptView(self._display_id, static._repr_html_(), repr(static), ended, lost)
         self._views.keep(view)
         data = view_bundle(self._box.model_id, view)

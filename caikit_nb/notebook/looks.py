@@ -43,8 +43,8 @@ LOOKS = {
     JobStatus.PRUNED: Look("pruned", FAINT, "✂"),
 }
 
-LOST_WORDS = "ended with the kernel"
-"""The state of what had not ended when its kernel did."""
+LOST = Look("ended with the kernel", FAINT, "■")
+"""What had not ended when its kernel did."""
 
 
 def sign_html(status: JobStatus) -> str:

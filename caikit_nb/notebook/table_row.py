@@ -8,8 +8,7 @@ from caikit_nb.jobs.durations import format_duration
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.states import JobStatus
 from caikit_nb.notebook import ansi
-from caikit_nb.notebook.card_parts import way
-from caikit_nb.notebook.looks import LOOKS
+from caikit_nb.notebook.card_parts import state_word, way
 from caikit_nb.notebook.standing import Standing
 
 
@@ -44,7 +43,7 @@ class TableRow:
         return cls(
             name=job.spec.name,
             status=status,
-            state=LOOKS[status].word + place,
+            state=state_word(job) + place,
             elapsed=elapsed(job),
             fraction=None if main is None else main.fraction,
             way=way(job),

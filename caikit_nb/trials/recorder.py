@@ -59,7 +59,7 @@ def record(
 
     def write(_: Job) -> None:
         try:
-            if gives_back and job.reason == CLOSED:
+            if gives_back and job.ended_with_session:
                 row.status, row.reason = statuses.QUEUED, CLOSED
                 row.put()
             else:

@@ -24,6 +24,8 @@ export class Autosave {
     tracker.forEach(panel => this._watch(panel));
     tracker.widgetAdded.connect((_, panel) => this._watch(panel));
     jobs.news.connect(this._onNews, this);
+    // It may be the last moment.
+    window.addEventListener('beforeunload', () => this._saveDue());
   }
 
   /** Save within a moment, as more may come. */
@@ -36,6 +38,14 @@ export class Autosave {
       this._save(context);
     };
     this._due.set(context, window.setTimeout(save, SOON_MS));
+  }
+
+  private _saveDue(): void {
+    for (const [context, timer] of this._due) {
+      window.clearTimeout(timer);
+      this._save(context);
+    }
+    this._due.clear();
   }
 
   private _watch({ context }: NotebookPanel): void {

@@ -114,9 +114,13 @@ export class Recorder implements IDisposable {
   }
 
   private _take(view: IView): void {
+    const isNew = !this._latest.has(view.key);
     this._latest.set(view.key, view);
     if (view.ended) {
       this._writeAll([view.key], shown => writeView(shown, view));
+    } else if (isNew && this._lock.isMine) {
+      // A page that is loaded anew shows it only if it was saved.
+      this.save(this.notebook.context);
     }
   }
 
@@ -146,15 +150,15 @@ export class Recorder implements IDisposable {
 
   private _writeAll(
     keys: readonly string[],
-    write: (shown: IShownView) => boolean
+    write: (shown: IShownView) => void
   ): void {
     if (!this._lock.isMine) {
       return;
     }
-    const changed = this._views()
-      .filter(shown => keys.includes(shown.key))
-      .filter(write);
-    if (changed.length) {
+    const shown = this._views().filter(({ key }) => keys.includes(key));
+    shown.forEach(write);
+    if (shown.length) {
+      // Also if it was there already: the kernel may have written it, and nobody has saved it.
       this.save(this.notebook.context);
     }
   }

@@ -30,9 +30,9 @@ export function findViews(model: INotebookModel): IShownView[] {
   );
 }
 
-/** Write a view's state where it is shown. False if that is there already. */
-export function writeView(shown: IShownView, view: IView): boolean {
-  return write(shown, {
+/** Write a view's state where it is shown. */
+export function writeView(shown: IShownView, view: IView): void {
+  write(shown, {
     html: view.html,
     text: view.text,
     ended: view.ended,
@@ -46,11 +46,11 @@ export function writeView(shown: IShownView, view: IView): boolean {
  * @param shown - Where.
  * @param last - Its last state that was heard of; without one what is there stays.
  */
-export function writeLost(shown: IShownView, last: IView | undefined): boolean {
+export function writeLost(shown: IShownView, last: IView | undefined): void {
   const { data } = shown.cell.outputs.get(shown.index);
   const html = last?.html ?? joined(data[HTML_MIME_TYPE]);
   const lost = last?.lost ?? shown.lost;
-  return write(shown, {
+  write(shown, {
     html: lost ? html.replace(STATES, () => lost) : html,
     text: last?.text ?? joined(data[TEXT_MIME_TYPE]),
     ended: true,
@@ -58,7 +58,7 @@ export function writeLost(shown: IShownView, last: IView | undefined): boolean {
   });
 }
 
-function write(shown: IShownView, state: Omit<IView, 'key'>): boolean {
+function write(shown: IShownView, state: Omit<IView, 'key'>): void {
   const output = shown.cell.outputs.get(shown.index).toJSON();
   const data = dataOf(output);
   if (
@@ -66,7 +66,7 @@ function write(shown: IShownView, state: Omit<IView, 'key'>): boolean {
     shown.ended === state.ended &&
     data[TEXT_MIME_TYPE] === state.text
   ) {
-    return false;
+    return;
   }
   const before = data[CARD_MIME_TYPE];
   const kept = {
@@ -83,7 +83,6 @@ function write(shown: IShownView, state: Omit<IView, 'key'>): boolean {
       [CARD_MIME_TYPE]: JSON.parse(JSON.stringify(kept)) as JSONObject
     }
   });
-  return true;
 }
 
 function viewsOf(cell: ICodeCellModel): IShownView[] {
