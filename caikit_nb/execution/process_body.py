@@ -33,7 +33,7 @@ from caikit_nb.execution.process_reader import ProcessListener, ProcessReader, S
 from caikit_nb.execution.program_end import living
 from caikit_nb.execution.standard_processes import context_of, ensure_fork_server, held_sigint
 from caikit_nb.execution.transfer import open_memory_file
-from caikit_nb.execution.watcher import Timer, stillness, watcher
+from caikit_nb.execution.watcher import Timer, guarded, stillness, watcher
 
 logger = logging.getLogger(__name__)
 
@@ -210,7 +210,8 @@ class ProcessBody(Destroyable):
         try:
             reached = guard.signal_marked(self._mark, self._mark, number, pid) if self._mark else []
         except OSError as error:  # no descriptor is left to look at processes with
-            logger.warning("only process %s itself gets signal %s: %s", pid, number, error)
+            why = str(error)
+            guarded(lambda: logger.warning("only process %s gets signal %s: %s", pid, number, why))
         if pid not in reached:
             self._signal(number)  # it has no mark yet
 

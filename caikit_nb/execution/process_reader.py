@@ -268,7 +268,8 @@ class ProcessReader:
         try:
             return len(guard.kill_marked(self._mark, self._mark, leader=pid, strays=strays))
         except OSError as error:  # no descriptor is left to look at processes with
-            logger.warning("what process %s has started is ended later: %s", pid, error)
+            why = str(error)
+            guarded(lambda: logger.warning("what process %s started ends later: %s", pid, why))
             _end_later(self._mark, strays)
             return 0
 

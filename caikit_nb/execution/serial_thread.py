@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -69,4 +70,5 @@ class SerialThread(NewInFork):
         try:
             work()
         except BaseException:
-            logger.exception("%s: a piece of work failed", self._name)
+            with contextlib.suppress(Exception):  # see `watcher.guarded`
+                logger.exception("%s: a piece of work failed", self._name)

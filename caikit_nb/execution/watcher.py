@@ -211,8 +211,10 @@ def guarded(callback: Callback) -> None:
     try:
         callback()
     except Exception:
-        # One job's trouble must not stop the reader of all the others.
-        logger.exception("a callback of the watcher failed")
+        # One job's trouble must not stop the reader of all the others. Nor may its report: a
+        # kernel's stderr opens a socket for each thread, and raises if no descriptor is left.
+        with contextlib.suppress(Exception):
+            logger.exception("a callback of the watcher failed")
 
 
 watcher = Watcher()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -30,4 +31,5 @@ def call_all(callbacks: list[Callable[[S], object]], source: S) -> None:
         try:
             callback(source)
         except Exception:
-            logger.exception("a callback failed for %r", source)
+            with contextlib.suppress(Exception):  # see `watcher.guarded`
+                logger.exception("a callback failed for %r", source)

@@ -163,4 +163,5 @@ def _tell(subscription: Subscription, source: Any) -> None:
     try:
         subscription.listener(source)
     except Exception:
-        logger.exception("a listener failed for %r", source)
+        with contextlib.suppress(Exception):  # see `watcher.guarded`
+            logger.exception("a listener failed for %r", source)
