@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import heapq
 import itertools
-import logging
 import os
 import selectors
 import threading
@@ -22,8 +21,9 @@ from typing import Any
 from caikit_nb.errors import ForkRefusedError
 from caikit_nb.execution.forks import NewInFork
 from caikit_nb.execution.interrupts import held
+from caikit_nb.execution.reports import Reports
 
-logger = logging.getLogger(__name__)
+logger = Reports(__name__)
 
 Callback = Callable[[], object]
 
@@ -211,10 +211,8 @@ def guarded(callback: Callback) -> None:
     try:
         callback()
     except Exception:
-        # One job's trouble must not stop the reader of all the others. Nor may its report: a
-        # kernel's stderr opens a socket for each thread, and raises if no descriptor is left.
-        with contextlib.suppress(Exception):
-            logger.exception("a callback of the watcher failed")
+        # One job's trouble must not stop the reader of all the others.
+        logger.exception("a callback of the watcher failed")
 
 
 watcher = Watcher()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-logger = logging.getLogger(__name__)
+from caikit_nb.execution.reports import Reports
+
+logger = Reports(__name__)
 
 S = TypeVar("S")
 
@@ -31,5 +31,4 @@ def call_all(callbacks: list[Callable[[S], object]], source: S) -> None:
         try:
             callback(source)
         except Exception:
-            with contextlib.suppress(Exception):  # see `watcher.guarded`
-                logger.exception("a callback failed for %r", source)
+            logger.exception("a callback failed for %r", source)

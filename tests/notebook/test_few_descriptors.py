@@ -106,3 +106,46 @@ def test_a_job_whose_turn_comes_when_there_are_none_says_so(
     assert "Too many open files" in kernel.value("str(next_one.exception())")
     kernel.do("%%caikit_job again -m fork\n6 * 7")
     assert kernel.value("again.result(120)") == 42
+
+
+def test_a_job_is_cancelled_also_if_there_are_none(
+    start_kernel: Callable[..., Kernel], gate: Gate
+) -> None:
+    kernel = start_kernel()
+    kernel.do("%load_ext caikit_nb")
+    kernel.do(
+        "%%caikit_job endless -m fork\nimport signal\nprint('on', flush=True)\nsignal.pause()"
+    )
+    kernel.until("endless.logs()")
+    pid = int(kernel.value("endless._job.attempt.pid"))
+    cell = kernel.execute(
+        WAIT.replace("{job}.wait(120)", "(endless.cancel(), endless.wait(120))[1]")
+    )
+    said = kernel.finish(cell, 180).text
+    assert kernel.value("[ended, endless.status.name]") == [True, "CANCELED"], said
+    assert is_gone_within(pid)
+
+
+def test_a_memory_limit_holds_after_there_were_none(
+    start_kernel: Callable[..., Kernel], gate: Gate
+) -> None:
+    kernel = start_kernel()
+    kernel.do("%load_ext caikit_nb\nimport threading")
+    # Its own limit doesn't count what it shares with a child: only who looks at both sees that.
+    kernel.do(
+        f"%%caikit_job grows -m fork --memory-limit 200MiB\nimport os, signal\n"
+        f"print('on', flush=True)\n{gate.wait}\n"
+        "if not os.fork():\n    held = b'x' * (150 << 20)\n    signal.pause()\n"
+        "held = b'x' * (150 << 20)\nsignal.pause()"
+    )
+    kernel.until("grows.logs()")
+    kernel.do(
+        "import resource\nlimits = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
+        "from caikit_nb.execution.watcher import watcher\ndue = threading.Event()\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (8, limits[1]))\n"
+        "watcher.call_later(2.5, due.set); seen = due.wait(60)\n"  # it has looked in vain
+        "resource.setrlimit(resource.RLIMIT_NOFILE, limits)"
+    )
+    gate.open()
+    assert kernel.value("grows.wait(120)", 180)
+    assert "memory limit" in kernel.value("str(grows.exception())")
