@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
-import logging
 import os
 import resource
 import subprocess
@@ -16,9 +15,10 @@ from collections.abc import Iterator
 
 from caikit_nb.execution import guard
 from caikit_nb.execution.forks import NewInFork
+from caikit_nb.execution.reports import Reports
 from caikit_nb.execution.watcher import watcher
 
-logger = logging.getLogger(__name__)
+logger = Reports(__name__)
 
 # One that ends sooner can't run here at all, and there is another try with each job.
 _SHORTEST_LIFE_S = 0.2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import multiprocessing
 import os
 import signal
@@ -31,11 +30,12 @@ from caikit_nb.execution.messages import Message, encode
 from caikit_nb.execution.outcome import Died, Outcome, Raised, Returned
 from caikit_nb.execution.process_reader import ProcessListener, ProcessReader, Silent
 from caikit_nb.execution.program_end import living
+from caikit_nb.execution.reports import Reports
 from caikit_nb.execution.standard_processes import context_of, ensure_fork_server, held_sigint
 from caikit_nb.execution.transfer import open_memory_file
 from caikit_nb.execution.watcher import Timer, stillness, watcher
 
-logger = logging.getLogger(__name__)
+logger = Reports(__name__)
 
 OOM_EXIT_CODES = [137, 9, -9]
 
@@ -210,7 +210,7 @@ class ProcessBody(Destroyable):
         try:
             reached = guard.signal_marked(self._mark, self._mark, number, pid) if self._mark else []
         except OSError as error:  # no descriptor is left to look at processes with
-            logger.warning("only process %s itself gets signal %s: %s", pid, number, error)
+            logger.warning("only process %s gets signal %s: %s", pid, number, error)
         if pid not in reached:
             self._signal(number)  # it has no mark yet
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 import os
 import signal
 import time
@@ -19,10 +18,11 @@ from caikit_nb.execution.messages import Decoder, Message
 from caikit_nb.execution.outcome import Died, Outcome, Raised, Returned, Usage, Values
 from caikit_nb.execution.places import IN_TEXT, PLACE, Places
 from caikit_nb.execution.process_state import wants_to_run
+from caikit_nb.execution.reports import Reports
 from caikit_nb.execution.transfer import Entry, Store
 from caikit_nb.execution.watcher import Timer, guarded, watcher
 
-logger = logging.getLogger(__name__)
+logger = Reports(__name__)
 
 _READ_BYTES = 1 << 18
 # Who prints line by line would else wake us for each line. So much may wait in the smallest pipe.
@@ -268,7 +268,7 @@ class ProcessReader:
         try:
             return len(guard.kill_marked(self._mark, self._mark, leader=pid, strays=strays))
         except OSError as error:  # no descriptor is left to look at processes with
-            logger.warning("what process %s has started is ended later: %s", pid, error)
+            logger.warning("what process %s started ends later: %s", pid, error)
             _end_later(self._mark, strays)
             return 0
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import queue
 import threading
 import time
 from collections.abc import Callable
 
 from caikit_nb.execution.forks import NewInFork
+from caikit_nb.execution.reports import Reports
 from caikit_nb.execution.watcher import stillness
 
-logger = logging.getLogger(__name__)
+logger = Reports(__name__)
 
 
 class SerialThread(NewInFork):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import heapq
 import itertools
-import logging
 import os
 import selectors
 import threading
@@ -22,8 +21,9 @@ from typing import Any
 from caikit_nb.errors import ForkRefusedError
 from caikit_nb.execution.forks import NewInFork
 from caikit_nb.execution.interrupts import held
+from caikit_nb.execution.reports import Reports
 
-logger = logging.getLogger(__name__)
+logger = Reports(__name__)
 
 Callback = Callable[[], object]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-logger = logging.getLogger(__name__)
+from caikit_nb.execution.reports import Reports
+
+logger = Reports(__name__)
 
 S = TypeVar("S")
 

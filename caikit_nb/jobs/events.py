@@ -8,7 +8,6 @@ listener can't hurt a job.
 from __future__ import annotations
 
 import contextlib
-import logging
 import math
 import threading
 import time
@@ -17,9 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from caikit_nb.execution.forks import NewInFork
+from caikit_nb.execution.reports import Reports
 from caikit_nb.execution.watcher import stillness
 
-logger = logging.getLogger(__name__)
+logger = Reports(__name__)
 
 _MANY = 256
 Listener = Callable[[Any], None]

@@ -77,7 +77,7 @@ class Cards:
         self._open[job] = None
         job.changed()
 
-    def begin_cell(self, *_: Any) -> None:
+    def begin_cell(self) -> None:
         """From here on what is told is heard by all."""
         self._in_cell = True
 

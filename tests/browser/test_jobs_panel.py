@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from tests.notebook.subshell import needs_subshells
+
 LOAD = "%load_ext caikit_nb\n%config CaikitJobs.max_workers = 1"
 TRAIN = """%%caikit_job train
 import pathlib, time
@@ -123,6 +125,7 @@ def test_jobs_come_back_after_a_reload(lab):
     page.job("endless").get_by_text("canceled").wait_for()
 
 
+@needs_subshells
 def test_jobs_are_seen_and_cancelled_while_a_cell_runs(lab):
     page = lab(ENDLESS, "1")
     page.job("endless").wait_for()

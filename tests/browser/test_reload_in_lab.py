@@ -5,6 +5,8 @@ import pathlib
 
 import pytest
 
+from tests.notebook.subshell import needs_subshells
+
 LOAD = "%load_ext caikit_nb\nimport pathlib, time"
 
 WAITING = """%%caikit_job slow
@@ -103,6 +105,7 @@ def test_widgets_of_a_job_are_on_its_card_and_survive_a_reload(lab):
     assert width == "100%"
 
 
+@needs_subshells
 def test_a_click_while_a_cell_runs_is_obeyed_at_once(lab):
     page = lab(WAITING, BUSY, run=2)
     card = page.cell_output(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -195,3 +196,24 @@ def test_a_serial_thread_does_one_thing_after_another() -> None:
     thread.put(done.set)
     assert done.wait(120)
     assert seen == list(range(100))
+
+
+def test_a_report_that_can_not_be_made_stops_nobody(watcher: Watcher) -> None:
+    """A kernel's stderr raises where no descriptor is left, and its handlers with it."""
+
+    class Broken(logging.Handler):
+        def emit(self, _: logging.LogRecord) -> None:
+            raise RuntimeError("Too many open files")
+
+    broken, done = Broken(), threading.Event()
+    logging.getLogger("caikit_nb").addHandler(broken)
+    try:
+        watcher.call_soon(lambda: 1 // 0)
+        watcher.call_soon(done.set)
+        assert done.wait(120)
+        thread, again = SerialThread("of a test"), threading.Event()
+        thread.put(lambda: 1 // 0)
+        thread.put(again.set)
+        assert again.wait(120)
+    finally:
+        logging.getLogger("caikit_nb").removeHandler(broken)
