@@ -1,10 +1,8 @@
 import type { DocumentRegistry } from '@jupyterlab/docregistry';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 
-import { findCardCell } from './cells';
 import { saveAlone } from './saveAlone';
 import type { IJobSettings } from './settings';
-import type { IJobs, INotebookNews } from './tokens';
 
 type Context = NotebookPanel['context'];
 
@@ -12,18 +10,16 @@ type Context = NotebookPanel['context'];
 const SOON_MS = 500;
 
 /**
- * Saves a notebook when it has submitted a job, and when the last state of one was written into it:
- * a reload shows only the cards that are saved, and the file is what remains.
+ * Saves a notebook when a job's card has appeared in it, and when one has come to its end: a reload
+ * shows only the cards that are saved, and the file is what remains.
  */
 export class Autosave {
   constructor(
     tracker: INotebookTracker,
-    jobs: IJobs,
     private readonly settings: IJobSettings
   ) {
     tracker.forEach(panel => this._watch(panel));
     tracker.widgetAdded.connect((_, panel) => this._watch(panel));
-    jobs.news.connect(this._onNews, this);
     // It may be the last moment.
     window.addEventListener('beforeunload', () => this._saveDue());
   }
@@ -64,25 +60,6 @@ export class Autosave {
     if (this._waiting.delete(context)) {
       this._save(context as Context);
     }
-  }
-
-  private _onNews(_: IJobs, { notebook, added }: INotebookNews): void {
-    if (this.settings.saveOnSubmit) {
-      added.forEach(job => this._saveOnceShown(notebook.panel, job.id));
-    }
-  }
-
-  private _saveOnceShown(panel: NotebookPanel, jobId: string): void {
-    const { model } = panel.content;
-    const look = (): void => {
-      if (findCardCell(panel, jobId) >= 0) {
-        model?.contentChanged.disconnect(look);
-        this._save(panel.context);
-      }
-    };
-    // Disconnected once it is found, and with the model at the latest.
-    model?.contentChanged.connect(look);
-    look();
   }
 
   private _save(context: Context): void {

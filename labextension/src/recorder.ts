@@ -11,6 +11,9 @@ import { WriterLock } from './writerLock';
 
 type Context = NotebookPanel['context'];
 
+/** How often the outputs are looked at while they change. */
+const CHECK_MS = 200;
+
 /**
  * Keeps what a notebook shows of cards and tables as they stand, also in the file.
  *
@@ -36,7 +39,7 @@ export class Recorder implements IDisposable {
     notebook.news.connect(this._onNews, this);
     context.saveState.connect(this._onSaveState, this);
     context.pathChanged.connect(this._onPath, this);
-    void context.ready.then(() => this._look());
+    void context.ready.then(() => this._begin());
   }
 
   get isDisposed(): boolean {
@@ -49,12 +52,58 @@ export class Recorder implements IDisposable {
     }
     this._isDisposed = true;
     this._lock.dispose();
+    window.clearTimeout(this._checking);
     const { context } = this.notebook;
+    context.model.contentChanged.disconnect(this._onContent, this);
     this.notebook.views.disconnect(this._onView, this);
     this.notebook.changed.disconnect(this._look, this);
     this.notebook.news.disconnect(this._onNews, this);
     context.saveState.disconnect(this._onSaveState, this);
     context.pathChanged.disconnect(this._onPath, this);
+  }
+
+  private _begin(): void {
+    if (this._isDisposed) {
+      return;
+    }
+    this._known = this._states();
+    this.notebook.context.model.contentChanged.connect(this._onContent, this);
+    this._look();
+  }
+
+  private _onContent(): void {
+    if (!this._checking) {
+      this._checking = window.setTimeout(() => {
+        this._checking = 0;
+        this._check();
+      }, CHECK_MS);
+    }
+  }
+
+  /** What a cell has begun to show, and what has come to its end, whoever wrote it, is saved. */
+  private _check(): void {
+    const states = this._states();
+    let isNews = false;
+    for (const [key, ended] of states) {
+      const before = this._known.get(key);
+      if (before === undefined) {
+        this._own.add(key);
+      }
+      isNews ||= before === undefined || (ended && !before);
+    }
+    this._known = states;
+    if (isNews) {
+      this.save(this.notebook.context);
+    }
+  }
+
+  /** Whether each view has ended, wherever it is shown. */
+  private _states(): Map<string, boolean> {
+    const states = new Map<string, boolean>();
+    for (const { key, ended } of this._views()) {
+      states.set(key, ended && states.get(key) !== false);
+    }
+    return states;
   }
 
   private _newLock(): WriterLock {
@@ -114,13 +163,9 @@ export class Recorder implements IDisposable {
   }
 
   private _take(view: IView): void {
-    const isNew = !this._latest.has(view.key);
     this._latest.set(view.key, view);
     if (view.ended) {
-      this._writeAll([view.key], shown => writeView(shown, view));
-    } else if (isNew && this._lock.isMine) {
-      // A page that is loaded anew shows it only if it was saved.
-      this.save(this.notebook.context);
+      this._write(view.key, shown => writeView(shown, view));
     }
   }
 
@@ -143,23 +188,16 @@ export class Recorder implements IDisposable {
         this._take(answer.view);
       } else if (isGone && answer?.type !== 'lives') {
         const last = this._latest.get(key);
-        this._writeAll([key], shown => writeLost(shown, last));
+        this._write(key, shown => writeLost(shown, last));
       }
     }
   }
 
-  private _writeAll(
-    keys: readonly string[],
-    write: (shown: IShownView) => void
-  ): void {
-    if (!this._lock.isMine) {
-      return;
-    }
-    const shown = this._views().filter(({ key }) => keys.includes(key));
-    shown.forEach(write);
-    if (shown.length) {
-      // Also if it was there already: the kernel may have written it, and nobody has saved it.
-      this.save(this.notebook.context);
+  private _write(key: string, write: (shown: IShownView) => void): void {
+    if (this._lock.isMine || this._own.has(key)) {
+      this._views()
+        .filter(shown => shown.key === key)
+        .forEach(write);
     }
   }
 
@@ -191,6 +229,10 @@ export class Recorder implements IDisposable {
   private _lock: WriterLock;
   private _isDisposed = false;
   private _state: NotebookJobs['state'] = 'silent';
+  private _checking = 0;
+  private _known = new Map<string, boolean>();
+  /** Views that have come into this window's copy of the notebook while it is open. */
+  private readonly _own = new Set<string>();
   private readonly _asked = new Set<string>();
   private readonly _latest = new Map<string, IView>();
 }

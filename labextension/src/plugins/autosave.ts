@@ -23,7 +23,7 @@ export const autosavePlugin: JupyterFrontEndPlugin<void> = {
     jobs: IJobs,
     settings: IJobSettings
   ) => {
-    const autosave = new Autosave(tracker, jobs, settings);
+    const autosave = new Autosave(tracker, settings);
     const server = new ServerRoute(app.serviceManager.serverSettings);
     const recorders = new Map<NotebookJobs, Recorder>();
     const follow = (): void => {
