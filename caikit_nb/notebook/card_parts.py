@@ -28,7 +28,7 @@ from caikit_nb.notebook.looks import (
     bar_html,
     folded,
 )
-from caikit_nb.notebook.view_bundle import at_clock, marked_state
+from caikit_nb.notebook.view_bundle import marked_state
 
 BAR_HEIGHT = 21
 TRACEBACK_LINES = 60
@@ -55,7 +55,7 @@ def head_html(
     kept: str = "",
     bar_rows: int = 0,
     *,
-    is_saved: bool = False,
+    moment: str = "",
 ) -> str:
     """Name, state, time, how it runs, and the bars.
 
@@ -64,9 +64,9 @@ def head_html(
         position: Its place in the queue.
         kept: How long its result is kept.
         bar_rows: For how many bars there is to be room, so that what is below stays in place.
-        is_saved: Nobody brings it up to date: it says when it was true.
+        moment: When it was true, for a card that nobody brings up to date.
     """
-    title = _saved_title(job) if is_saved else _title(job, position)
+    title = _saved_title(job, moment) if moment else _title(job, position)
     bars = job.attempt.bars.latest()
     room = max(bar_rows, len(bars)) * BAR_HEIGHT
     drawn = "".join(_bar(bar) for bar in bars)
@@ -86,11 +86,11 @@ def _title(job: Job, position: int | None) -> str:
     return _title_of(job, state_html, f"{after(job)}{_remaining(job)}")
 
 
-def _saved_title(job: Job) -> str:
+def _saved_title(job: Job, moment: str) -> str:
     look = LOOKS[job.status]
     if job.status.is_terminal:
         return _title(job, None)
-    state_html = _state(look.colour, look.sign, f"{look.word} {at_clock()}")
+    state_html = _state(look.colour, look.sign, f"{look.word} {moment}")
     return _title_of(job, marked_state(state_html), seen(job))
 
 

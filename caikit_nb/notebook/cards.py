@@ -16,6 +16,7 @@ from caikit_nb.jobs.queue import JobQueue
 from caikit_nb.notebook.job_view import card_text, shown_of
 from caikit_nb.notebook.kept_views import KeptViews
 from caikit_nb.notebook.pace import Pace
+from caikit_nb.notebook.view_bundle import at_clock
 
 MIN_INTERVAL_S = 0.2
 _LAST_REST_S = 0.2  # between a job's result and the end of its process
@@ -69,7 +70,7 @@ class Cards:
         job = future._job
         self.show_nothing(future)  # more than this one
         if not self.has_widgets:
-            print(card_text(job, shown_of(job)))
+            print(card_text(job, shown_of(job), at_clock()))
             return
         card = self._card(job)
         self._cards.setdefault(job, []).append(card)

@@ -128,9 +128,18 @@ class Extension:
         self._push_package()  # `%reset` takes it away with the user's own
         is_followed = self.lab_comm is not None and self.lab_comm.is_watched
         is_unattended = not is_followed and _is_unattended(self.shell)
+        if is_unattended and self.settings.wait_at_end:
+            self._wait_for_all()
         self.cards.end_cell(is_followed=is_followed, is_unattended=is_unattended)
         self.tables.end_cell(is_followed=is_followed)
         self.warm_start.end_cell()
+
+    def _wait_for_all(self) -> None:
+        """Also for jobs that others start meanwhile, as a running search does."""
+        registry = self.session.registry
+        while waiting := [future for future in registry.all() if not future.wait(0)]:
+            for future in waiting:
+                future.wait()
 
     def _show_in_cell(self, future: JobFuture) -> None:
         if threading.current_thread() is threading.main_thread():

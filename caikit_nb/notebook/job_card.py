@@ -24,7 +24,7 @@ from caikit_nb.notebook.kept import countdown, dropped, time_left
 from caikit_nb.notebook.kept_views import KeptViews
 from caikit_nb.notebook.output_area import OutputArea
 from caikit_nb.notebook.sent import Sender
-from caikit_nb.notebook.view_bundle import KeptView, view_bundle
+from caikit_nb.notebook.view_bundle import KeptView, at_clock, view_bundle
 
 logger = logging.getLogger(__name__)
 
@@ -143,14 +143,14 @@ class JobCard:
             again: Also if it was told already.
         """
         with self._saving:
-            if self._saved and (again or self._html(self._shown()) != self._saved):
+            if self._saved and (again or self._html(self._shown(), at_clock()) != self._saved):
                 self._publish(update=True)
 
     def keep_state(self) -> None:
         """The same of a job that has not ended, for who hears nothing after the running cell."""
         with self._saving:
             if self._saved:
-                self._publish(update=True)
+                self._publish(update=True, when=", when the last cell ended")
 
     def follow(self, job: Job) -> None:
         """Show this job from the next drawing on: the same cell, run again."""
@@ -187,10 +187,10 @@ class JobCard:
             if job.expired is None or self._last_shown is None:
                 self._whole_log = log
 
-    def _html(self, shown: Shown) -> str:
+    def _html(self, shown: Shown, moment: str) -> str:
         if shown.is_cut:
             self._keep_log()
-        return card_html(self.job, shown, self._whole_log if shown.is_cut else "")
+        return card_html(self.job, shown, moment, self._whole_log if shown.is_cut else "")
 
     def _fill(self) -> None:
         job, send = self.job, self._sender
@@ -261,15 +261,17 @@ class JobCard:
         self._ticking = False
         self.job.changed()
 
-    def _view(self, shown: Shown) -> KeptView:
+    def _view(self, shown: Shown, when: str = "") -> KeptView:
         job = self.job
         ended = job.ended.is_set()
         lost = "" if ended else card_parts.lost_html()
         key = view_files.key_of(job.spec.id)
-        return KeptView(key, self._html(shown), card_text(job, shown), ended, lost)
+        moment = f"{at_clock()}{when}"
+        html, text = self._html(shown, moment), card_text(job, shown, moment)
+        return KeptView(key, html, text, ended, lost)
 
-    def _publish(self, update: bool) -> None:
-        view = self._view(self._shown())
+    def _publish(self, update: bool, when: str = "") -> None:
+        view = self._view(self._shown(), when)
         self._saved = view.html
         self._sender.sent(1)
         self._views.keep(view)

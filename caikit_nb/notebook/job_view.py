@@ -23,7 +23,6 @@ from caikit_nb.notebook.card_parts import (
 from caikit_nb.notebook.chart import text_chart
 from caikit_nb.notebook.kept import dropped, kept_until
 from caikit_nb.notebook.looks import BORDER
-from caikit_nb.notebook.view_bundle import at_clock
 
 _TEXT_LINES = 5
 
@@ -67,27 +66,28 @@ def shown_of(job: Job) -> Shown:
     return Shown(tuple(pieces(job.attempt)), error_html(job), tuple(lines))
 
 
-def card_html(job: Job, shown: Shown, log: str = "") -> str:
+def card_html(job: Job, shown: Shown, moment: str, log: str = "") -> str:
     """The card as a saved notebook keeps it.
 
     Args:
         job: Whose.
         shown: What it has put out.
+        moment: When that was so, as it is told of a job that has not ended.
         log: The whole log as HTML, if that is more.
     """
     kept = dropped(job, keeps_output=bool(shown)) or kept_until(job)
     return (
         f'<div style="border:1px solid {BORDER};border-radius:6px;padding:8px 12px;'
-        f'max-width:900px">{head_html(job, kept=kept, is_saved=True)}{chart_html(job)}'
+        f'max-width:900px">{head_html(job, kept=kept, moment=moment)}{chart_html(job)}'
         f"{shown.output_html}{log}{shown.error}{notes_html(job)}{source_html(job)}</div>"
     )
 
 
-def card_text(job: Job, shown: Shown) -> str:
-    """The card in plain text."""
+def card_text(job: Job, shown: Shown, moment: str) -> str:
+    """The card in plain text; see `card_html` for the arguments."""
     how = f"{state_word(job)}{after(job)}"
     if not job.status.is_terminal:
-        how = f"{state_word(job)} {at_clock()}{seen(job)}"
+        how = f"{state_word(job)} {moment}{seen(job)}"
     lines = [f"job {job.spec.name}: {how} [{way(job)}]"]
     lines += [f"  {_bar_text(bar)}" for bar in job.attempt.bars.latest()]
     metrics, others = drawn_metrics(job)

@@ -110,6 +110,12 @@ class CaikitJobs(Configurable):
         help="While less memory than this is free and a job runs, no other is started: 2GB, "
         "512MiB, a number of bytes; None to start them all the same.",
     ).tag(config=True)
+    wait_at_end = Bool(
+        False,
+        help="Where a notebook is executed with nobody there, as by nbclient, nbconvert or "
+        "papermill, a cell ends when its jobs have: the notebook has their results, and none is "
+        "cut off by its end.",
+    ).tag(config=True)
     nested_loop = Bool(
         False,
         help="Let a blocking wait made from code on an event loop keep that loop's tasks running "

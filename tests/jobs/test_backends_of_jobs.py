@@ -208,11 +208,11 @@ def test_the_card_says_the_backend_in_the_place_of_the_start_method(
     executor: JobExecutor,
 ) -> None:
     job = submit(executor, backend="counting", start_method="thread")._job
-    assert "counting: where it is counted" in card_html(job, shown_of(job))
-    assert "[counting]" in card_text(job, shown_of(job))
+    assert "counting: where it is counted" in card_html(job, shown_of(job), "now")
+    assert "[counting]" in card_text(job, shown_of(job), "now")
     local = submit(executor, start_method="thread")._job
-    assert "thread: in a thread" in card_html(local, shown_of(local))
-    assert "[thread]" in card_text(local, shown_of(local))
+    assert "thread: in a thread" in card_html(local, shown_of(local), "now")
+    assert "[thread]" in card_text(local, shown_of(local), "now")
 
 
 def test_options_take_a_backend() -> None:

@@ -67,9 +67,20 @@ def test_an_end_between_two_cells_is_told_again_in_the_next(kernel: Kernel, gate
     assert card.saved == {}, "once is enough"
 
 
-def test_a_job_that_the_notebooks_end_cuts_says_when_it_ran(tmp_path: Path) -> None:
+def test_a_job_that_the_notebooks_end_cuts_off_says_so(tmp_path: Path) -> None:
     job = "%%caikit_job cut\nimport signal\nprint('begun', flush=True)\nsignal.pause()"
     seen = "import time\nwhile 'begun' not in cut.logs(): time.sleep(0.01)"
     card = executed([LOAD, job, seen], tmp_path)[1]
-    assert re.search(r"running at \d\d:\d\d:\d\d", card)
+    assert re.search(r"running at \d\d:\d\d:\d\d, when the last cell ended", card)
     assert "begun" in card
+
+
+def test_with_wait_at_end_none_is_cut_off(tmp_path: Path) -> None:
+    setting = "%config CaikitJobs.wait_at_end = True"
+    after = "%%caikit_job last --after first -o made\nprint('last words')\nmade = 1"
+    first = "%%caikit_job first\nprint('first words')"
+    cards = executed([LOAD, setting, first, after], tmp_path)
+    assert "completed" in cards[2]
+    assert "first words" in cards[2]
+    assert "completed" in cards[3]
+    assert "last words" in cards[3]
