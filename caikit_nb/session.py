@@ -14,7 +14,7 @@ from caikit_nb.execution.guardian import guardian
 from caikit_nb.execution.serial_thread import SerialThread
 from caikit_nb.experiments import running
 from caikit_nb.jobs import paths
-from caikit_nb.jobs.executor import JobExecutor
+from caikit_nb.jobs.executor import CLOSED, JobExecutor
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.journal import Journal
 from caikit_nb.jobs.options import (
@@ -59,11 +59,15 @@ class Session:
 
         return Servers(self.executor.registry, _version())
 
-    def close(self) -> None:
-        """End every job and server that has not ended, and wait until nothing of them is left."""
+    def close(self, why: str = CLOSED) -> None:
+        """End every job and server that has not ended, and wait until nothing of them is left.
+
+        Args:
+            why: The reason that such a job tells.
+        """
         if "servers" in vars(self):
             self.servers.close()
-        self.executor.close()
+        self.executor.close(why)
 
 
 _current: Session | None = None

@@ -43,11 +43,11 @@ def test_progress_is_shown(shown: str) -> None:
 
 def test_each_job_ends_as_the_notebook_says(shown: str) -> None:
     table = shown[shown.rindex("job ") :]
-    ends = re.findall(r"^(\w+) +(completed|canceled|failed)", table, re.MULTILINE)
+    ends = re.findall(r"^(\w+) +(completed|cancelled|failed)", table, re.MULTILINE)
     assert ends == [
         ("linear", "completed"),
         ("network", "completed"),
-        ("search", "canceled"),
+        ("search", "cancelled"),
         ("broken", "failed"),
     ]
 

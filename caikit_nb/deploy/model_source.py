@@ -75,7 +75,7 @@ def _find(source: Any, jobs: list[JobFuture]) -> ModelSource:
 def _of_job(job: JobFuture) -> ModelSource:
     if job.status is not JobStatus.COMPLETED:
         raise ServerError(
-            f"job {job.name!r} is {job.status.name.lower()}: only a completed job has a model"
+            f"job {job.name!r} is {job.status.word}: only a completed job has a model"
         )
     if job.save_path:
         path = Path(job.save_path).absolute()

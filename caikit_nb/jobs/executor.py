@@ -230,12 +230,16 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
             for future in futures:
                 future.wait()
 
-    def close(self) -> None:
-        """Cancel what has not ended, wait for that, stop the backends, delete the directory."""
+    def close(self, why: str = CLOSED) -> None:
+        """Cancel what has not ended, wait for that, stop the backends, delete the directory.
+
+        Args:
+            why: The reason that such a job tells.
+        """
         self._closed = True
         futures = self.registry.all()
         for future in futures:
-            future._job.cancel(CLOSED, at_once=True, with_session=True)
+            future._job.cancel(why, at_once=True, with_session=True)
         for future in futures:
             future.wait(_CLOSE_S)
         self._backends.stop()

@@ -65,7 +65,7 @@ class Job:
         self.is_output_purged = self.ended_with_session = False
         self.replay: Callable[[], Any] | None = None
         self.again: Callable[[], Any] | None = None
-        self.pinned = False
+        self.pinned = self.is_submitted = False
         self._limit = TimeLimit(spec.timeout_s, self._time_out)
         # Called in the watcher's thread (or the canceller's) as the job moves: be quick.
         self.on_message: Callable[[Job, Message], object] = _ignore
@@ -128,8 +128,9 @@ class Job:
         return self._rebuilt["error"]
 
     def changed(self) -> None:
-        """Tell everybody who shows it."""
-        self._events.publish(self)
+        """Tell everybody who shows it; nobody hears of one whose submission was refused."""
+        if self.is_submitted:
+            self._events.publish(self)
 
     def start(self) -> bool:
         """Its turn has come. False if it was cancelled meanwhile."""
@@ -158,12 +159,12 @@ class Job:
             self.attempt.started = time.monotonic()
 
     def cancel(
-        self, reason: str = "cancelled", *, at_once: bool = False, with_session: bool = False
+        self, reason: str = "", *, at_once: bool = False, with_session: bool = False
     ) -> bool:
         """End it; the state reads CANCELED at once. False if it had ended.
 
         Args:
-            reason: Why, for people.
+            reason: Why, for people; empty if the state says all.
             at_once: Without the grace that lets it clean up.
             with_session: Its session ends, and nobody has asked for its end.
         """
@@ -257,7 +258,7 @@ class Job:
         self.reason = attempt.reason = reason_of(error)
         decided = self._states.move(JobStatus.PRUNED if is_pruning(error) else JobStatus.ERRORED)
         if not decided:
-            self.packed_error, self.reason = None, "cancelled"
+            self.packed_error, self.reason = None, ""
         return decided
 
     def _time_out(self) -> None:

@@ -43,7 +43,7 @@ class JobFuture(LazyFuture, JobFutureBase):
         job.on_decided.append(self._on_decided)
 
     def __repr__(self) -> str:
-        return f"<JobFuture {self._job.spec.name}: {self.status.name.lower()}>"
+        return f"<JobFuture {self._job.spec.name}: {self.status.word}>"
 
     def __await__(self) -> Generator[Any, None, Any]:
         # Shielded: giving up the waiting is no reason to end the job.

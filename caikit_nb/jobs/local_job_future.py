@@ -138,7 +138,7 @@ class LocalJobFuture(JobFuture, abc.ABC):
         """The work: called with ``args`` and ``kwargs``, in the job. Returns the result."""
 
     def __repr__(self) -> str:
-        status = f": {self.status.name.lower()}" if hasattr(self, "_job") else ""
+        status = f": {self.status.word}" if hasattr(self, "_job") else ""
         return f"<{type(self).__name__} {self._id}{status}>"
 
     @property

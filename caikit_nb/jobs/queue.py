@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -11,6 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 from caikit_nb.execution.watcher import watcher
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.states import JobStatus
+
+NEAR = 20
+"""To how many that wait their place is told."""
 
 _LOOK_AGAIN_S = 1.0
 _ENDS = {
@@ -42,8 +46,10 @@ class JobQueue:
         self._outgoing: deque[Job] = deque()  # to a queue of their backend's
         self._running: set[Job] = set()
         self._at_least: list[int] = []
-        self._looks_again = False
+        self._looks_again = self._has_moved = False
         self.waits_because: str | None = None
+        # Called, by whoever it was, when a job has left its place among the waiting: be quick.
+        self.on_moved: list[Callable[[], object]] = []
 
     def put(self, job: Job, after: Iterable[Job] = ()) -> None:
         """Take a job; it starts at once if a worker is free and it follows nobody.
@@ -88,10 +94,21 @@ class JobQueue:
         else:
             self._waiting[job] = None
 
-    def position(self, job: Job) -> int | None:
-        """Its place among the waiting, from 1; None if it isn't waiting for a worker."""
+    def place(self, job: Job) -> int | None:
+        """Its place among the waiting, from 1; None if it isn't waiting for a worker.
+
+        From `NEAR` + 1 on they all have that: so a step of the queue concerns a few of them only.
+        """
         with self._lock:
-            return list(self._waiting).index(job) + 1 if job in self._waiting else None
+            if job not in self._waiting:
+                return None
+            near = itertools.islice(self._waiting, NEAR)
+            return next((at for at, other in enumerate(near, 1) if other is job), NEAR + 1)
+
+    def next_places(self) -> dict[Job, int]:
+        """`place` of those that a step of the queue concerns."""
+        with self._lock:
+            return dict(zip(itertools.islice(self._waiting, NEAR), itertools.count(1)))
 
     def positions(self) -> dict[Job, int]:
         """`position` of every job that waits for a worker."""
@@ -120,6 +137,11 @@ class JobQueue:
             if not job.start():
                 with self._lock:
                     self._running.discard(job)
+        with self._lock:
+            has_moved, self._has_moved = self._has_moved, False
+        if has_moved:
+            for tell in self.on_moved:
+                tell()
 
     def _take(self) -> Job | None:
         with self._lock:
@@ -134,6 +156,7 @@ class JobQueue:
                 return None
             job = next(iter(self._waiting))
             del self._waiting[job]
+            self._has_moved = True
             self._running.add(job)
             return job
 
@@ -155,5 +178,6 @@ class JobQueue:
         with self._lock:
             self._running.discard(job)
             self._following.pop(job, None)
+            self._has_moved |= job in self._waiting
             self._waiting.pop(job, None)
         self.start_next()

@@ -22,6 +22,20 @@ class JobStatus(enum.Enum):
         """Whether the job has ended; a terminal state is final."""
         return self not in (JobStatus.QUEUED, JobStatus.RUNNING)
 
+    @property
+    def word(self) -> str:
+        """As it is told to people."""
+        return _WORDS[self]
+
+
+_WORDS = {
+    JobStatus.QUEUED: "queued",
+    JobStatus.RUNNING: "running",
+    JobStatus.COMPLETED: "completed",
+    JobStatus.CANCELED: "cancelled",
+    JobStatus.ERRORED: "failed",
+    JobStatus.PRUNED: "pruned",
+}
 
 _ALLOWED = {
     JobStatus.QUEUED: {JobStatus.RUNNING, JobStatus.CANCELED, JobStatus.ERRORED},

@@ -88,8 +88,9 @@ class Workshop:
             job.cancel("it could not be submitted", at_once=True)
             job.expire(Expiry("it could not be submitted", "at its submission"))
             raise
+        job.is_submitted = True
         self.queue.put(job, after=after)
-        self.events.publish(job)
+        job.changed()
 
     def close(self) -> None:
         """Delete the directory."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
 import html
 import itertools
 from collections.abc import Mapping
@@ -10,6 +12,7 @@ from caikit_nb.execution.exception_pickler import PackedError
 from caikit_nb.jobs.durations import format_duration
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.progress import Bar
+from caikit_nb.jobs.queue import NEAR
 from caikit_nb.jobs.sizes import format_size
 from caikit_nb.jobs.start_method import LOCAL
 from caikit_nb.jobs.states import JobStatus
@@ -41,7 +44,9 @@ _PARAM_CHARACTERS = 60
 
 def look_of(job: Job) -> Look:
     """How its state is shown."""
-    return LOST if job.ended_with_session else LOOKS[job.status]
+    if job.ended_with_session:
+        return dataclasses.replace(LOST, word=job.reason)
+    return LOOKS[job.status]
 
 
 def state_word(job: Job) -> str:
@@ -61,7 +66,7 @@ def head_html(
 
     Args:
         job: Which.
-        position: Its place in the queue.
+        position: Its place in the queue (`JobQueue.place`).
         kept: How long its result is kept.
         bar_rows: For how many bars there is to be room, so that what is below stays in place.
         moment: When it was true, for a card that nobody brings up to date.
@@ -77,19 +82,20 @@ def head_html(
     )
 
 
-def _title(job: Job, position: int | None) -> str:
+def _title(job: Job, position: int | None, *, dated: bool = False) -> str:
     look = look_of(job)
     word = look.word
     if position is not None and job.status is JobStatus.QUEUED:
-        word = f"queued, number {position} in the queue"
+        place = f"number {position} in the queue" if position <= NEAR else f"behind the next {NEAR}"
+        word = f"queued, {place}"
     state_html = _state(look.colour, look.sign, word)
-    return _title_of(job, state_html, f"{after(job)}{_remaining(job)}")
+    return _title_of(job, state_html, f"{after(job)}{ended_at(job, dated=dated)}{_remaining(job)}")
 
 
 def _saved_title(job: Job, moment: str) -> str:
     look = LOOKS[job.status]
     if job.status.is_terminal:
-        return _title(job, None)
+        return _title(job, None, dated=True)
     state_html = _state(look.colour, look.sign, f"{look.word} {moment}")
     return _title_of(job, marked_state(state_html), seen(job))
 
@@ -128,6 +134,21 @@ def after(job: Job) -> str:
         return ""
     preposition = " after" if job.status.is_terminal else " for"
     return f"{preposition} {format_duration(_whole(job, job.times.elapsed_s))}"
+
+
+def ended_at(job: Job, *, dated: bool) -> str:
+    """At what time of the day it ended; empty before.
+
+    Args:
+        job: Which.
+        dated: On which day, too, though it is today: who reads it may read it later.
+    """
+    ended = job.times.completed_at
+    if ended is None or not job.status.is_terminal:
+        return ""
+    local = ended.astimezone()
+    is_today = local.date() == datetime.datetime.now().astimezone().date()
+    return f", at {local:%H:%M}" if is_today and not dated else f", on {local:%Y-%m-%d at %H:%M}"
 
 
 def _whole(job: Job, seconds: float) -> float:
@@ -276,11 +297,7 @@ def notes_html(job: Job) -> str:
     notes = list(job.notes)
     if job.attempt.remark:
         notes.insert(0, job.attempt.remark)
-    if (
-        job.status is JobStatus.CANCELED
-        and job.reason != "cancelled"
-        and not job.ended_with_session
-    ):
+    if job.status is JobStatus.CANCELED and job.reason and not job.ended_with_session:
         notes.insert(0, job.reason)
     if job.attempt.displays.left_out:
         notes.append(job.attempt.displays.left_out_words)

@@ -59,6 +59,7 @@ class Cards:
 
             self._card_class, self._make, self.job_widgets = JobCard, CardWidgets(), JobWidgets()
         self._subscription = events.subscribe(self._on_change, MIN_INTERVAL_S)
+        queue.on_moved.append(self._on_moved)
 
     @property
     def has_widgets(self) -> bool:
@@ -132,11 +133,19 @@ class Cards:
 
     def close(self) -> None:
         """Draw no more."""
+        self._queue.on_moved.remove(self._on_moved)
         self._events.unsubscribe(self._subscription)
 
     def _on_change(self, source: Any) -> None:
-        """In the updates thread: a job has changed, or (if None) there is room for messages."""
-        if source is not None and (self._cards.get(source) or self._has_news(source)):
+        """In the updates thread.
+
+        Args:
+            source: The job that has changed; None if the queue has moved, or there is room for
+                messages again.
+        """
+        if source is None:
+            self._pending.update(dict.fromkeys(self._displaced()))
+        elif self._cards.get(source) or self._has_news(source):
             self._pending[source] = None
         while self._pending:
             wait_s = self._pace.wait_s()
@@ -151,6 +160,18 @@ class Cards:
                 self._pace.spend(self.job_widgets.flush(job))
             for card in list(self._cards.get(job, ())):
                 self._pace.spend(card.draw())
+
+    def _on_moved(self) -> None:
+        self._events.remind(self._subscription)
+
+    def _displaced(self) -> list[Job]:
+        """Jobs whose cards tell a place in the queue that is theirs no more."""
+        places = self._queue.next_places()
+        return [
+            job
+            for job, place in places.items()
+            if any(card.shown_place != place for card in self._cards.get(job, ()))
+        ]
 
     def _has_news(self, source: Any) -> bool:
         return self.job_widgets is not None and self.job_widgets.has_news(source)

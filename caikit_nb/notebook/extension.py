@@ -27,6 +27,7 @@ from caikit_nb.notebook.job_shell import NOTEBOOK_SHELL, refuse_input_in_threads
 from caikit_nb.notebook.kept_views import KeptViews
 from caikit_nb.notebook.lab_comm import LabComm
 from caikit_nb.notebook.live_tables import LiveTables
+from caikit_nb.notebook.looks import LOST
 from caikit_nb.notebook.magics import CaikitMagics
 from caikit_nb.notebook.serve_command import ServeCommand
 from caikit_nb.notebook.server_cards import ServerCards
@@ -136,7 +137,7 @@ class Extension:
 
     def _wait_for_all(self) -> None:
         """Also for jobs that others start meanwhile, as a running search does."""
-        registry = self.session.registry
+        registry = self.session.executor.registry
         while waiting := [future for future in registry.all() if not future.wait(0)]:
             for future in waiting:
                 future.wait()
@@ -145,11 +146,15 @@ class Extension:
         if threading.current_thread() is threading.main_thread():
             self.cards.show(future)
 
-    def close(self) -> None:
-        """End the session's jobs and stop showing them."""
+    def close(self, why: str = LOST.word) -> None:
+        """End the session's jobs and stop showing them.
+
+        Args:
+            why: The state that jobs tell which have not ended.
+        """
         atexit.unregister(self.close)
         self.warm_start.close()
-        self.session.close()
+        self.session.close(why)
         if self.lab_comm is not None:
             self.lab_comm.close()
         for name, callback in self._events.items():
@@ -181,7 +186,7 @@ def unload(shell: InteractiveShell) -> None:
     extension = _extensions.pop(id(shell), None)
     if extension is not None:
         running = [job.name for job in extension.session.registry.values() if not job.done()]
-        extension.close()
+        extension.close("ended when caikit_nb was unloaded")
         if running:
             sys.stdout.write(
                 f"caikit_nb is unloaded, and its jobs were ended: {', '.join(running)}\n"

@@ -69,6 +69,7 @@ class JobCard:
         self._last_shown: Shown | None = None
         self._whole_log = ""
         self.shown_status: JobStatus | None = None
+        self.shown_place: int | None = None
         self._make, self._views = make, views
         self._kept_at = self._keeping_took_s = 0.0
         self._buttons = CardButtons(self, make, run_again)
@@ -201,7 +202,8 @@ class JobCard:
             self._bar_rows = 0 if ended else max(self._bar_rows, len(job.attempt.bars.latest()))
             shown = self._shown()
             kept = dropped(job, keeps_output=bool(shown)) or countdown(job)
-            head = card_parts.head_html(job, self._queue.position(job), kept, self._bar_rows)
+            self.shown_place = self._queue.place(job)
+            head = card_parts.head_html(job, self.shown_place, kept, self._bar_rows)
             ending = shown.error + card_parts.notes_html(job)
         # The state last: who sees it sees what belongs to it.
         self._draw_chart(ended)

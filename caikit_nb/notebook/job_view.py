@@ -12,6 +12,7 @@ from caikit_nb.notebook.card_parts import (
     after,
     chart_html,
     drawn_metrics,
+    ended_at,
     error_html,
     head_html,
     notes_html,
@@ -85,7 +86,7 @@ def card_html(job: Job, shown: Shown, moment: str, log: str = "") -> str:
 
 def card_text(job: Job, shown: Shown, moment: str) -> str:
     """The card in plain text; see `card_html` for the arguments."""
-    how = f"{state_word(job)}{after(job)}"
+    how = f"{state_word(job)}{after(job)}{ended_at(job, dated=True)}"
     if not job.status.is_terminal:
         how = f"{state_word(job)} {moment}{seen(job)}"
     lines = [f"job {job.spec.name}: {how} [{way(job)}]"]

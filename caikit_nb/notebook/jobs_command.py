@@ -79,12 +79,12 @@ class JobsCommand:
     def _cancel(self, futures: list[JobFuture]) -> None:
         for future in futures:
             if not future.cancel():
-                print(f"{future.name} had already ended: {future.status.name.lower()}")
+                print(f"{future.name} had already ended: {future.status.word}")
 
     def _interrupt(self, futures: list[JobFuture]) -> None:
         for future in futures:
             if not future.interrupt():
-                print(f"{future.name} is not running: {future.status.name.lower()}")
+                print(f"{future.name} is not running: {future.status.word}")
 
     def _logs(self, futures: list[JobFuture]) -> None:
         for future in futures:

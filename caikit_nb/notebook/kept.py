@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import time
 
 from caikit_nb.jobs.job import Job
@@ -21,10 +23,14 @@ def time_left(job: Job) -> tuple[str, float] | None:
 
 def in_words(left_s: float) -> tuple[str, float]:
     """A time that is left, in one unit, and how long that text is right."""
-    for unit_s, name in _STEPS:
-        count = int(left_s // unit_s)
-        if count >= _MANY or unit_s == 1.0:
-            return f"{max(0, count)} {name}", max(0.05, left_s - count * unit_s + 0.01)
+    for (unit_s, name), (smaller_s, _) in itertools.pairwise((*_STEPS, (0.0, ""))):
+        # From where the smaller unit would be rounded to that.
+        least_s = _MANY * unit_s - smaller_s / 2
+        if left_s >= least_s or not smaller_s:
+            count = max(0, math.floor(left_s / unit_s + 0.5))
+            until_s = (count - 0.5) * unit_s
+            changes_at_s = max(until_s, least_s) if smaller_s else until_s
+            return f"{count} {name}", max(0.05, left_s - changes_at_s + 0.01)
     raise AssertionError("the last step takes all")
 
 

@@ -35,12 +35,12 @@ class Look:
 
 
 LOOKS = {
-    JobStatus.QUEUED: Look("queued", "var(--jp-warn-color1, #b7791f)", "◔"),
-    JobStatus.RUNNING: Look("running", "var(--jp-brand-color1, #1976d2)", "●"),
-    JobStatus.COMPLETED: Look("completed", "var(--jp-success-color1, #2e7d32)", "✓"),
-    JobStatus.CANCELED: Look("canceled", FAINT, "⊘"),
-    JobStatus.ERRORED: Look("failed", "var(--jp-error-color1, #c62828)", "✗"),
-    JobStatus.PRUNED: Look("pruned", FAINT, "✂"),
+    JobStatus.QUEUED: Look(JobStatus.QUEUED.word, "var(--jp-warn-color1, #b7791f)", "◔"),
+    JobStatus.RUNNING: Look(JobStatus.RUNNING.word, "var(--jp-brand-color1, #1976d2)", "●"),
+    JobStatus.COMPLETED: Look(JobStatus.COMPLETED.word, "var(--jp-success-color1, #2e7d32)", "✓"),
+    JobStatus.CANCELED: Look(JobStatus.CANCELED.word, FAINT, "⊘"),
+    JobStatus.ERRORED: Look(JobStatus.ERRORED.word, "var(--jp-error-color1, #c62828)", "✗"),
+    JobStatus.PRUNED: Look(JobStatus.PRUNED.word, FAINT, "✂"),
 }
 
 LOST = Look("ended with the kernel", FAINT, "■")

@@ -66,7 +66,7 @@ def elapsed(job: Job) -> str:
 
 def _note(job: Job, standing: Standing) -> str:
     if job.reason:
-        return job.reason
+        return "" if job.ended_with_session else job.reason  # its state says it
     if job.expired:
         return "the result is gone"
     if job in standing.positions and standing.queue.waits_because is not None:

@@ -72,6 +72,8 @@ def record(
 
 def _write_end(job: Job, row: Row, result_name: str | None) -> None:
     row.status, row.reason = _STATUSES[job.status], job.reason
+    if job.status is JobStatus.CANCELED:  # the row's own state doesn't say it
+        row.reason = job.reason or job.status.word
     given = {name: points[-1][1] for name, points in job.attempt.metrics.items() if points}
     row.results |= given
     try:

@@ -25,7 +25,7 @@ export function stateWords(job: IJob, trans: TranslationBundle): string {
     case 'COMPLETED':
       return trans.__('completed');
     case 'CANCELED':
-      return trans.__('canceled');
+      return trans.__('cancelled');
     case 'ERRORED':
       return trans.__('failed');
     case 'PRUNED':
@@ -33,19 +33,39 @@ export function stateWords(job: IJob, trans: TranslationBundle): string {
   }
 }
 
-/** Seconds a job has run by now. */
+/** Seconds a job has run by now; whole ones while it runs, as on its card. */
 export function elapsedS(job: IJob, now: number): number {
-  const since = job.status === 'RUNNING' ? (now - job.heardAt) / 1000 : 0;
-  return job.elapsedS + Math.max(0, since);
+  if (job.status !== 'RUNNING') {
+    return job.elapsedS;
+  }
+  const since = (now - job.heardAt) / 1000;
+  return Math.floor(job.elapsedS + Math.max(0, since));
 }
 
-/** A duration as people read it. */
+/** A duration as people read it, rounded as in `caikit_nb/jobs/durations.py`. */
 export function durationWords(
   seconds: number,
   trans: TranslationBundle
 ): string {
-  const whole = Math.floor(seconds);
+  if (seconds < 0.0005) {
+    return trans.__('%1 s', 0);
+  }
+  if (seconds < 0.0995) {
+    const digits = seconds < 0.00995 ? 1 : 0;
+    return trans.__('%1 ms', Number((seconds * 1000).toFixed(digits)));
+  }
+  if (seconds < 9.95) {
+    const digits = seconds < 0.995 ? 2 : 1;
+    return trans.__('%1 s', Number(seconds.toFixed(digits)));
+  }
+  const whole = Math.round(seconds);
   const [minutes, hours] = [Math.floor(whole / 60), Math.floor(whole / 3600)];
+  const days = Math.floor(hours / 24);
+  if (days > 0) {
+    return hours % 24
+      ? trans.__('%1 d %2 h', days, hours % 24)
+      : trans.__('%1 d', days);
+  }
   if (hours > 0) {
     return trans.__('%1 h %2 min', hours, padded(minutes % 60));
   }

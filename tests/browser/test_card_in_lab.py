@@ -100,5 +100,5 @@ def test_cancel_button_ends_the_job(lab):
     page = lab(ENDLESS)
     card = page.cell_output(1)
     card.get_by_role("button", name="Cancel").click()
-    card.get_by_text("canceled").first.wait_for()
-    page.picture("card-canceled")
+    card.get_by_text("cancelled").first.wait_for()
+    page.picture("card-cancelled")

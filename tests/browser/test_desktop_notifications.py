@@ -69,7 +69,7 @@ def test_a_canceled_job_is_not_told_of(open_notebook):
     page.run_cell(0)
     page.run_cell(1)
     page.cell_output(1).get_by_role("button", name="Cancel").click()
-    page.cell_output(1).get_by_text("canceled").first.wait_for()
+    page.cell_output(1).get_by_text("cancelled").first.wait_for()
     page.run_cell(2)
     page.page.wait_for_function("() => window.testShown.length === 1")
     assert "good" in page.page.evaluate(TITLES)[0]

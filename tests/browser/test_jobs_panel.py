@@ -63,7 +63,7 @@ def test_panel_shows_state_bar_and_place_in_the_queue(lab):
 def test_jobs_can_be_cancelled_from_the_panel(lab):
     page = lab(ENDLESS)
     page.panel.get_by_role("button", name="Cancel endless").click()
-    page.job("endless").get_by_text("canceled").wait_for()
+    page.job("endless").get_by_text("cancelled").wait_for()
     assert page.panel.get_by_role("button", name="Cancel endless").count() == 0
 
 
@@ -122,7 +122,7 @@ def test_jobs_come_back_after_a_reload(lab):
     page.reload()
     page.execute(PANEL)
     page.panel.get_by_role("button", name="Cancel endless").click()
-    page.job("endless").get_by_text("canceled").wait_for()
+    page.job("endless").get_by_text("cancelled").wait_for()
 
 
 @needs_subshells
@@ -133,7 +133,7 @@ def test_jobs_are_seen_and_cancelled_while_a_cell_runs(lab):
     page.run_cell(2)
     page.cell_output(2).get_by_text("busy").wait_for()
     page.panel.get_by_role("button", name="Cancel endless").click()
-    page.job("endless").get_by_text("canceled").wait_for()
+    page.job("endless").get_by_text("cancelled").wait_for()
     page.interrupt()
     page.wait_idle()
 
@@ -188,8 +188,8 @@ def test_another_kernel_is_another_one_s_jobs(lab):
     page.run_cell(1)
     page.job("endless").get_by_text("running").wait_for()
     page.panel.get_by_role("button", name="Cancel endless").click()
-    page.job("endless").get_by_text("canceled").wait_for()
-    page.cell_output(1).get_by_text("canceled").first.wait_for()
+    page.job("endless").get_by_text("cancelled").wait_for()
+    page.cell_output(1).get_by_text("cancelled").first.wait_for()
 
 
 def test_a_kernel_of_another_version_is_told_of(lab_page):

@@ -112,7 +112,7 @@ def test_notebook_is_saved_when_a_job_is_submitted(notebook):
     assert "endless" in "".join(saved["cells"][1]["outputs"][0]["data"]["text/html"])
     page.reload()
     page.cell_output(1).get_by_role("button", name="Cancel").click()
-    page.cell_output(1).get_by_text("canceled").first.wait_for()
+    page.cell_output(1).get_by_text("cancelled").first.wait_for()
 
 
 def test_ends_are_notified_and_failures_stay(lab_server, fresh_page):

@@ -164,8 +164,8 @@ def test_a_job_is_cancelled_by_its_button_and_its_end_is_announced(lab):
     table = page.cell_output(2)
     table.get_by_role("button", name="Cancel evaluate_2").click()
     table.get_by_role("status").get_by_text("evaluate_2").wait_for()
-    assert table.get_by_role("status").inner_text() == "⊘ evaluate_2 canceled"
-    assert table.get_by_role("button", name="canceled 2").is_visible()
+    assert table.get_by_role("status").inner_text() == "⊘ evaluate_2 cancelled"
+    assert table.get_by_role("button", name="cancelled 2").is_visible()
     assert not table.get_by_role("button", name="Cancel evaluate_2").is_visible()
     waiting = [f"evaluate_{number}" for number in range(4)]
     assert names(table)[3:7] == waiting, "no other job moves under the mouse so soon"

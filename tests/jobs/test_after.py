@@ -28,7 +28,7 @@ def test_it_starts_when_the_others_have_completed(executor: JobExecutor) -> None
     others = [submit(executor, gate.wait) for gate in gates]
     future = submit(executor, lambda: [other.status.name for other in others], *others)
     assert executor.queue.follows(future._job) == [other._job for other in others]
-    assert executor.queue.position(future._job) is None
+    assert executor.queue.place(future._job) is None
     gates[1].set()
     assert others[1].wait(120)
     assert future.status is JobStatus.QUEUED
@@ -82,7 +82,7 @@ def test_it_does_not_hold_up_those_behind_it(executor: JobExecutor) -> None:
     second = submit(executor, fail, first)
     third = submit(executor, int, first)
     fourth = submit(executor, lambda: "not held up")
-    assert executor.queue.position(fourth._job) == 1
+    assert executor.queue.place(fourth._job) == 1
     gate.set()
     assert fourth.result(120) == "not held up"
     assert second.wait(120)

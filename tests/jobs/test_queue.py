@@ -86,7 +86,7 @@ def test_a_thousand_cancelled_jobs_do_not_stop_the_queue(one_worker: JobExecutor
 def test_positions_count_from_one(one_worker: JobExecutor) -> None:
     release = threading.Event()
     futures = [submit(one_worker, release.wait) for _ in range(3)]
-    assert [one_worker.queue.position(f._job) for f in futures] == [None, 1, 2]
+    assert [one_worker.queue.place(f._job) for f in futures] == [None, 1, 2]
     release.set()
     assert all(future.wait(120) for future in futures)
 

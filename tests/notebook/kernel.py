@@ -174,6 +174,10 @@ class Kernel:
         self.manager.context.destroy()
         self._output.close()
 
+    def session_directories(self) -> list[Path]:
+        """What sessions have made; what notebooks keep of cards outlives them."""
+        return [path for path in self.sessions.iterdir() if path.name != "views"]
+
     def restart(self) -> None:
         """End the kernel and start another in its place, as a front end's button does."""
         self.client.stop_channels()

@@ -69,7 +69,7 @@ def test_a_queued_job_shows_its_place_and_can_be_cancelled(kernel: Kernel, gate:
     card.wait_for("queued, number 1 in the queue")
     assert not card.shows_button("Interrupt")
     kernel.click(card.button("Cancel"))
-    card.wait_for("canceled")
+    card.wait_for("⊘")
     gate.open()
     assert kernel.value("[ahead.wait(120), behind.logs()]") == [True, ""]
     kernel.do("%config CaikitJobs.max_workers = 4")
@@ -187,8 +187,8 @@ def test_the_cancel_button_ends_the_job(kernel: Kernel, method: str) -> None:
     card = card_of(kernel, "endless")
     card.wait_for("begun")
     kernel.click(card.button("Cancel"))
-    card.wait_for("canceled")
-    assert state(card) == "canceled"
+    card.wait_for("⊘")
+    assert state(card) == "cancelled"
     assert "cancelled from the card" in card.html + kernel.value("endless.get_info().reason")
     kernel.read_until(lambda: not card.shows_button("Cancel"), what="the buttons to go")
     assert not card.shows_button("Interrupt")
@@ -216,7 +216,7 @@ def test_buttons_work_while_a_cell_waits_for_the_job(kernel: Kernel, gate: Gate)
     kernel.interrupt()
     kernel.finish(cell)
     kernel.click(card.button("Cancel"))
-    card.wait_for("canceled")
+    card.wait_for("⊘")
 
 
 def test_two_cards_have_buttons_of_their_own(kernel: Kernel, gate: Gate) -> None:
@@ -226,7 +226,7 @@ def test_two_cards_have_buttons_of_their_own(kernel: Kernel, gate: Gate) -> None
     card = card_of(kernel, "right")
     card.wait_for("running")
     kernel.click(card.button("Cancel"))
-    card.wait_for("canceled")
+    card.wait_for("⊘")
     assert state(kernel.card("left")) == "running"
     kernel.value("right.wait(120)")
     gate.open()
@@ -266,7 +266,7 @@ def test_a_flood_of_lines_updates_the_card_a_few_times_a_second(
     assert max(map(len, times.values())) >= 2 * span, "and not only now and then"
 
 
-@pytest.mark.parametrize("ending", ["completed", "failed", "canceled"])
+@pytest.mark.parametrize("ending", ["completed", "failed", "cancelled"])
 @pytest.mark.parametrize("method", KINDS)
 def test_the_saved_output_has_the_final_state(
     kernel: Kernel, gate: Gate, method: str, ending: str
@@ -276,14 +276,14 @@ def test_the_saved_output_has_the_final_state(
         f"%%caikit_job kept -m {method}\nimport time\n"
         "for n in caikit_nb.progress(range(2), desc='rounds'):\n"
         "    caikit_nb.log_metric(loss=n)\n    print('round', n)\n"
-        f"{'while True: time.sleep(0.01)' if ending == 'canceled' else gate.wait}\n{last}"
+        f"{'while True: time.sleep(0.01)' if ending == 'cancelled' else gate.wait}\n{last}"
     )
     card = card_of(kernel, "kept")
     first = dict(card.saved)
     assert {"text/plain", "text/html"} < set(first)
     card.wait_for("round 1")
     assert not updates_of(kernel, card), "the saved form is sent when there is a last state"
-    if ending == "canceled":
+    if ending == "cancelled":
         kernel.do("kept.cancel()")
     else:
         gate.open()

@@ -7,20 +7,22 @@ from caikit_nb.notebook.kept import in_words
 
 
 def test_a_unit_is_used_from_two_of_it_on() -> None:
-    times = [0, 1, 59, 119, 120, 7199, 7200, 86400, 172799, 172800, 1e9]
-    assert [in_words(time + 0.5)[0] for time in times] == [
-        "0 s",
-        "1 s",
-        "59 s",
-        "119 s",
-        "2 min",
-        "119 min",
-        "2 h",
-        "24 h",
-        "47 h",
-        "2 days",
-        "11574 days",
-    ]
+    minute, hour, day = 60, 3600, 86400
+    words = {
+        0.4: "0 s",
+        0.6: "1 s",
+        59.4: "59 s",
+        2 * minute - 1: "119 s",
+        2 * minute - 0.4: "2 min",
+        2 * hour - minute: "119 min",
+        2 * hour - 1: "2 h",
+        day - 0.1: "24 h",
+        36 * hour: "36 h",
+        2 * day - hour: "47 h",
+        2 * day - 1: "2 days",
+        1e9: "11574 days",
+    }
+    assert {left_s: in_words(left_s)[0] for left_s in words} == words
 
 
 @given(st.floats(0, 1e10))
@@ -29,7 +31,7 @@ def test_the_words_change_when_they_say_so(left_s: float) -> None:
     assert changes_in_s > 0
     if left_s >= changes_in_s:
         assert in_words(left_s - changes_in_s)[0] != words
-    assert in_words(max(0.0, left_s - 0.9 * (changes_in_s - 0.06)))[0] == words
+    assert in_words(max(0.0, left_s - 0.9 * (changes_in_s - 0.02)))[0] == words
 
 
 def test_a_time_that_is_over_is_no_time() -> None:

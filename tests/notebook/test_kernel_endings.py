@@ -40,7 +40,7 @@ def start_jobs(kernel: Kernel, watched: Watched) -> list[str]:
     assert kernel.value("queued.status.name") == "QUEUED"
     watched.add_below(kernel.pid)
     watched.add(kernel.pid, "the kernel")
-    directories = [path.name for path in kernel.sessions.iterdir()]
+    directories = [path.name for path in kernel.session_directories()]
     assert directories
     return directories
 
@@ -82,7 +82,7 @@ def test_the_end_of_a_kernel_leaves_no_process_and_no_directory(
     start_jobs(kernel, watched)
     ENDINGS[ending](kernel)
     assert watched.living_after(GONE_S) == []
-    assert list(kernel.sessions.iterdir()) == []
+    assert kernel.session_directories() == []
 
 
 @pytest.mark.parametrize("is_asked_first", [True, False], ids=["asked", "at once"])
@@ -100,7 +100,7 @@ def test_a_restart_ends_the_jobs_and_the_new_kernel_works(
         kernel.do(f"again_{method} = %caikit_job -m {method} 6 * 7")
         assert kernel.value(f"again_{method}.result(120)") == 42
     assert watched.living_after(GONE_S) == []
-    now = [path.name for path in kernel.sessions.iterdir()]
+    now = [path.name for path in kernel.session_directories()]
     assert not set(before) & set(now)
     assert len(now) == 1
 

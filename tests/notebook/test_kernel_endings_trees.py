@@ -79,7 +79,7 @@ def start_trees(kernel: Kernel, watched: Watched) -> list[str]:
             watched.add(int(pid), f"{kind} by {method}")
     watched.add_below(kernel.pid)
     watched.add(kernel.pid, "the kernel")
-    directories = [path.name for path in kernel.sessions.iterdir()]
+    directories = [path.name for path in kernel.session_directories()]
     assert directories
     return directories
 
@@ -95,7 +95,7 @@ def test_no_process_of_any_tree_outlives_its_kernel(
     ENDINGS[ending](kernel)
     assert watched.living_after(GONE_S) == []
     assert list(guard.marked(first, first + guard.MARKS_PER_KERNEL - 1)) == []
-    assert not set(before) & {path.name for path in kernel.sessions.iterdir()}
+    assert not set(before) & {path.name for path in kernel.session_directories()}
 
 
 def test_a_guard_that_was_killed_is_replaced_at_once(
@@ -109,7 +109,7 @@ def test_a_guard_that_was_killed_is_replaced_at_once(
     watched.add(guards_of(kernel)[0], "the new guard")
     os.kill(kernel.pid, signal.SIGKILL)
     assert watched.living_after(GONE_S) == []
-    assert list(kernel.sessions.iterdir()) == []
+    assert kernel.session_directories() == []
 
 
 def guards_of(kernel: Kernel) -> list[int]:
@@ -134,6 +134,6 @@ def test_the_next_session_sweeps_what_a_killed_kernel_and_guard_have_left(
     following.do("%load_ext caikit_nb\nagain = %caikit_job 6 * 7")
     assert following.value("again.result(120)") == 42
     assert watched.living_after(GONE_S) == []
-    now = [path.name for path in kernel.sessions.iterdir()]
+    now = [path.name for path in kernel.session_directories()]
     assert not set(left) & set(now)
     assert len(now) == 1

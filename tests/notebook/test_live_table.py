@@ -134,7 +134,7 @@ def test_a_row_has_the_buttons_that_apply(kernel: Kernel, gate: Gate) -> None:
         "Show ended",
     ]
     kernel.click(table.button("Cancel waits"))
-    wait_for_rows(table, lambda shown: "canceled" in shown["waits"])
+    wait_for_rows(table, lambda shown: "cancelled" in shown["waits"])
     assert "cancelled from the table" in rows(table)["waits"]
     kernel.click(table.button("Interrupt runs"))
     wait_for_rows(table, lambda shown: "KeyboardInterrupt" in shown["runs"])
@@ -159,7 +159,7 @@ def test_a_click_behind_a_long_cell_means_the_job_it_was_aimed_at(
     wait_for_rows(table, lambda shown: [*shown] == ["aimed_at", "other", "above"])
     cell_gate.open()
     kernel.finish(cell)
-    shown = wait_for_rows(table, lambda shown: "canceled" in shown["aimed_at"])
+    shown = wait_for_rows(table, lambda shown: "cancelled" in shown["aimed_at"])
     assert "running" in shown["other"]
 
 
@@ -307,7 +307,7 @@ def test_a_table_whose_session_has_ended_says_so(kernel: Kernel, gate: Gate) -> 
     table = show(kernel)
     kernel.do("%reload_ext caikit_nb")
     table.wait_for("This table stands still, as its session has ended.")
-    assert "canceled" in rows(table)["ended"]
+    assert "ended when caikit_nb was unloaded" in rows(table)["ended"]
     kernel.read_until(lambda: not button_names(table), what="its buttons to go")
 
 
