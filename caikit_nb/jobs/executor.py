@@ -17,6 +17,7 @@ from caikit_nb.execution.call import Runner, function_inputs
 from caikit_nb.jobs.durations import parse_duration
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_future import JobFuture
+from caikit_nb.jobs.kept_values import replay_inputs
 from caikit_nb.jobs.local_job_base import LocalJobBase
 from caikit_nb.jobs.options import DefaultPolicy, JobOptions, Policy
 from caikit_nb.jobs.retention import Limits, drop_with
@@ -161,7 +162,7 @@ class JobExecutor(LocalJobBase, concurrent.futures.Executor):
         job = self._workshop.make_job(submission.spec)
         if self._hooks.on_message is not None:
             job.on_message = self._hooks.on_message
-        submission.keep_inputs(job.directory)
+        submission.keep_values(job.directory)
         tasks = submission.tasks()
         job.notes.extend(submission.notes)
         future = JobFuture(job)
@@ -262,7 +263,7 @@ class _Replay:
 
     def __call__(self) -> JobFuture:
         spec = self.job.spec
-        inputs = self.job.inputs.read(spec.name)
+        inputs = replay_inputs(self.job.inputs, spec.name)
         work = Work(self.runner, lambda _: inputs, self.plain, spec.source, spec.outs)
         method = "spawn" if spec.start_method == "spawn" else "forkserver"
         options = dataclasses.replace(

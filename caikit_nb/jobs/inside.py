@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from caikit_nb.execution import call as calls
 from caikit_nb.execution.call import Call, Port
 from caikit_nb.execution.messages import Message
-from caikit_nb.jobs import kept_inputs, seeds
+from caikit_nb.jobs import kept_values, seeds
 from caikit_nb.jobs.open_bars import open_bars
 from caikit_nb.jobs.options import Trial
 
@@ -203,7 +203,8 @@ def run_function(call: Call, port: Port) -> Mapping[str, object]:
     """The runner of a submitted function; ``options["job"]`` says as which job it runs."""
     _bar_libraries().install()
     own, seeded = call.options["own_process"], call.options["seeded"]
-    kept_inputs.keep(call.options["keeping"], lambda: call.inputs, port)
+    if call.options["keeps_inputs"]:
+        kept_values.keep_inputs(call.options["keeping"], lambda: call.inputs, port)
     with entered(call.options["job"], port, own_process=own, seeded=seeded):
         return calls.run_function(call, port)
 

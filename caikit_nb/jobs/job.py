@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from caikit_nb.jobs.attempt import Attempt
 from caikit_nb.jobs.callbacks import NOBODY, call_all
 from caikit_nb.jobs.events import Events
 from caikit_nb.jobs.job_spec import JobSpec
-from caikit_nb.jobs.kept_inputs import KIND, KeptInputs
+from caikit_nb.jobs.kept_values import INPUTS, MADE, KeptValues
 from caikit_nb.jobs.logs import LogSpool
 from caikit_nb.jobs.states import JobStatus, StateMachine
 from caikit_nb.jobs.time_limit import TimeLimit
@@ -51,7 +51,9 @@ class Job:
     def __init__(self, spec: JobSpec, directory: Path, events: Events) -> None:
         self.spec, self._events = spec, events
         self._directory = os.fspath(directory)  # a Path is large
-        self._states, self.inputs = StateMachine(), KeptInputs(self._directory)
+        self._states = StateMachine()
+        self.inputs = KeptValues(INPUTS, self._directory)
+        self.made = KeptValues(MADE, self._directory)
         self.attempts = [self._attempt(number) for number in range(1, spec.retries + 2)]
         self.attempt = self.attempts[0]
         self._alive = 0  # attempts that were made and are not gone
@@ -199,8 +201,11 @@ class Job:
             # Its forked process hung at its start, and it begins anew in a fresh interpreter.
             self.spec = self.spec.moved(message["method"], message["shipped"])
             self.notes.append("it has the variables as they were when it was started anew")
-        elif kind == KIND:
+        elif kind == INPUTS:
             self.inputs.take(message)
+        elif kind == MADE:
+            self.made.take(message)
+            self.changed()
         else:
             self.on_message(self, message)
 
@@ -246,9 +251,11 @@ class Job:
         assert isinstance(outcome, Returned)  # noqa: S101 - or there were a failure
         # The values must be there before anyone can see COMPLETED.
         self.values = outcome.values
+        if missing := _missing(outcome.values, self.spec.outs):
+            self.reason = f"without {', '.join(missing)}"
         decided = self._states.move(JobStatus.COMPLETED)
         if not decided:
-            self.values = None
+            self.values, self.reason = None, ""
         return decided
 
     def _fail(self, attempt: Attempt, error: Failure) -> bool:
@@ -330,8 +337,15 @@ class Job:
             attempt.drop()
         self.attempts, self.replay = [self.attempt], None
         self.inputs.drop()
+        self.made.drop()
         self.on_expired = self.on_retention = NOBODY
         self.changed()
+
+
+def _missing(values: Values | PlainValues, names: Iterable[str]) -> list[str]:
+    """The variables that were to come home, and were not made or can't be pickled."""
+    entries = values.entries
+    return [n for n in names if n not in entries or getattr(entries[n], "error", None)]
 
 
 def _ignore(_job: Job, _message: Message) -> None:

@@ -14,7 +14,7 @@ from caikit_nb.jobs.job import Expiry, Job
 from caikit_nb.jobs.job_base import JobFutureBase, JobInfo
 from caikit_nb.jobs.job_info import info_of
 from caikit_nb.jobs.lazy_future import LazyFuture
-from caikit_nb.jobs.outputs import Outputs
+from caikit_nb.jobs.outputs import Made, Outputs
 from caikit_nb.jobs.progress import Bar, Metrics
 from caikit_nb.jobs.states import JobStatus
 
@@ -178,6 +178,20 @@ class JobFuture(LazyFuture, JobFutureBase):
         if self._job.expired is not None:
             raise JobResultExpired(self.name, self._job.expired.why)
         return Outputs(self._job)
+
+    @property
+    def made(self) -> Mapping[str, Any]:
+        """What its cell has made and no ``--out`` names, as far as it could be kept.
+
+        It is there from the end of a job in a process on, as long as its result. What is large
+        (``keep_made_bytes``), or pickled by code of your own, isn't kept.
+
+        Raises:
+            JobResultExpired: the job's retention is over.
+        """
+        if self._job.expired is not None:
+            raise JobResultExpired(self.name, self._job.expired.why)
+        return Made(self._job)
 
     def cancel(self) -> bool:
         """End the job and everything it started; returns at once.

@@ -45,6 +45,7 @@ class Policy(Protocol):
     max_results: int | None
     max_result_bytes: Any
     max_replay_bytes: Any
+    keep_made_bytes: Any
 
 
 def usable_cores() -> int:
@@ -71,6 +72,7 @@ class DefaultPolicy:
     max_results: int | None = None
     max_result_bytes: Any = None
     max_replay_bytes: Any = "10MB"
+    keep_made_bytes: Any = "100MB"
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from caikit_nb.jobs.inside import CurrentJob
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.job_spec import JobSpec
-from caikit_nb.jobs.kept_inputs import Keeping
+from caikit_nb.jobs.kept_values import Keeping
 from caikit_nb.jobs.options import (
     SESSION_DEFAULT,
     JobOptions,
@@ -202,10 +202,17 @@ class Submission:
             experiment=options.experiment,
         )
 
-    def keep_inputs(self, directory: Path) -> None:
-        """Have the job keep its inputs there for a replay; one in a thread shares the kernel's."""
+    def keep_values(self, directory: Path) -> None:
+        """Have the job keep there its inputs, for a replay, and what it makes.
+
+        One in a thread shares the kernel's values.
+        """
         if self._choice.method != "thread":
-            self.keeping = Keeping(str(directory), parse_size(self._policy.max_replay_bytes))
+            self.keeping = Keeping(
+                str(directory),
+                parse_size(self._policy.max_replay_bytes),
+                parse_size(self._policy.keep_made_bytes),
+            )
 
     def tasks(self) -> Callable[[int], Task]:
         """Makes the task of an attempt, of inputs and settings that are looked up now."""
@@ -254,7 +261,8 @@ class Submission:
             ),
             "own_process": choice.method != "thread",
             "seeded": seeds.loaded_libraries(),
-            "keeping": self.keeping if attempt == 1 else None,
+            "keeping": self.keeping,
+            "keeps_inputs": attempt == 1,
         }
 
     def _surroundings(self, choice: Choice) -> Surroundings:

@@ -70,6 +70,11 @@ class Capture:
                 self.notes.append(f"{name} is mentioned in a magic and can't be shipped")
         return wanted
 
+    def writes(self) -> list[str]:
+        """The variables that the cell stores."""
+        writes = find_names(self._source, self._shell, self._shell.user_ns).writes
+        return sorted(name for name in writes if not name.startswith("_"))
+
     def doubt(self, outs: Iterable[str]) -> None:
         """Note which of the variables to come home the cell doesn't mention: a typo, most likely.
 

@@ -22,10 +22,15 @@ class CardButtons:
         card: Whose job they act on.
         make: Makes them.
         run_again: Submits it anew, and has the card follow that job.
+        bring_back: Assigns what its cell has made.
     """
 
     def __init__(
-        self, card: JobCard, make: CardWidgets, run_again: Callable[[Job, JobCard], None]
+        self,
+        card: JobCard,
+        make: CardWidgets,
+        run_again: Callable[[Job, JobCard], None],
+        bring_back: Callable[[Job], None],
     ) -> None:
         self._card, self._run_again = card, run_again
         self._interrupt = make.button(
@@ -35,6 +40,10 @@ class CardButtons:
         self._again = make.button(
             "Run again", "repeat", "Submit it again, with the variables as they are now"
         )
+        self._bring = make.button(
+            "Bring back", "download", "Assign here what the job's cell has made"
+        )
+        self._bring.on_click(lambda _: bring_back(self._card.job))
         self._pin = make.button(
             "Pin", "thumb-tack", "Keep the result whatever its retention and the limits say"
         )
@@ -55,6 +64,7 @@ class CardButtons:
         wanted = {
             self._interrupt: job.status is JobStatus.RUNNING,
             self._cancel: not job.status.is_terminal,
+            self._bring: bool(job.made.untaken),
             self._pin: has_result and not job.pinned and job.kept_s is not None,
             self._unpin: has_result and job.pinned,
             self._again: job.ended.is_set() and can_run_again,

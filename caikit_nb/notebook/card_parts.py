@@ -27,6 +27,7 @@ from caikit_nb.notebook.looks import (
     LOOKS,
     LOST,
     TEXT,
+    WARNED,
     Look,
     bar_html,
     folded,
@@ -40,12 +41,15 @@ SOURCE_CHARACTERS = 20_000
 MAX_SERIES = 16
 """How many series of metrics are drawn: each takes a while, and many can't be told apart."""
 _PARAM_CHARACTERS = 60
+_MADE = 8  # so many names are told
 
 
 def look_of(job: Job) -> Look:
     """How its state is shown."""
     if job.ended_with_session:
         return dataclasses.replace(LOST, word=job.reason)
+    if job.status is JobStatus.COMPLETED and job.reason:
+        return dataclasses.replace(WARNED, word=f"{job.status.word} {job.reason}")
     return LOOKS[job.status]
 
 
@@ -292,9 +296,18 @@ def source_html(job: Job) -> str:
     return folded("Code", html.escape(source[:SOURCE_CHARACTERS] + cut))
 
 
+def made_here(job: Job) -> str:
+    """What its cell has made that can be brought back; empty if there is nothing."""
+    names = job.made.untaken
+    if not names:
+        return ""
+    more = f" and {len(names) - _MADE} more" if len(names) > _MADE else ""
+    return f"made here: {', '.join(names[:_MADE])}{more}"
+
+
 def notes_html(job: Job) -> str:
     """What there is to say of it; empty if there is nothing."""
-    notes = list(job.notes)
+    notes = [*filter(None, [made_here(job)]), *job.notes]
     if job.attempt.remark:
         notes.insert(0, job.attempt.remark)
     if job.status is JobStatus.CANCELED and job.reason and not job.ended_with_session:

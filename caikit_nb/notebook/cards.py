@@ -31,6 +31,7 @@ class Cards:
         queue: Where jobs wait.
         views: Has what is to be saved.
         run_when_idle: Hands a call to the kernel's main thread; None where there is no such way.
+        bring_back: Assigns what a job's cell has made.
     """
 
     def __init__(
@@ -40,9 +41,10 @@ class Cards:
         queue: JobQueue,
         views: KeptViews,
         run_when_idle: Callable[[Callable[[], None]], None] | None,
+        bring_back: Callable[[Job], None],
     ) -> None:
         self._shell, self._events, self._queue = shell, events, queue
-        self._views, self._run_when_idle = views, run_when_idle
+        self._views, self._run_when_idle, self._bring_back = views, run_when_idle, bring_back
         self._cards: weakref.WeakKeyDictionary[Job, list[Any]] = weakref.WeakKeyDictionary()
         self._shown_in: dict[str, int] = {}
         self._open: dict[Job, None] = {}
@@ -122,7 +124,13 @@ class Cards:
 
     def _card(self, job: Job) -> Any:
         return self._card_class(
-            job, self._queue, self._shell, self._make, self._views, self._run_again
+            job,
+            self._queue,
+            self._shell,
+            self._make,
+            self._views,
+            self._run_again,
+            self._bring_back,
         )
 
     def remove(self, widget: Any) -> None:

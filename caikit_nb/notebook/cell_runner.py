@@ -20,8 +20,8 @@ from traitlets import TraitError
 
 from caikit_nb.execution import call as calls
 from caikit_nb.execution.call import Call, FormattedError, Port
-from caikit_nb.execution.ending import when_code_has_ended
-from caikit_nb.jobs import bar_libraries, kept_inputs
+from caikit_nb.execution.ending import finish_first, when_code_has_ended
+from caikit_nb.jobs import bar_libraries, kept_values
 from caikit_nb.jobs.inside import entered
 from caikit_nb.jobs.start_method import Choice
 from caikit_nb.notebook import open_files, process_settings
@@ -45,7 +45,30 @@ def run_cell(call: Call, port: Port) -> Mapping[str, object]:
         error = result.error_before_exec or result.error_in_exec
         if error is not None and not _is_clean_exit(error):
             raise FormattedError(error, tuple(lines))
+        _keep_made(call, shell, port)
         return cell_values(shell.user_ns, result.result, call.options["outs"], port)
+
+
+def _keep_made(call: Call, shell: InteractiveShell, port: Port) -> None:
+    """Keep what the cell has stored and no ``--out`` names, once its outcome is told."""
+    names = [name for name in call.options["writes"] if name not in call.options["outs"]]
+    namespace = shell.user_ns
+    made = {name: namespace[name] for name in names if _is_made_here(namespace.get(name, sys))}
+
+    def keep() -> None:
+        kept_values.keep_made(call.options["keeping"], made, port)
+        made.clear()  # they end with the namespace
+
+    if made:
+        finish_first("its variables to be kept", keep)
+
+
+def _is_made_here(value: object) -> bool:
+    """No module, and no function or class that was imported."""
+    if issubclass(type(value), types.ModuleType):
+        return False
+    is_definition = issubclass(type(value), types.FunctionType | types.BuiltinFunctionType | type)
+    return not is_definition or getattr(value, "__module__", None) == "__main__"
 
 
 def run_function(call: Call, port: Port) -> Mapping[str, object]:
@@ -80,7 +103,8 @@ def _prepared(call: Call, port: Port) -> InteractiveShell:
     if "source" in call.options:
         shell.user_ns.update(call.inputs)
         shell.user_ns.update(call.options["params"])
-    kept_inputs.keep(call.options["keeping"], lambda: _inputs(call, shell), port)
+    if call.options["keeps_inputs"]:
+        kept_values.keep_inputs(call.options["keeping"], lambda: _inputs(call, shell), port)
     return shell
 
 

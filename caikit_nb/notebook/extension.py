@@ -58,12 +58,19 @@ class Extension:
         executor = self.session.executor
         run_when_idle = _run_when_idle(shell)
         views = KeptViews()
-        self.cards = Cards(shell, executor.events, executor.queue, views, run_when_idle)
+        self.homecoming = Homecoming(shell, run_when_idle)
+        self.cards = Cards(
+            shell,
+            executor.events,
+            executor.queue,
+            views,
+            run_when_idle,
+            self.homecoming.bring_back,
+        )
         if self.cards.job_widgets is not None:
             hooks.on_message = self.cards.job_widgets.on_message
         hooks.show = self._show_in_cell
         self.tables = LiveTables(shell, executor, self.cards, views)
-        self.homecoming = Homecoming(shell, run_when_idle)
         first = [NOTEBOOK_SHELL] if _is_notebook(shell) else []
         self.warm_start = WarmStart(
             [*first, "caikit_nb.notebook.preload"], then=lambda: self.settings.preload
@@ -125,7 +132,7 @@ class Extension:
         self.warm_start.begin_cell()
         self.cards.begin_cell()
 
-    def _end_cell(self, *_: Any) -> None:
+    def _end_cell(self, result: Any = None) -> None:
         self._push_package()  # `%reset` takes it away with the user's own
         is_followed = self.lab_comm is not None and self.lab_comm.is_watched
         is_unattended = not is_followed and _is_unattended(self.shell)
@@ -134,6 +141,19 @@ class Extension:
         self.cards.end_cell(is_followed=is_followed, is_unattended=is_unattended)
         self.tables.end_cell(is_followed=is_followed)
         self.warm_start.end_cell()
+        if isinstance(error := getattr(result, "error_in_exec", None), NameError):
+            self._say_who_made(error.name)
+
+    def _say_who_made(self, name: str | None) -> None:
+        """A variable that isn't here may be one that a job has made."""
+        for future in reversed(self.session.executor.registry.all()):
+            if name in future._job.made.untaken:
+                sys.stderr.write(
+                    f"{name} was made by job {future.name}: bring it back on its card, or by "
+                    f"{self.homecoming.future_of(future._job)}.made[{name!r}]; "
+                    f"-o {name} brings it by itself.\n"
+                )
+                return
 
     def _wait_for_all(self) -> None:
         """Also for jobs that others start meanwhile, as a running search does."""

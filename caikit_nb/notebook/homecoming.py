@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
+from caikit_nb.errors import UnpicklableError
 from caikit_nb.execution.forks import only_here
 from caikit_nb.execution.outcome import PlainValues, Values
 from caikit_nb.jobs.job import Job
@@ -22,6 +23,7 @@ from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.states import JobStatus
 
 _ABSENT: Any = object()
+_NOT_OVERWRITTEN = "{} was not overwritten, because you reassigned it"
 _Values = Values | PlainValues
 
 
@@ -76,6 +78,8 @@ class Homecoming:
         self._lock = threading.Lock()
         self._expected: list[_Expected] = []  # in the order of their submission
         self._waiting: list[tuple[_Expected, _Values]] = []
+        self._before: weakref.WeakKeyDictionary[Job, dict[str, int]] = weakref.WeakKeyDictionary()
+        self._brought: dict[str, int] = {}
         self._depth = getattr(shell.display_trap, "_nested_level", 0)
         self._events = {
             "pre_run_cell": only_here(self._before_cell),
@@ -89,15 +93,52 @@ class Homecoming:
         for name, callback in self._events.items():
             self._shell.events.unregister(name, callback)
 
-    def expect(self, job: Job, names: tuple[str, ...]) -> None:
-        """Assign `names` when `job` completes, unless they are rebound until then."""
+    def expect(self, job: Job, names: tuple[str, ...], writes: Iterable[str] = ()) -> None:
+        """Assign variables when a job completes, unless they are reassigned until then.
+
+        Args:
+            job: It.
+            names: The variables.
+            writes: All that its cell stores, which may be asked for later (`bring_back`).
+        """
+        namespace = self._shell.user_ns
+        self._before[job] = {name: id(namespace[name]) for name in writes if name in namespace}
         if not names:
             return
-        namespace = self._shell.user_ns
         expected = _Expected(job, {name: Binding(namespace, name) for name in names})
         with self._lock:
             self._expected.append(expected)
         job.on_decided.append(lambda _: self._arrived(expected))
+
+    def bring_back(self, job: Job) -> None:
+        """Assign what a job's cell has made and nobody has asked for, when the kernel is idle."""
+        if self._run_when_idle is not None:
+            self._run_when_idle(lambda: self._bring_back(job))
+
+    def _bring_back(self, job: Job) -> None:
+        try:
+            values = job.made.load()
+        except LookupError as error:
+            job.notes.append(f"nothing was brought back: {error}")
+            job.changed()
+            return
+        home = [name for name in job.made.untaken if self._bring_one(job, name, values.get(name))]
+        job.made.mark_taken(home)
+        _say_home(job, home)
+        job.changed()
+
+    def _bring_one(self, job: Job, name: str, value: Any) -> bool:
+        namespace = self._shell.user_ns
+        ours = (self._before.get(job, {}).get(name), self._brought.get(name))
+        if name in namespace and id(namespace[name]) not in ours:
+            value_is = f"the job's value is {self.future_of(job)}.made[{name!r}]"
+            job.notes.append(f"{_NOT_OVERWRITTEN.format(name)}; {value_is}")
+            return False
+        if isinstance(value, UnpicklableError):
+            job.notes.append(f"{name} did not come home: {value}")
+            return False
+        namespace[name], self._brought[name] = value, id(value)
+        return True
 
     def _arrived(self, expected: _Expected) -> None:
         values = expected.job.values
@@ -132,22 +173,20 @@ class Homecoming:
             home = [name for name in names if self._assign_one(expected, values, name)]
             with self._lock:
                 self._expected.remove(expected)
-            if home:
-                verb = "is" if len(home) == 1 else "are"
-                job.notes.append(f"{', '.join(home)} {verb} in the namespace")
+            _say_home(job, home)
             job.changed()
 
     def _assign_one(self, expected: _Expected, values: _Values, name: str) -> bool:
         """Assign one variable; says whether it did, and notes why not."""
         namespace, job = self._shell.user_ns, expected.job
         if not expected.bindings[name].still(namespace, name):
-            said = f"{name} was not overwritten, because you reassigned it"
+            said = _NOT_OVERWRITTEN.format(name)
             if later := expected.overtaken_by.get(name):
                 said = (
                     f"{name} was not overwritten, because {later.spec.name}, "
                     "submitted later, brought it"
                 )
-            value_is = f"the job's value is {self._future_of(job)}.outputs[{name!r}]"
+            value_is = f"the job's value is {self.future_of(job)}.outputs[{name!r}]"
             job.notes.append(f"{said}; {value_is}")
             return False
         try:
@@ -169,14 +208,20 @@ class Homecoming:
                 for each in self._expected[at + 1 :]
                 if name in each.bindings and each.bindings[name].still(namespace, name)
             ]
-        namespace[name] = value
+        namespace[name], self._brought[name] = value, id(value)
         for each in later:
             each.bindings[name] = Binding(namespace, name)
         for each in earlier:
             each.overtaken_by[name] = expected.job
 
-    def _future_of(self, job: Job) -> str:
+    def future_of(self, job: Job) -> str:
         """An expression for its future: the name may by now be that of a later job."""
         bound = self._shell.user_ns.get(job.spec.name)
         is_this = isinstance(bound, JobFuture) and bound.id == job.spec.id
         return job.spec.name if is_this else f"caikit_nb.jobs[{job.spec.id!r}]"
+
+
+def _say_home(job: Job, names: Sequence[str]) -> None:
+    if names:
+        verb = "is" if len(names) == 1 else "are"
+        job.notes.append(f"{', '.join(names)} {verb} in the namespace")

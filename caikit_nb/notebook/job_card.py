@@ -46,6 +46,7 @@ class JobCard:
         make: Makes its widgets.
         views: Has what is to be saved.
         run_again: Submits the job anew and has the card `follow` it.
+        bring_back: Assigns what its cell has made.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class JobCard:
         make: CardWidgets,
         views: KeptViews,
         run_again: Callable[[Job, JobCard], None],
+        bring_back: Callable[[Job], None],
     ) -> None:
         self.job, self._queue, self._shell = job, queue, shell
         self._next_job: Job | None = None
@@ -72,7 +74,7 @@ class JobCard:
         self.shown_place: int | None = None
         self._make, self._views = make, views
         self._kept_at = self._keeping_took_s = 0.0
-        self._buttons = CardButtons(self, make, run_again)
+        self._buttons = CardButtons(self, make, run_again, bring_back)
         self._assemble()
         self._saved, self._saving = "", threading.Lock()
         job.on_expired.append(self._keep_shown)

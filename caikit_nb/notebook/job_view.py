@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.progress import Bar
+from caikit_nb.jobs.states import JobStatus
 from caikit_nb.notebook.bar_numbers import bar_numbers
 from caikit_nb.notebook.card_output import Piece, Text, last_lines, pieces, static_display
 from caikit_nb.notebook.card_parts import (
@@ -15,6 +16,7 @@ from caikit_nb.notebook.card_parts import (
     ended_at,
     error_html,
     head_html,
+    made_here,
     notes_html,
     seen,
     source_html,
@@ -99,9 +101,9 @@ def card_text(job: Job, shown: Shown, moment: str) -> str:
     lines += [f"  | {line}" for line in shown.last_lines]
     if job.attempt.remark:
         lines.append(f"  {job.attempt.remark}")
-    if job.reason:
+    if job.reason and job.status is not JobStatus.COMPLETED:
         lines.append(f"  {job.reason}")
-    lines += [f"  {note}" for note in job.notes]
+    lines += [f"  {note}" for note in (*filter(None, [made_here(job)]), *job.notes)]
     return "\n".join(lines)
 
 

@@ -45,6 +45,8 @@ LOOKS = {
 
 LOST = Look("ended with the kernel", FAINT, "■")
 """What had not ended when its kernel did."""
+WARNED = Look("", "var(--jp-warn-color1, #b7791f)", "⚠")
+"""What has completed, but not all of it is there."""
 
 
 def sign_html(status: JobStatus) -> str:

@@ -183,9 +183,11 @@ class CaikitMagics(Magics):
         params = dict(options.params if trial is None else trial.hyperparameters)
         capture = Capture(self._shell, source, options.names_in, tuple(params))
         capture.doubt(options.out)
+        writes = capture.writes()
         plain = {
             "source": comment + source,
             "outs": options.out,
+            "writes": writes,
             "params": params,
             "names_in": options.names_in,
             "imports": capture.submodules(),
@@ -196,7 +198,7 @@ class CaikitMagics(Magics):
         future = self._executor.submit_work(
             work,
             _job_options(options, params, trial),
-            before_start=lambda job: self._homecoming.expect(job, options.out),
+            before_start=lambda job: self._homecoming.expect(job, options.out, writes),
             before_first_start=lambda job: None if trial is None else trial.follow(job),
         )
         future._job.notes.extend(capture.notes)

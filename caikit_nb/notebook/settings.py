@@ -98,6 +98,12 @@ class CaikitJobs(Configurable):
         help="How much a job keeps of its inputs on disk, so that it can be replayed: 100MB, a "
         "number of bytes; 0 to keep none.",
     ).tag(config=True)
+    keep_made_bytes = AnyTrait(
+        "100MB",
+        help="How much a job keeps on disk, as long as its result, of the variables that its cell "
+        "has made and no -o names, so that they can be brought back: 1GB, a number of bytes; 0 "
+        "to keep none.",
+    ).tag(config=True)
     experiments = Unicode(
         None,
         allow_none=True,
@@ -164,7 +170,9 @@ class CaikitJobs(Configurable):
             raise TraitError(f"CaikitJobs.{proposal['trait'].name}: {error}") from None
         return proposal["value"]
 
-    @validate("memory_limit", "min_free_memory", "max_result_bytes", "max_replay_bytes")
+    @validate(
+        "memory_limit", "min_free_memory", "max_result_bytes", "max_replay_bytes", "keep_made_bytes"
+    )
     def _check_size(self, proposal: Any) -> Any:
         try:
             if proposal["value"] is not None:

@@ -66,7 +66,8 @@ def elapsed(job: Job) -> str:
 
 def _note(job: Job, standing: Standing) -> str:
     if job.reason:
-        return "" if job.ended_with_session else job.reason  # its state says it
+        is_told = job.ended_with_session or job.status is JobStatus.COMPLETED  # by its state
+        return "" if is_told else job.reason
     if job.expired:
         return "the result is gone"
     if job in standing.positions and standing.queue.waits_because is not None:
