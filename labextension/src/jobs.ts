@@ -1,24 +1,38 @@
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
+import type { Session } from '@jupyterlab/services';
 import type { IDisposable } from '@lumino/disposable';
 import { type ISignal, Signal } from '@lumino/signaling';
 
 import type { IJob, INews } from './jobList';
+import { ClosedNotebooks } from './closedNotebooks';
 import { NotebookJobs } from './notebookJobs';
 import type { ServerRoute } from './serverRoute';
-import type { IFound, IJobs, INotebookNews } from './tokens';
+import type { IFound, IJobs, IJobSource, INotebookNews } from './tokens';
 
-/** The jobs of all open notebooks. */
+/** The jobs of all notebooks. */
 export class Jobs implements IJobs, IDisposable {
   constructor(
     private readonly tracker: INotebookTracker,
+    sessions: Session.IManager,
     private readonly server: ServerRoute
   ) {
+    this._closed = new ClosedNotebooks(
+      sessions,
+      session => this._isOpen(session),
+      server
+    );
+    this._closed.changed.connect(this._tell, this);
+    this._closed.news.connect((_, news) => this._news.emit(news));
     tracker.forEach(panel => this._add(panel));
     tracker.widgetAdded.connect(this._onAdded, this);
   }
 
   get notebooks(): readonly NotebookJobs[] {
     return this._notebooks;
+  }
+
+  get sources(): readonly IJobSource[] {
+    return [...this._notebooks, ...this._closed.notebooks];
   }
 
   get isDisposed(): boolean {
@@ -38,7 +52,7 @@ export class Jobs implements IJobs, IDisposable {
   }
 
   find(id: string): IFound | null {
-    for (const notebook of this._notebooks) {
+    for (const notebook of this.sources) {
       const job = notebook.jobs.find(job => job.id === id);
       if (job) {
         return { notebook, job };
@@ -48,7 +62,7 @@ export class Jobs implements IJobs, IDisposable {
   }
 
   count(status: IJob['status']): number {
-    return this._notebooks
+    return this.sources
       .flatMap(notebook => notebook.jobs)
       .filter(job => job.status === status).length;
   }
@@ -58,6 +72,7 @@ export class Jobs implements IJobs, IDisposable {
       return;
     }
     this._isDisposed = true;
+    this._closed.dispose();
     this._notebooks.forEach(notebook => notebook.dispose());
     this._notebooks = [];
     Signal.clearData(this);
@@ -85,8 +100,10 @@ export class Jobs implements IJobs, IDisposable {
       if (twin) {
         this._add(twin);
       }
+      this._closed.refresh();
       this._tell();
     });
+    this._closed.refresh();
     this._tell();
   }
 
@@ -98,6 +115,15 @@ export class Jobs implements IJobs, IDisposable {
     this._changed.emit();
   }
 
+  private _isOpen({ kernel, path }: Session.IModel): boolean {
+    return this._notebooks.some(
+      ({ panel, path: other }) =>
+        other === path ||
+        (!!kernel && panel.sessionContext.session?.kernel?.id === kernel.id)
+    );
+  }
+
+  private readonly _closed: ClosedNotebooks;
   private _isDisposed = false;
   private _notebooks: readonly NotebookJobs[] = [];
   private readonly _changed = new Signal<this, void>(this);

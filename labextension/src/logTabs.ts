@@ -1,5 +1,6 @@
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
+import type { DocumentRegistry } from '@jupyterlab/docregistry';
 import type { ITranslator } from '@jupyterlab/translation';
 import { textEditorIcon } from '@jupyterlab/ui-components';
 
@@ -20,10 +21,10 @@ export class LogTabs {
     const tab =
       this._tabs.find(tab => tab.content.jobId === job.id) ?? this._add(found);
     if (!tab.isAttached) {
-      this.app.shell.add(tab, 'main', {
-        mode: 'split-bottom',
-        ref: notebook.panel.id
-      });
+      const place: DocumentRegistry.IOpenOptions = notebook.panel
+        ? { mode: 'split-bottom', ref: notebook.panel.id }
+        : {};
+      this.app.shell.add(tab, 'main', place);
     }
     this.app.shell.activateById(tab.id);
   }

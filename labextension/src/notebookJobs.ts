@@ -9,6 +9,7 @@ import { type IJob, type INews, JobList } from './jobList';
 import { KernelLink, type LinkState } from './kernelLink';
 import type { ILogPart, KernelMessage } from './protocol';
 import type { ServerRoute } from './serverRoute';
+import type { IJobSource } from './tokens';
 
 /** What a notebook's kernel is for its jobs; `none` if there is no kernel that could have any. */
 export type NotebookState = LinkState | 'none';
@@ -22,7 +23,7 @@ const POLL_MS = 1_000;
 const SLOWEST_POLL_MS = 10_000;
 
 /** The jobs of one open notebook, whatever becomes of its kernel. */
-export class NotebookJobs implements IDisposable {
+export class NotebookJobs implements IJobSource, IDisposable {
   constructor(
     readonly panel: NotebookPanel,
     private readonly server: ServerRoute

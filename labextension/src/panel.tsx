@@ -13,9 +13,9 @@ import { CommandIds } from './commandIds';
 import { interruptIcon } from './icons';
 import type { IJob } from './jobList';
 import { MAGIC } from './magicLine';
-import type { NotebookJobs } from './notebookJobs';
+import { NotebookJobs } from './notebookJobs';
 import { hasEnded } from './protocol';
-import type { IJobs } from './tokens';
+import type { IJobs, IJobSource } from './tokens';
 import {
   durationWords,
   elapsedS,
@@ -30,7 +30,7 @@ interface IShared {
   readonly trans: TranslationBundle;
 }
 
-/** The sidebar's panel: the jobs of all open notebooks. */
+/** The sidebar's panel: the jobs of all notebooks. */
 export class JobsPanel extends ReactWidget {
   constructor(
     private readonly jobs: IJobs,
@@ -54,8 +54,10 @@ function Notebooks(props: IShared & { jobs: IJobs }): React.JSX.Element {
   const { jobs, commands, trans } = props;
   const isRunning = jobs.count('RUNNING') > 0;
   useTick(isRunning);
-  const shown = jobs.notebooks.filter(
-    notebook => notebook.jobs.length || isWorthTelling(notebook)
+  const shown = jobs.sources.filter(
+    source =>
+      source.jobs.length ||
+      (source instanceof NotebookJobs && isWorthTelling(source))
   );
   if (!shown.length) {
     return (
@@ -71,7 +73,7 @@ function Notebooks(props: IShared & { jobs: IJobs }): React.JSX.Element {
     <>
       {shown.map(notebook => (
         <Notebook
-          key={notebook.panel.id}
+          key={notebook.panel?.id ?? notebook.path}
           notebook={notebook}
           commands={commands}
           trans={trans}
@@ -91,7 +93,7 @@ function isWorthTelling({ state, panel }: NotebookJobs): boolean {
 }
 
 function Notebook(
-  props: IShared & { notebook: NotebookJobs }
+  props: IShared & { notebook: IJobSource }
 ): React.JSX.Element {
   const { notebook, commands, trans } = props;
   // What goes on first, then what has ended, each with the newest on top.
@@ -101,7 +103,13 @@ function Notebook(
   return (
     <section className="jp-caikit-notebook" aria-label={notebook.path}>
       <h3 title={notebook.path}>{PathExt.basename(notebook.path)}</h3>
-      <KernelNote notebook={notebook} commands={commands} trans={trans} />
+      {notebook instanceof NotebookJobs ? (
+        <KernelNote notebook={notebook} commands={commands} trans={trans} />
+      ) : (
+        <p className="jp-caikit-faint">
+          {trans.__('Notebook closed: a click on a job opens it.')}
+        </p>
+      )}
       <ul>
         {[...active, ...ended].map(job => (
           <Job

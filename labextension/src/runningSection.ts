@@ -54,7 +54,7 @@ export class RunningJobs implements IRunningSessions.IManager {
   }
 
   private _active(): IFound[] {
-    return this.jobs.notebooks.flatMap(notebook =>
+    return this.jobs.sources.flatMap(notebook =>
       notebook.jobs
         .filter(job => !hasEnded(job.status))
         .map(job => ({ notebook, job }))
@@ -77,7 +77,7 @@ export class RunningJobs implements IRunningSessions.IManager {
       detail: () => words,
       open: () =>
         void this.commands.execute(CommandIds.goToCell, { id: job.id }),
-      shutdown: () => notebook.cancel(job.id)
+      ...(notebook.panel && { shutdown: () => notebook.cancel(job.id) })
     };
   }
 

@@ -4,21 +4,40 @@ import type { ISignal } from '@lumino/signaling';
 
 import type { IJob, INews } from './jobList';
 import type { NotebookJobs } from './notebookJobs';
+import type { ILogPart } from './protocol';
+
+/** A notebook's jobs, or those of the kernel of one that was closed. */
+export interface IJobSource {
+  readonly path: string;
+  /** The notebook; null if it was closed. */
+  readonly panel: NotebookPanel | null;
+  /** Oldest first. */
+  readonly jobs: readonly IJob[];
+  /** Whether cancel and interrupt would be heard. */
+  readonly canAct: boolean;
+  cancel(id: string): void;
+  interrupt(id: string): void;
+  /** A part of a job's log; null if it can't be had. */
+  readLog(id: string, offset: number | null): Promise<ILogPart | null>;
+}
 
 /** News, and whose they are. */
 export interface INotebookNews extends INews {
-  readonly notebook: NotebookJobs;
+  readonly notebook: IJobSource;
 }
 
 /** A job, and whose it is. */
 export interface IFound {
-  readonly notebook: NotebookJobs;
+  readonly notebook: IJobSource;
   readonly job: IJob;
 }
 
-/** The jobs of all open notebooks. */
+/** The jobs of all notebooks that are open, and of those that were closed. */
 export interface IJobs {
+  /** The open ones. */
   readonly notebooks: readonly NotebookJobs[];
+  /** Both kinds. */
+  readonly sources: readonly IJobSource[];
   /** Something to show has changed. */
   readonly changed: ISignal<IJobs, void>;
   /** Jobs have come or ended. */
@@ -32,5 +51,5 @@ export interface IJobs {
 
 export const IJobs = new Token<IJobs>(
   'caikit-nb:IJobs',
-  'The background jobs of all open notebooks.'
+  'The background jobs of all notebooks.'
 );

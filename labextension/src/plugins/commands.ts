@@ -9,6 +9,7 @@ import {
 } from '@jupyterlab/translation';
 import { stopIcon, textEditorIcon } from '@jupyterlab/ui-components';
 import type { CommandRegistry } from '@lumino/commands';
+import type { NotebookPanel } from '@jupyterlab/notebook';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
 import { findCardCell, goToCell } from '../cells';
@@ -94,7 +95,11 @@ function goToCommand(
       if (!found) {
         return;
       }
-      const { panel } = found.notebook;
+      const panel =
+        found.notebook.panel ?? (await opened(app, jobs, found.notebook.path));
+      if (!panel) {
+        return;
+      }
       app.shell.activateById(panel.id);
       const index = findCardCell(panel, found.job.id);
       if (index >= 0) {
@@ -142,6 +147,18 @@ function loadCommand(
       }
     }
   };
+}
+
+/** Open a notebook; null if that can't be done. */
+async function opened(
+  app: JupyterFrontEnd,
+  jobs: IJobs,
+  path: string
+): Promise<NotebookPanel | null> {
+  await app.commands.execute('docmanager:open', { path });
+  const panel = jobs.notebooks.find(other => other.path === path)?.panel;
+  await panel?.revealed;
+  return panel ?? null;
 }
 
 function named(jobs: IJobs, args: ReadonlyPartialJSONObject): IFound | null {

@@ -10,12 +10,12 @@ import { IJobs } from '../tokens';
 
 export const jobsPlugin: JupyterFrontEndPlugin<IJobs> = {
   id: 'caikit-nb:jobs',
-  description: 'Knows the background jobs of all open notebooks.',
+  description: 'Knows the background jobs of all notebooks.',
   autoStart: true,
   requires: [INotebookTracker],
   provides: IJobs,
   activate: (app: JupyterFrontEnd, tracker: INotebookTracker): IJobs => {
-    const server = new ServerRoute(app.serviceManager.serverSettings);
-    return new Jobs(tracker, server);
+    const { serverSettings, sessions } = app.serviceManager;
+    return new Jobs(tracker, sessions, new ServerRoute(serverSettings));
   }
 };
