@@ -17,12 +17,14 @@ import pytest
 
 from caikit_nb.errors import JobDiedError, JobResultExpired, JobTimeoutError, UnpicklableError
 from caikit_nb.execution import destroyable_process
+from caikit_nb.execution.fork_rule import why_not_fork
 from caikit_nb.execution.standard_processes import start_process
 from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.options import JobOptions
 from caikit_nb.jobs.states import JobStatus
 from tests.fifo import Fifo
+from tests.waiting import until
 
 METHODS = ["fork", "spawn", "forkserver", "thread"]
 every_method = pytest.mark.parametrize("method", METHODS)
@@ -180,6 +182,7 @@ def test_a_blocking_callback_does_not_stop_other_jobs(executor: JobExecutor, hel
     first.add_done_callback(lambda _: over.set())
     release.set()
     assert over.wait(120)
+    until(lambda: why_not_fork() is None, "the callback's return")  # the next test forks
 
 
 def test_a_callback_that_exits_does_not_stop_later_ones(executor: JobExecutor, held: Fifo) -> None:
