@@ -47,13 +47,7 @@ class Extension:
     def __init__(self, shell: InteractiveShell) -> None:
         self.shell = shell
         self.settings = CaikitJobs(parent=shell)
-        hooks = SessionHooks(
-            function_runner=cell_runner.run_function,
-            function_options=lambda: {"seen_sources": cell_runner.seen_sources(shell)},
-            fresh=functools.partial(_fresh, shell),
-            before_fork=functools.partial(_before_fork, shell, TrackedClasses(shell)),
-            closed_fds=lambda: _kernel_sockets(shell),
-        )
+        hooks = _hooks(shell)
         self.session: Session = open_session(self.settings, hooks)
         executor = self.session.executor
         run_when_idle = _run_when_idle(shell)
@@ -236,6 +230,16 @@ def _is_unattended(shell: Any) -> bool:
 
 def _is_notebook(shell: InteractiveShell) -> bool:
     return type(shell).__module__ == NOTEBOOK_SHELL
+
+
+def _hooks(shell: InteractiveShell) -> SessionHooks:
+    return SessionHooks(
+        function_runner=cell_runner.run_function,
+        function_options=lambda: {"seen_sources": cell_runner.seen_sources(shell)},
+        fresh=functools.partial(_fresh, shell),
+        before_fork=functools.partial(_before_fork, shell, TrackedClasses(shell)),
+        closed_fds=lambda: _kernel_sockets(shell),
+    )
 
 
 def _fresh(shell: InteractiveShell) -> Fresh:

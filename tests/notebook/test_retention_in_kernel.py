@@ -43,7 +43,8 @@ def test_a_result_is_freed_by_itself_a_second_after_the_end(
 def test_its_log_file_goes_too(kernel: Kernel) -> None:
     kernel.do("%%caikit_job brief --retain 0.2s --wait\nprint('secret words')")
     kernel.card("brief").wait_for("result dropped")
-    texts = [path.read_bytes() for path in kernel.sessions.rglob("*") if path.is_file()]
+    files = [path for each in kernel.session_directories() for path in each.rglob("*")]
+    texts = [path.read_bytes() for path in files if path.is_file()]
     assert not any(b"secret words" in text for text in texts)
 
 
