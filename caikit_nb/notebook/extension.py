@@ -71,9 +71,7 @@ class Extension:
         )
         # After it: a card says what came home.
         self._events = self._register_events()
-        self.settings.observe(lambda _: executor.queue.start_next(), "max_workers")
-        limits = ["max_results", "max_result_bytes"]
-        self.settings.observe(lambda _: executor.retention.apply_limits(), limits)
+        self._apply_settings()
         if self.cards.has_widgets:
             refuse_input_in_threads(shell.kernel)  # type: ignore[attr-defined]
         self.lab_comm = LabComm(executor, views) if self.cards.has_widgets else None
@@ -86,6 +84,13 @@ class Extension:
         self._push_package()
         self._show_values()
         atexit.register(self.close)
+
+    def _apply_settings(self) -> None:
+        """Some have an effect as soon as they change."""
+        executor = self.session.executor
+        self.settings.observe(lambda _: executor.queue.start_next(), "max_workers")
+        limits = ["max_results", "max_result_bytes"]
+        self.settings.observe(lambda _: executor.retention.apply_limits(), limits)
 
     def _register_events(self) -> dict[str, Callable[..., None]]:
         # The cell of a forked job is none of the notebook's.
