@@ -1,6 +1,7 @@
 import { autosavePlugin } from './plugins/autosave';
 import { cardPlugin } from './plugins/card';
 import { commandsPlugin } from './plugins/commands';
+import { dialogsPlugin } from './plugins/dialogs';
 import { jobsPlugin } from './plugins/jobs';
 import { notificationsPlugin } from './plugins/notifications';
 import { panelPlugin } from './plugins/panel';
@@ -15,6 +16,7 @@ export default [
   autosavePlugin,
   cardPlugin,
   commandsPlugin,
+  dialogsPlugin,
   jobsPlugin,
   notificationsPlugin,
   panelPlugin,

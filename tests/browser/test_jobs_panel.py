@@ -212,3 +212,40 @@ def test_panel_is_whole_in_a_narrow_sidebar(lab):
         box = button.bounding_box()
         assert box["x"] + box["width"] <= right
     page.picture("panel-narrow")
+
+
+def test_jobs_of_a_closed_notebook_stay_and_a_click_opens_it(lab):
+    page = lab(TRAIN)
+    page.job("train").get_by_text("50 %").wait_for()
+    page.save()
+    page.execute("application:close")
+    page.panel.get_by_text("Notebook closed").wait_for()
+    train = page.job("train")
+    train.get_by_text("running").wait_for()
+    page.page.locator(".jp-caikit-status").get_by_text("1 job running").wait_for()
+    assert page.page.locator(".jp-NotebookPanel").count() == 0
+    (page.server.root / "go").touch()
+    train.get_by_text("completed").wait_for()
+    train.get_by_role("button", name="Go to the cell of train").click()
+    page.cell_output(1).get_by_text("completed").wait_for()
+    page.panel.get_by_text("Notebook closed").wait_for(state="detached")
+
+
+@pytest.mark.parametrize(
+    ("command", "label"),
+    [("kernelmenu:restart", "Restart"), ("kernelmenu:shutdown", "Shut Down")],
+)
+def test_who_ends_a_kernel_is_told_how_many_jobs_end_with_it(lab, command, label):
+    page = lab(ENDLESS, WAITS)
+    page.job("endless").get_by_text("running").wait_for()
+    page.job("second").get_by_text("queued").wait_for()
+    dialog = page.page.locator(".jp-Dialog")
+    for button in ("Cancel", label):
+        page.execute(command)
+        dialog.get_by_text("2 jobs that have not ended will end with its kernel").wait_for()
+        dialog.get_by_role("button", name=button).click()
+        dialog.wait_for(state="detached")
+        if button == "Cancel":
+            assert "running" in page.job("endless").inner_text()
+    page.cell_output(1).get_by_text("ended with the kernel").wait_for()
+    page.cell_output(2).get_by_text("ended with the kernel").wait_for()
