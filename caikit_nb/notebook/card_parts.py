@@ -49,7 +49,7 @@ def look_of(job: Job) -> Look:
     if job.ended_with_session:
         return dataclasses.replace(LOST, word=job.reason)
     if job.status is JobStatus.COMPLETED and job.reason:
-        return dataclasses.replace(WARNED, word=f"{job.status.word} {job.reason}")
+        return dataclasses.replace(WARNED, word=f"completed {job.reason}")
     return LOOKS[job.status]
 
 

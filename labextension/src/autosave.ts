@@ -54,6 +54,9 @@ export class Autosave {
   ): void {
     if (state === 'started') {
       this._saving.add(context);
+      // It has all that was asked for until now.
+      window.clearTimeout(this._due.get(context as Context));
+      this._due.delete(context as Context);
       return;
     }
     this._saving.delete(context);
@@ -70,8 +73,9 @@ export class Autosave {
     if (this._saving.has(context)) {
       // Two savings at once would have JupyterLab ask which of them is right.
       this._waiting.add(context);
-    } else if (model.dirty) {
-      // JupyterLab tells the user if it fails.
+    } else if (model.dirty || !model.collaborative) {
+      // Also if JupyterLab thinks that nothing has changed: what changes while it saves is then
+      // not in the file, and yet no more `dirty`. It tells the user if this fails.
       void saveAlone(context).catch(() => undefined);
     }
   }

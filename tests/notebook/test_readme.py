@@ -48,6 +48,10 @@ TYPED = {
     "%caikit_jobs pin NAME": "%caikit_jobs pin train",
     "job.pin()": "",
     "%load_ext caikit_nb": "",
+    "%config CaikitJobs.wait_at_end = True": "",
+    'train.made["epoch"]': "assert train.made['epoch'] == 49",
+    "%caikit_jobs purge --output NAME": "caikit_nb.submit(len, 'abc', name='shown').wait()\n"
+    "%caikit_jobs purge --output shown",
     "rng.spawn(1)[0]": "__import__('numpy').random.default_rng().spawn(1)[0]",
 }
 # Said of the syntax, or of what other tests have: of a prompt for debugging, of one's own backend,
