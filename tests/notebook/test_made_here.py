@@ -6,9 +6,7 @@ import pytest
 
 from tests.notebook.kernel import Kernel
 
-TRAIN = (
-    "%%caikit_job {} --wait\nimport math\nmodel = {{'a': 1}}\nfor epoch in range(3): pass\n"
-)
+TRAIN = "%%caikit_job {} --wait\nimport math\nmodel = {{'a': 1}}\nfor epoch in range(3): pass\n"
 METHODS = ["fork", "forkserver"]
 NAMES = ("model", "epoch", "large", "small", "value")
 
