@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 _CHART_INTERVAL_S = 0.45
 _CHART_SHARE = 20  # and at least 20 times as long as it took to draw it
 _KEEP_INTERVAL_S, _KEEP_SHARE = 2.0, 100
+_KEPT_BYTES_PER_S = 200_000  # of a job that shows many figures each state is large
 
 
 class JobCard:
@@ -73,7 +74,7 @@ class JobCard:
         self.shown_status: JobStatus | None = None
         self.shown_place: int | None = None
         self._make, self._views = make, views
-        self._kept_at = self._keeping_took_s = 0.0
+        self._keep_at = 0.0
         self._buttons = CardButtons(self, make, run_again, bring_back)
         self._assemble()
         self._saved, self._saving = "", threading.Lock()
@@ -133,11 +134,12 @@ class JobCard:
     def _keep_state(self) -> None:
         """While somebody follows: what a notebook that is saved now shows of a running job."""
         began = time.monotonic()
-        interval_s = max(_KEEP_INTERVAL_S, _KEEP_SHARE * self._keeping_took_s)
-        if self._views.is_followed and self._saved and began >= self._kept_at + interval_s:
-            self._views.keep(self._view(self._shown()))
-            self._kept_at = time.monotonic()
-            self._keeping_took_s = self._kept_at - began
+        if self._views.is_followed and self._saved and began >= self._keep_at:
+            view = self._view(self._shown())
+            self._views.keep(view)
+            now = time.monotonic()
+            size_s = len(view.html) / _KEPT_BYTES_PER_S
+            self._keep_at = now + max(_KEEP_INTERVAL_S, _KEEP_SHARE * (now - began), size_s)
 
     def keep_end(self, *, again: bool = False) -> None:
         """What a saved notebook keeps is the last state, not the first.

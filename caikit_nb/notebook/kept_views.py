@@ -21,7 +21,7 @@ _writer = SerialThread("caikit_nb views")
 
 
 class KeptViews:
-    """The newest state of each view of a session."""
+    """The newest state of each view of a session; the last ones lie in files."""
 
     def __init__(self) -> None:
         self._newest: dict[str, KeptView] = {}
@@ -48,14 +48,23 @@ class KeptViews:
         """Take a view's state."""
         self._newest[view.key] = view
         if view.ended:
-            _writer.put(functools.partial(view_files.write, view.key, asdict(view)))
+            _writer.put(functools.partial(self._write, view))
         self._tell(asdict(view))
 
+    def _write(self, view: KeptView) -> None:
+        view_files.write(view.key, asdict(view))
+        if self._newest.get(view.key) is view:  # not held twice: its figures may be large
+            del self._newest[view.key]
+
     def find(self, keys: Iterable[object]) -> tuple[list[dict[str, Any]], list[str]]:
-        """The states of these views, and the keys that are none of this session's."""
-        texts = [key for key in keys if isinstance(key, str)]
-        found = [asdict(self._newest[key]) for key in texts if key in self._newest]
-        return found, [key for key in texts if key not in self._newest]
+        """The states of these views, and the keys of which nothing is known."""
+        states = {key: self._state(key) for key in keys if isinstance(key, str)}
+        found = [state for state in states.values() if state is not None]
+        return found, [key for key, state in states.items() if state is None]
+
+    def _state(self, key: str) -> dict[str, Any] | None:
+        view = self._newest.get(key)
+        return view_files.read(key) if view is None else asdict(view)
 
 
 def _tell_nobody(_: dict[str, Any]) -> None:
