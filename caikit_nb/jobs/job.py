@@ -6,6 +6,7 @@ The backend tells a job what happens, in the watcher's thread, which alone moves
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import os
 import time
@@ -24,7 +25,7 @@ from caikit_nb.jobs.attempt import Attempt
 from caikit_nb.jobs.callbacks import NOBODY, call_all
 from caikit_nb.jobs.events import Events
 from caikit_nb.jobs.job_spec import JobSpec
-from caikit_nb.jobs.kept_values import INPUTS, MADE, KeptValues
+from caikit_nb.jobs.kept_values import INPUTS, MADE, NOTHING, KeptValues
 from caikit_nb.jobs.logs import LogSpool
 from caikit_nb.jobs.states import JobStatus, StateMachine
 from caikit_nb.jobs.time_limit import TimeLimit
@@ -39,21 +40,26 @@ class Expiry:
     Attributes:
         why: After "the result is gone:".
         how: After "result dropped".
+        takes_output: Cards lose the output that they have shown, too.
     """
 
     why: str
     how: str
+    takes_output: bool = False
 
 
 class Job:
     """One job. Hashable by identity."""
 
-    def __init__(self, spec: JobSpec, directory: Path, events: Events) -> None:
-        self.spec, self._events = spec, events
+    # Not more than 29 attributes: above that CPython no longer shares the instances' keys, and
+    # each job's record weighs a kilobyte more.
+    def __init__(self, spec: JobSpec, directory: Path) -> None:
+        self.spec = spec
+        self._events: Events | None = None
         self._directory = os.fspath(directory)  # a Path is large
         self._states = StateMachine()
         self.inputs = KeptValues(INPUTS, self._directory)
-        self.made = KeptValues(MADE, self._directory)
+        self._made: KeptValues | None = None
         self.attempts = [self._attempt(number) for number in range(1, spec.retries + 2)]
         self.attempt = self.attempts[0]
         self._alive = 0  # attempts that were made and are not gone
@@ -64,10 +70,10 @@ class Job:
         self._rebuilt: dict[str, BaseException] = {}
         self.ended = Latch()
         self.expired: Expiry | None = None
-        self.is_output_purged = self.ended_with_session = False
+        self.ended_with_session = False
         self.replay: Callable[[], Any] | None = None
         self.again: Callable[[], Any] | None = None
-        self.pinned = self.is_submitted = False
+        self.pinned = False
         self._limit = TimeLimit(spec.timeout_s, self._time_out)
         # Called in the watcher's thread (or the canceller's) as the job moves: be quick.
         self.on_message: Callable[[Job, Message], object] = _ignore
@@ -117,6 +123,16 @@ class Job:
         return self._states.status
 
     @property
+    def is_output_purged(self) -> bool:
+        """Whether cards are to show its output no more."""
+        return self.expired is not None and self.expired.takes_output
+
+    @property
+    def made(self) -> KeptValues:
+        """What its code has made and nobody has asked for."""
+        return self._made or NOTHING
+
+    @property
     def has_error(self) -> bool:
         """Whether it ended with an error that is still there."""
         return self.packed_error is not None
@@ -131,8 +147,12 @@ class Job:
 
     def changed(self) -> None:
         """Tell everybody who shows it; nobody hears of one whose submission was refused."""
-        if self.is_submitted:
+        if self._events is not None:
             self._events.publish(self)
+
+    def submitted(self, events: Events) -> None:
+        """From here on it is one of those of which `events` tells."""
+        self._events = events
 
     def start(self) -> bool:
         """Its turn has come. False if it was cancelled meanwhile."""
@@ -204,7 +224,8 @@ class Job:
         elif kind == INPUTS:
             self.inputs.take(message)
         elif kind == MADE:
-            self.made.take(message)
+            self._made = KeptValues(MADE, self._directory)
+            self._made.take(message)
             self.changed()
         else:
             self.on_message(self, message)
@@ -328,7 +349,8 @@ class Job:
             takes_output: Cards lose the output that they have shown, too.
         """
         self.expired = self.expired or expiry
-        self.is_output_purged |= takes_output
+        if takes_output:
+            self.expired = dataclasses.replace(self.expired, takes_output=True)
         call_all(self.on_expired, self)
         self.values, self._rebuilt = None, {}
         if isinstance(self.packed_error, PackedError):
@@ -337,7 +359,8 @@ class Job:
             attempt.drop()
         self.attempts, self.replay = [self.attempt], None
         self.inputs.drop()
-        self.made.drop()
+        if self._made is not None:
+            self._made.drop()
         self.on_expired = self.on_retention = NOBODY
         self.changed()
 

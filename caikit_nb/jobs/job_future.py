@@ -29,6 +29,9 @@ def _become_another() -> None:
 os.register_at_fork(after_in_child=_become_another)
 
 
+_PURGED = Expiry("it was purged", "by a purge")
+
+
 class JobFuture(LazyFuture, JobFutureBase):
     """A job as its user sees it. Made by `submit` and ``%%caikit_job``.
 
@@ -289,7 +292,7 @@ class JobFuture(LazyFuture, JobFutureBase):
         """
         if not self._job.ended.is_set():
             raise RuntimeError(f"job {self.name!r} has not ended: cancel it first")
-        self._job.expire(Expiry("it was purged", "by a purge"), takes_output=output)
+        self._job.expire(_PURGED, takes_output=output)
 
     def _on_start(self, _job: Job) -> None:
         self._mark_running()

@@ -73,7 +73,9 @@ def _keep(
     fd = open_memory_file()
     try:
         kept = _pickle(values, fd, limit_bytes)
-        message: dict[str, Any] = {"kind": kind, "names": kept}
+        message: dict[str, Any] = {"kind": kind}
+        if kind == MADE:
+            message["names"] = kept
         if os.fstat(fd).st_size <= _SENT_BYTES:
             message["data"] = os.pread(fd, _SENT_BYTES, 0)
         else:
@@ -153,7 +155,7 @@ class KeptValues:
 
     def take(self, message: Message) -> None:
         """The job has kept them."""
-        self._sent, self.names = message.get("data"), tuple(message["names"])
+        self._sent, self.names = message.get("data"), tuple(message.get("names", ()))
 
     def load(self) -> dict[str, Any]:
         """The values again; an `UnpicklableError` in the place of one that can't be had.
@@ -169,7 +171,7 @@ class KeptValues:
         values = Store(fd).load_all(entries)
         together: Any = values.get(_ALL, values)
         if isinstance(together, UnpicklableError):
-            return dict.fromkeys(self.names, together)
+            return dict.fromkeys(self.names or (_ALL,), together)
         return dict(together)
 
     def _open(self) -> int:
@@ -189,6 +191,19 @@ class KeptValues:
         self._sent, self.names = None, ()
         with contextlib.suppress(OSError):
             Path(self._directory, f"{self._kind}.bin").unlink()
+
+
+class _Nothing(KeptValues):
+    """A job that has kept nothing."""
+
+    __slots__ = ()
+
+    def load(self) -> dict[str, Any]:
+        """Raises LookupError."""
+        raise LookupError("nothing was kept")
+
+
+NOTHING = _Nothing(MADE, "")
 
 
 def replay_inputs(kept: KeptValues, name: str) -> dict[str, Any]:

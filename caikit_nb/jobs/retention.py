@@ -19,6 +19,7 @@ from caikit_nb.jobs.job import Expiry, Job
 # Files are deleted here, so that a slow disk can't hold up the watcher.
 _expiries = SerialThread("caikit_nb retention")
 _expiring = threading.RLock()
+_OUTDONE = Expiry("newer results took its place", "for newer ones")
 _UNHELD = Expiry("nobody holds its future any more", "with its future")
 
 
@@ -163,9 +164,8 @@ class Retention:
         with self._lock:
             kept = self._kept.values()
             gone = overflow(kept, limits, self._loose_count, self._loose_bytes)
-        expiry = Expiry("newer results took its place", "for newer ones")
         for result in gone:
-            _expiries.put(functools.partial(_expire, result.job, expiry))
+            _expiries.put(functools.partial(_expire, result.job, _OUTDONE))
 
     def _look_again(self, job: Job) -> None:
         """It was pinned or is not any more, or has ended at another time: what is overdue goes."""

@@ -55,7 +55,7 @@ class Workshop:
     def make_job(self, spec: JobSpec) -> Job:
         """A new job that has not started, with a place for its files."""
         # Not named by its id, which may be used again.
-        return Job(spec, self.directory / uuid.uuid4().hex[:12], self.events)
+        return Job(spec, self.directory / uuid.uuid4().hex[:12])
 
     def start(
         self,
@@ -88,7 +88,7 @@ class Workshop:
             job.cancel("it could not be submitted", at_once=True)
             job.expire(Expiry("it could not be submitted", "at its submission"))
             raise
-        job.is_submitted = True
+        job.submitted(self.events)
         self.queue.put(job, after=after)
         job.changed()
 

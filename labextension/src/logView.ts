@@ -7,7 +7,7 @@ import type { IJob } from './jobList';
 import { LogText } from './logText';
 import type { ILogPart } from './protocol';
 import type { IFound, IJobs } from './tokens';
-import { durationWords, elapsedS, SIGNS, stateWords } from './words';
+import { elapsedWords, SIGNS, stateWords } from './words';
 
 const MOST_CHUNKS = 400;
 /** So near the end one is still following it. */
@@ -147,11 +147,10 @@ export class LogView extends Widget {
 
   private _drawHead(): void {
     const job = this._job;
-    const elapsed = elapsedS(job, performance.now());
     const parts = [
       `${SIGNS[job.status]} ${stateWords(job, this._trans)}`,
       job.name,
-      elapsed ? durationWords(elapsed, this._trans) : '',
+      elapsedWords(job, performance.now(), this._trans),
       job.reason
     ];
     this._head.dataset['status'] = job.status;

@@ -16,14 +16,7 @@ import { MAGIC } from './magicLine';
 import { NotebookJobs } from './notebookJobs';
 import { hasEnded } from './protocol';
 import type { IJobs, IJobSource } from './tokens';
-import {
-  durationWords,
-  elapsedS,
-  fraction,
-  mainBar,
-  SIGNS,
-  stateWords
-} from './words';
+import { elapsedWords, fraction, mainBar, SIGNS, stateWords } from './words';
 
 interface IShared {
   readonly commands: CommandRegistry;
@@ -169,7 +162,7 @@ function Job(
   props: IShared & { job: IJob; canAct: boolean }
 ): React.JSX.Element {
   const { job, canAct, commands, trans } = props;
-  const elapsed = elapsedS(job, performance.now());
+  const time = elapsedWords(job, performance.now(), trans);
   const act = (command: string) =>
     void commands.execute(command, { id: job.id });
   return (
@@ -189,11 +182,7 @@ function Job(
       </div>
       <div className="jp-caikit-job-line jp-caikit-faint">
         <span className="jp-caikit-state">{stateWords(job, trans)}</span>
-        {elapsed > 0 && (
-          <span className="jp-caikit-time">
-            {durationWords(elapsed, trans)}
-          </span>
-        )}
+        {time && <span className="jp-caikit-time">{time}</span>}
       </div>
       <Bar job={job} trans={trans} />
       {job.reason && (

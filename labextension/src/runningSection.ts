@@ -7,7 +7,7 @@ import { CommandIds } from './commandIds';
 import { jobsIcon } from './icons';
 import { hasEnded } from './protocol';
 import type { IFound, IJobs } from './tokens';
-import { durationWords, elapsedS, stateWords } from './words';
+import { elapsedWords, stateWords } from './words';
 
 /** The jobs that wait or run, as a section of the Running sidebar. */
 export class RunningJobs implements IRunningSessions.IManager {
@@ -64,8 +64,7 @@ export class RunningJobs implements IRunningSessions.IManager {
   private _item({ notebook, job }: IFound): IRunningSessions.IRunningItem {
     const words = stateWords(job, this.trans);
     const title = (): string => {
-      const elapsed = elapsedS(job, performance.now());
-      const time = elapsed ? durationWords(elapsed, this.trans) : '';
+      const time = elapsedWords(job, performance.now(), this.trans);
       return [`${job.name}: ${words}`, time, notebook.path]
         .filter(part => part)
         .join('\n');

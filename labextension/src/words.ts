@@ -33,13 +33,24 @@ export function stateWords(job: IJob, trans: TranslationBundle): string {
   }
 }
 
-/** Seconds a job has run by now; whole ones while it runs, as on its card. */
+/** Seconds a job has run by now. */
 export function elapsedS(job: IJob, now: number): number {
-  if (job.status !== 'RUNNING') {
-    return job.elapsedS;
+  const since = job.status === 'RUNNING' ? (now - job.heardAt) / 1000 : 0;
+  return job.elapsedS + Math.max(0, since);
+}
+
+/** The same in words, in whole seconds while it runs; empty before it has begun. */
+export function elapsedWords(
+  job: IJob,
+  now: number,
+  trans: TranslationBundle
+): string {
+  const elapsed = elapsedS(job, now);
+  if (elapsed === 0) {
+    return '';
   }
-  const since = (now - job.heardAt) / 1000;
-  return Math.floor(job.elapsedS + Math.max(0, since));
+  const shown = job.status === 'RUNNING' ? Math.floor(elapsed) : elapsed;
+  return durationWords(shown, trans);
 }
 
 /** A duration as people read it, rounded as in `caikit_nb/jobs/durations.py`. */

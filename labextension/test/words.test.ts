@@ -28,7 +28,7 @@ describe('durationWords', () => {
 
 describe('elapsedS', () => {
   it('goes on while a job runs, and stands once it has ended', () => {
-    expect(elapsedS(job, 3000)).toBe(3);
+    expect(elapsedS(job, 3000)).toBe(3.5);
     expect(elapsedS({ ...job, status: 'COMPLETED' }, 3000)).toBe(1.5);
   });
 });

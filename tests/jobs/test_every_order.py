@@ -141,7 +141,8 @@ class Play:
             self.retention, self.callbacks = Later(), Later()
             _use(run, self)
             plain = JobSpec("id", "job", "thread", "", retention_s=0.0, **spec)
-            self.job = Job(plain, place, self.executor.events)
+            self.job = Job(plain, place)
+            self.job.submitted(self.executor.events)
             self.future = JobFuture(self.job)
         self.heard: list[JobStatus] = []
         self.decided: list[JobStatus] = []

@@ -31,7 +31,7 @@ def test_the_words_change_when_they_say_so(left_s: float) -> None:
     assert changes_in_s > 0
     if left_s >= changes_in_s:
         assert in_words(left_s - changes_in_s)[0] != words
-    assert in_words(max(0.0, left_s - 0.9 * (changes_in_s - 0.02)))[0] == words
+    assert in_words(max(0.0, left_s - 0.9 * (changes_in_s - 0.06)))[0] == words
 
 
 def test_a_time_that_is_over_is_no_time() -> None:

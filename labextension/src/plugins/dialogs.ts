@@ -19,8 +19,7 @@ import { IJobs } from '../tokens';
 
 export const dialogsPlugin: JupyterFrontEndPlugin<void> = {
   id: 'caikit-nb:dialogs',
-  description:
-    'Says how many jobs end with a kernel that is restarted or shut down.',
+  description: 'Says how many jobs end with a kernel that is restarted.',
   autoStart: true,
   requires: [IJobs, ISessionContextDialogs],
   optional: [ITranslator],
@@ -32,17 +31,6 @@ export const dialogsPlugin: JupyterFrontEndPlugin<void> = {
   ) => {
     const trans = (translator ?? nullTranslator).load('caikit_nb');
     askAtRestart(jobs, dialogs, trans);
-    const asked = new WeakSet<ISessionContext>();
-    const ask = (): void => {
-      for (const { panel } of jobs.notebooks) {
-        if (!asked.has(panel.sessionContext)) {
-          asked.add(panel.sessionContext);
-          askAtShutdown(jobs, panel.sessionContext, trans);
-        }
-      }
-    };
-    jobs.changed.connect(ask);
-    ask();
   }
 };
 
@@ -58,32 +46,12 @@ function askAtRestart(
     if (!ending) {
       return restart(context, options);
     }
-    const [title, label] = [trans.__('Restart Kernel?'), trans.__('Restart')];
-    const isSure = await confirm(title, label, context, ending, trans);
+    const isSure = await confirm(context, ending, trans);
     if (isSure) {
       await options?.onBeforeRestart();
       await context.restartKernel();
     }
     return isSure;
-  };
-}
-
-/** JupyterLab itself doesn't ask, or not about the kernel. */
-function askAtShutdown(
-  jobs: IJobs,
-  context: ISessionContext,
-  trans: TranslationBundle
-): void {
-  const shutdown = context.shutdown.bind(context);
-  context.shutdown = async () => {
-    const ending = countEnding(jobs, context);
-    const [title, label] = [
-      trans.__('Shut Down Kernel?'),
-      trans.__('Shut Down')
-    ];
-    if (!ending || (await confirm(title, label, context, ending, trans))) {
-      await shutdown();
-    }
   };
 }
 
@@ -95,14 +63,12 @@ function countEnding(jobs: IJobs, context: ISessionContext): number {
 }
 
 async function confirm(
-  title: string,
-  label: string,
   context: ISessionContext,
   ending: number,
   trans: TranslationBundle
 ): Promise<boolean> {
   const result = await showDialog({
-    title,
+    title: trans.__('Restart Kernel?'),
     body: trans._n(
       'All variables of %2 will be lost, and %1 job that has not ended will end with its kernel.',
       'All variables of %2 will be lost, and %1 jobs that have not ended will end with its kernel.',
@@ -112,7 +78,10 @@ async function confirm(
     ),
     buttons: [
       Dialog.cancelButton({ label: trans.__('Cancel') }),
-      Dialog.warnButton({ label })
+      Dialog.warnButton({
+        label: trans.__('Restart'),
+        ariaLabel: trans.__('Confirm Kernel Restart')
+      })
     ]
   });
   return result.button.accept;

@@ -49,6 +49,6 @@ def test_a_training_obeys_its_retention(kernel: Kernel, tmp_path: Path) -> None:
         f"brief = caikit.train(Scaling, [2.0], trainer=trainer, save_path={str(path)!r}, "
         "save_with_id=True, wait=True)"
     )
-    kernel.card("Scaling").wait_for("it was kept for 1 s")
+    kernel.card("Scaling").wait_for("result dropped after 1 s")
     kernel.until(f"not __import__('os').listdir({str(path)!r})")
     assert "Unknown training_id" in kernel.run("trainer.get_model_future(brief.id)").error
