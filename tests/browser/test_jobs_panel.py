@@ -226,7 +226,7 @@ def test_jobs_of_a_closed_notebook_stay_and_a_click_opens_it(lab):
     assert page.page.locator(".jp-NotebookPanel").count() == 0
     (page.server.root / "go").touch()
     train.get_by_text("completed").wait_for()
-    train.get_by_role("button", name="train").click()
+    train.get_by_role("button", name="train", exact=True).click()
     page.cell_output(1).get_by_text("completed").wait_for()
     page.panel.get_by_text("Notebook closed").wait_for(state="detached")
 

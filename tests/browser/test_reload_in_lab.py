@@ -116,7 +116,7 @@ def test_a_click_while_a_cell_runs_is_obeyed_at_once(lab):
         " === 'busy'"
     )
     page.cell_output(1).get_by_role("button", name="Cancel").click()
-    card.get_by_text("cancelled", exact=True).wait_for(timeout=180_000)
+    card.get_by_text("cancelled").first.wait_for(timeout=180_000)
     touch(page, "free")
     page.wait_idle()
 
