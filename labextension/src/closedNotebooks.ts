@@ -12,6 +12,8 @@ import type { IJobSource, INotebookNews } from './tokens';
 const POLL_MS = 2_000;
 /** While none of their jobs goes on. */
 const SLOWEST_POLL_MS = 30_000;
+/** How long a kernel in which no job goes on isn't asked again: nobody here can submit any. */
+const STILL_MS = 120_000;
 
 /** The jobs of a kernel whose notebook was closed: the server knows them from what is on disk. */
 export class ClosedNotebook implements IJobSource {
@@ -97,10 +99,20 @@ export class ClosedNotebooks implements IDisposable {
   }
 
   private async _ask(): Promise<void> {
-    const closed = [...this.sessions.running()].filter(
-      session => session.type === 'notebook' && !this.isOpen(session)
+    const all = [...this.sessions.running()].filter(
+      session => session.type === 'notebook'
     );
-    await Promise.all(closed.map(session => this._askOne(session)));
+    const closed = all.filter(session => !this.isOpen(session));
+    const now = performance.now();
+    for (const { kernel } of all.filter(session => this.isOpen(session))) {
+      this._still.delete(kernel?.id ?? '');
+    }
+    for (const session of closed) {
+      const since = this._still.get(session.kernel?.id ?? '');
+      if (since === undefined || now - since > STILL_MS) {
+        await this._askOne(session);
+      }
+    }
     this._forgetOthers(closed);
     const goOn = this.notebooks.some(({ jobs }) =>
       jobs.some(job => !hasEnded(job.status))
@@ -114,6 +126,13 @@ export class ClosedNotebooks implements IDisposable {
   private async _askOne(session: Session.IModel): Promise<void> {
     const kernelId = session.kernel?.id;
     const answer = kernelId ? await this.server.jobs(kernelId) : null;
+    const goesOn =
+      answer?.type === 'jobs' && answer.jobs.some(job => !hasEnded(job.status));
+    if (kernelId && !goesOn) {
+      this._still.set(kernelId, performance.now());
+    } else if (kernelId) {
+      this._still.delete(kernelId);
+    }
     if (
       !kernelId ||
       answer?.type !== 'jobs' ||
@@ -146,6 +165,8 @@ export class ClosedNotebooks implements IDisposable {
     }
   }
 
+  /** Kernels in which no job goes on, and when they were asked. */
+  private readonly _still = new Map<string, number>();
   private readonly _notebooks = new Map<string, ClosedNotebook>();
   private readonly _poll: Poll;
   private readonly _changed = new Signal<this, void>(this);
