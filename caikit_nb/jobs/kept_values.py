@@ -146,7 +146,7 @@ class KeptValues:
         self._kind, self._directory = kind, directory
         self._sent: str | None = None
         self.names: tuple[str, ...] = ()
-        self._taken: frozenset[str] = frozenset()
+        self._taken: tuple[str, ...] = ()  # an empty frozenset of each job would weigh 200 bytes
 
     @property
     def untaken(self) -> list[str]:
@@ -184,7 +184,7 @@ class KeptValues:
 
     def mark_taken(self, names: Collection[str]) -> None:
         """Somebody has these."""
-        self._taken |= set(names)
+        self._taken += tuple(names)
 
     def drop(self) -> None:
         """Forget them."""
