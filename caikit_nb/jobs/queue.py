@@ -111,7 +111,7 @@ class JobQueue:
             return dict(zip(itertools.islice(self._waiting, NEAR), itertools.count(1)))
 
     def positions(self) -> dict[Job, int]:
-        """`position` of every job that waits for a worker."""
+        """The place, not only to `NEAR`, of every job that waits for a worker."""
         with self._lock:
             return {job: at for at, job in enumerate(self._waiting, start=1)}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import functools
 import re
 import sys
 import types
@@ -72,8 +73,11 @@ class Capture:
 
     def writes(self) -> list[str]:
         """The variables that the cell stores."""
-        writes = find_names(self._source, self._shell, self._shell.user_ns).writes
-        return sorted(name for name in writes if not name.startswith("_"))
+        return sorted(name for name in self._stored if not name.startswith("_"))
+
+    @functools.cached_property
+    def _stored(self) -> frozenset[str]:
+        return find_names(self._source, self._shell, self._shell.user_ns).writes
 
     def doubt(self, outs: Iterable[str]) -> None:
         """Note which of the variables to come home the cell doesn't mention: a typo, most likely.
@@ -86,8 +90,7 @@ class Capture:
             is_known = name in self._given or name in self._shell.user_ns
             if is_known or re.search(rf"\b{re.escape(name)}\b", self._source):
                 continue
-            writes = find_names(self._source, self._shell, self._shell.user_ns).writes
-            close = difflib.get_close_matches(name, sorted(writes), 1)
+            close = difflib.get_close_matches(name, sorted(self._stored), 1)
             hint = f": did you mean {close[0]}?" if close else ""
             self.notes.append(f"--out {name}: the cell has no such name{hint}")
 

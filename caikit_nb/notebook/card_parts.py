@@ -296,18 +296,18 @@ def source_html(job: Job) -> str:
     return folded("Code", html.escape(source[:SOURCE_CHARACTERS] + cut))
 
 
-def made_here(job: Job) -> str:
-    """What its cell has made that can be brought back; empty if there is nothing."""
+def all_notes(job: Job) -> list[str]:
+    """Its notes, and before them what its cell has made that can be brought back."""
     names = job.made.untaken
     if not names:
-        return ""
+        return list(job.notes)
     more = f" and {len(names) - _MADE} more" if len(names) > _MADE else ""
-    return f"made here: {', '.join(names[:_MADE])}{more}"
+    return [f"made here: {', '.join(names[:_MADE])}{more}", *job.notes]
 
 
 def notes_html(job: Job) -> str:
     """What there is to say of it; empty if there is nothing."""
-    notes = [*filter(None, [made_here(job)]), *job.notes]
+    notes = all_notes(job)
     if job.attempt.remark:
         notes.insert(0, job.attempt.remark)
     if job.status is JobStatus.CANCELED and job.reason and not job.ended_with_session:

@@ -51,9 +51,12 @@ def run_cell(call: Call, port: Port) -> Mapping[str, object]:
 
 def _keep_made(call: Call, shell: InteractiveShell, port: Port) -> None:
     """Keep what the cell has stored and no ``--out`` names, once its outcome is told."""
-    names = [name for name in call.options["writes"] if name not in call.options["outs"]]
-    namespace = shell.user_ns
-    made = {name: namespace[name] for name in names if _is_made_here(namespace.get(name, sys))}
+    namespace, outs = shell.user_ns, call.options["outs"]
+    made = {
+        name: namespace[name]
+        for name in call.options["writes"]
+        if name in namespace and name not in outs and _is_made_here(namespace[name])
+    }
 
     def keep() -> None:
         kept_values.keep_made(call.options["keeping"], made, port)

@@ -11,12 +11,12 @@ from caikit_nb.notebook.bar_numbers import bar_numbers
 from caikit_nb.notebook.card_output import Piece, Text, last_lines, pieces, static_display
 from caikit_nb.notebook.card_parts import (
     after,
+    all_notes,
     chart_html,
     drawn_metrics,
     ended_at,
     error_html,
     head_html,
-    made_here,
     notes_html,
     seen,
     source_html,
@@ -103,7 +103,7 @@ def card_text(job: Job, shown: Shown, moment: str) -> str:
         lines.append(f"  {job.attempt.remark}")
     if job.reason and job.status is not JobStatus.COMPLETED:
         lines.append(f"  {job.reason}")
-    lines += [f"  {note}" for note in (*filter(None, [made_here(job)]), *job.notes)]
+    lines += [f"  {note}" for note in all_notes(job)]
     return "\n".join(lines)
 
 

@@ -92,8 +92,7 @@ def test_it_goes_with_the_result(kernel: Kernel) -> None:
     assert "made by job" not in kernel.run("large").text
 
 
-def test_it_does_not_make_the_job_end_later(kernel: Kernel) -> None:
-    """The outcome is told before anything is kept."""
+def test_it_is_kept_beside_a_result_and_a_handler_of_atexit(kernel: Kernel) -> None:
     kernel.do(
         "%%caikit_job late --wait\nimport atexit\nvalue = 1\n"
         "atexit.register(lambda: print('last'))\n'result'"
