@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 _CHART_INTERVAL_S = 0.45
 _CHART_SHARE = 20  # and at least 20 times as long as it took to draw it
-_KEEP_INTERVAL_S, _KEEP_SHARE = 2.0, 100
+_KEEP_INTERVAL_S, _KEEP_SHARE = 0.5, 100
 _KEPT_BYTES_PER_S = 200_000  # of a job that shows many figures each state is large
 
 

@@ -6,8 +6,8 @@ import type { IJobSettings } from './settings';
 
 type Context = NotebookPanel['context'];
 
-/** What changes within this time is saved together. */
-const SOON_MS = 500;
+/** What changes within this time after a saving is saved together. */
+const APART_MS = 500;
 
 /**
  * Saves a notebook when a job's card has appeared in it, and when one has come to its end: a reload
@@ -24,16 +24,21 @@ export class Autosave {
     window.addEventListener('beforeunload', () => this._saveDue());
   }
 
-  /** Save within a moment, as more may come. */
+  /** Save at once, as the page may be reloaded; soon, if it has just been saved. */
   saveSoon(context: Context): void {
     if (!this.settings.saveOnSubmit || this._due.has(context)) {
       return;
     }
     const save = (): void => {
       this._due.delete(context);
+      this._savedAt.set(context, performance.now());
       this._save(context);
     };
-    this._due.set(context, window.setTimeout(save, SOON_MS));
+    const since = performance.now() - (this._savedAt.get(context) ?? -Infinity);
+    this._due.set(
+      context,
+      window.setTimeout(save, Math.max(0, APART_MS - since))
+    );
   }
 
   private _saveDue(): void {
@@ -81,6 +86,7 @@ export class Autosave {
   }
 
   private readonly _due = new Map<Context, number>();
+  private readonly _savedAt = new WeakMap<Context, number>();
   private readonly _saving = new WeakSet();
   private readonly _waiting = new WeakSet();
 }

@@ -1,15 +1,18 @@
 import type { ISessionContext } from '@jupyterlab/apputils';
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import type { IRenderMime, IRenderMimeRegistry } from '@jupyterlab/rendermime';
-import type { Kernel } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type {
   ReadonlyPartialJSONObject,
   ReadonlyPartialJSONValue
 } from '@lumino/coreutils';
+import { type ISignal, Signal } from '@lumino/signaling';
 import { Panel, Widget } from '@lumino/widgets';
 
+import type { NotebookJobs } from './notebookJobs';
 import { CARD_MIME_TYPE } from './protocol';
+import type { IJobs } from './tokens';
+import { findViews } from './views';
 
 const WIDGET_MIME_TYPE = 'application/vnd.jupyter.widget-view+json';
 const HTML_MIME_TYPE = 'text/html';
@@ -23,15 +26,18 @@ const RANK = -20;
  * @param panel - The notebook.
  * @param everywhere - JupyterLab's own renderers. ipywidgets puts one there that waits for a kernel,
  *   and one that is bound to the kernel into each notebook, once that has one.
+ * @param jobs - Knows when a kernel is gone.
  * @param trans - The translations.
  */
 export function addCardFactory(
   panel: NotebookPanel,
   everywhere: IRenderMimeRegistry,
+  jobs: IJobs,
   trans: TranslationBundle
 ): void {
   const { rendermime } = panel.content;
   const { sessionContext } = panel;
+  const gone = new GoneWidgets(panel, jobs);
   const canMakeWidgets = (): boolean => {
     const factory = rendermime.getFactory(WIDGET_MIME_TYPE);
     return !!factory && factory !== everywhere.getFactory(WIDGET_MIME_TYPE);
@@ -42,10 +48,48 @@ export function addCardFactory(
       safe: true,
       mimeTypes: [CARD_MIME_TYPE],
       createRenderer: () =>
-        new CardRenderer(rendermime, canMakeWidgets, sessionContext, trans)
+        new CardRenderer(
+          rendermime,
+          canMakeWidgets,
+          sessionContext,
+          gone,
+          trans
+        )
     },
     RANK
   );
+}
+
+/** Widgets in a notebook's outputs that its kernel has no more. */
+class GoneWidgets {
+  constructor(panel: NotebookPanel, jobs: IJobs) {
+    const onLost = (_: IJobs, { context }: NotebookJobs): void => {
+      if (context === panel.context) {
+        this._add(panel);
+      }
+    };
+    jobs.lost.connect(onLost);
+    panel.disposed.connect(() => jobs.lost.disconnect(onLost));
+  }
+
+  /** There are more of them. */
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  has(modelId: string): boolean {
+    return this._ids.has(modelId);
+  }
+
+  private _add(panel: NotebookPanel): void {
+    for (const { cell, index } of findViews(panel.content.model)) {
+      this._ids.add(modelIdOf(cell.outputs.get(index).data));
+    }
+    this._changed.emit();
+  }
+
+  private readonly _ids = new Set<string>();
+  private readonly _changed = new Signal<this, void>(this);
 }
 
 /**
@@ -58,6 +102,7 @@ export class CardRenderer extends Panel implements IRenderMime.IRenderer {
     private readonly rendermime: IRenderMimeRegistry,
     private readonly canMakeWidgets: () => boolean,
     private readonly sessionContext: ISessionContext,
+    private readonly gone: GoneWidgets,
     trans: TranslationBundle
   ) {
     super();
@@ -70,8 +115,8 @@ export class CardRenderer extends Panel implements IRenderMime.IRenderer {
     this._note.hide();
     this.addWidget(this._saved);
     this.addWidget(this._note);
-    sessionContext.statusChanged.connect(this._onStatus, this);
-    sessionContext.kernelChanged.connect(this._onKernelChanged, this);
+    sessionContext.statusChanged.connect(this._lookAgain, this);
+    gone.changed.connect(this._onGone, this);
   }
 
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
@@ -105,7 +150,7 @@ export class CardRenderer extends Panel implements IRenderMime.IRenderer {
     if (!model?.trusted || !isObject(view) || this._isGone) {
       return;
     }
-    const id = view['model_id'];
+    const id = modelIdOf(model.data);
     if (id === this._modelId || !this.canMakeWidgets()) {
       return;
     }
@@ -159,40 +204,33 @@ export class CardRenderer extends Panel implements IRenderMime.IRenderer {
     return this._isGone || isMissing || (isReady && hasNoKernel);
   }
 
-  private _onStatus(_: ISessionContext, status: Kernel.Status): void {
-    if (['restarting', 'autorestarting', 'dead'].includes(status)) {
-      this._lose();
-    } else {
-      this._lookAgain();
+  private _onGone(): void {
+    if (this._isGone) {
+      this._dropLive();
+      this._swap();
     }
   }
 
-  private _onKernelChanged(
-    _: ISessionContext,
-    change: { oldValue: Kernel.IKernelConnection | null }
-  ): void {
-    // The first kernel that a notebook gets may be the one whose widgets these are.
-    if (change.oldValue !== null) {
-      this._lose();
-    }
-  }
-
-  private _lose(): void {
-    this._isGone = true;
-    this._dropLive();
-    this._swap();
+  private get _isGone(): boolean {
+    return !!this._model && this.gone.has(modelIdOf(this._model.data));
   }
 
   private _model: IRenderMime.IMimeModel | null = null;
-  private _modelId: ReadonlyPartialJSONValue | undefined;
+  private _modelId = '';
   private _live: IRenderMime.IRenderer | null = null;
   private _stage: Panel | null = null;
-  private _isGone = false;
   private _hasEnded = true;
   private readonly _saved: IRenderMime.IRenderer;
   private readonly _lost: string;
   private readonly _note = new Widget();
   private readonly _observer = new MutationObserver(() => this._swap());
+}
+
+/** The widget that an output shows; empty if it shows none. */
+function modelIdOf(data: ReadonlyPartialJSONObject): string {
+  const view = data[WIDGET_MIME_TYPE];
+  const id = isObject(view) ? view['model_id'] : undefined;
+  return typeof id === 'string' ? id : '';
 }
 
 function isObject(

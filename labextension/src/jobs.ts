@@ -47,6 +47,10 @@ export class Jobs implements IJobs, IDisposable {
     return this._news;
   }
 
+  get lost(): ISignal<this, NotebookJobs> {
+    return this._lost;
+  }
+
   of(panel: NotebookPanel): NotebookJobs | undefined {
     return this._notebooks.find(notebook => notebook.context === panel.context);
   }
@@ -91,6 +95,7 @@ export class Jobs implements IJobs, IDisposable {
     this._notebooks = [...this._notebooks, notebook];
     notebook.changed.connect(this._tell, this);
     notebook.news.connect(this._onNews, this);
+    notebook.lost.connect(() => this._lost.emit(notebook));
     panel.disposed.connect(() => {
       this._notebooks = this._notebooks.filter(other => other !== notebook);
       const { context } = notebook;
@@ -128,4 +133,5 @@ export class Jobs implements IJobs, IDisposable {
   private _notebooks: readonly NotebookJobs[] = [];
   private readonly _changed = new Signal<this, void>(this);
   private readonly _news = new Signal<this, INotebookNews>(this);
+  private readonly _lost = new Signal<this, NotebookJobs>(this);
 }

@@ -11,6 +11,7 @@ import {
   TARGET,
   VERSION
 } from './protocol';
+import { ProcessWatch } from './processWatch';
 
 /**
  * What is known of a kernel: `silent` while it has not answered yet, `absent` if caikit_nb isn't
@@ -24,8 +25,9 @@ const WATCH_EVERY_MS = 30_000;
 /** The comm with one kernel, which is looked for, joined, and found again. */
 export class KernelLink implements IDisposable {
   constructor(readonly kernel: Kernel.IKernelConnection) {
+    this._process = new ProcessWatch(kernel);
+    this._process.replaced.connect(this._lose, this);
     kernel.iopubMessage.connect(this._hear, this);
-    kernel.statusChanged.connect(this._onStatus, this);
     kernel.connectionStatusChanged.connect(this._onConnection, this);
     void this._look();
   }
@@ -76,6 +78,7 @@ export class KernelLink implements IDisposable {
       return;
     }
     this._isDisposed = true;
+    this._process.dispose();
     this._leave();
     Signal.clearData(this);
   }
@@ -158,12 +161,6 @@ export class KernelLink implements IDisposable {
     }
   }
 
-  private _onStatus(_: unknown, status: Kernel.Status): void {
-    if (['restarting', 'autorestarting', 'dead'].includes(status)) {
-      this._lose();
-    }
-  }
-
   private _onConnection(_: unknown, status: Kernel.ConnectionStatus): void {
     if (status !== 'connected') {
       return;
@@ -210,6 +207,7 @@ export class KernelLink implements IDisposable {
     }
   }
 
+  private readonly _process: ProcessWatch;
   private _state: LinkState = 'silent';
   private _comm: Kernel.IComm | null = null;
   private _timer = 0;

@@ -1,6 +1,6 @@
 import type { ISessionContext, SessionContext } from '@jupyterlab/apputils';
 import type { NotebookPanel } from '@jupyterlab/notebook';
-import type { Kernel } from '@jupyterlab/services';
+import type { Kernel, Session } from '@jupyterlab/services';
 import type { IDisposable } from '@lumino/disposable';
 import { Poll } from '@lumino/polling';
 import { type ISignal, Signal } from '@lumino/signaling';
@@ -79,6 +79,11 @@ export class NotebookJobs implements IJobSource, IDisposable {
     return this._views;
   }
 
+  /** All widgets that the notebook has shown until now are gone from its kernel. */
+  get lost(): ISignal<this, void> {
+    return this._lost;
+  }
+
   /** Ask the kernel how these views stand. False if it can't be asked. */
   askViews(keys: readonly string[]): boolean {
     return this._kernelLink?.askViews(keys) ?? false;
@@ -119,9 +124,13 @@ export class NotebookJobs implements IJobSource, IDisposable {
 
   private _onKernelChanged(
     _: ISessionContext | SessionContext,
-    change: { newValue: Kernel.IKernelConnection | null }
+    { oldValue, newValue }: Session.ISessionConnection.IKernelChangedArgs
   ): void {
-    this._link(change.newValue);
+    // The first kernel that a notebook gets may be the one that has made what it shows.
+    if (oldValue) {
+      this._lost.emit();
+    }
+    this._link(newValue);
   }
 
   private _link(kernel: Kernel.IKernelConnection | null): void {
@@ -140,6 +149,7 @@ export class NotebookJobs implements IJobSource, IDisposable {
   private _onLink(_: KernelLink, state: LinkState): void {
     if (state === 'absent') {
       this._list.clear(false);
+      this._lost.emit();
     }
     this._watchSilence();
     this._tell();
@@ -208,4 +218,5 @@ export class NotebookJobs implements IJobSource, IDisposable {
   private readonly _changed = new Signal<this, void>(this);
   private readonly _news = new Signal<this, INews>(this);
   private readonly _views = new Signal<this, ViewMessage>(this);
+  private readonly _lost = new Signal<this, void>(this);
 }

@@ -12,7 +12,7 @@ import { WriterLock } from './writerLock';
 type Context = NotebookPanel['context'];
 
 /** How often the outputs are looked at while they change. */
-const CHECK_MS = 200;
+const CHECK_MS = 100;
 
 /**
  * Keeps what a notebook shows of cards and tables as they stand, also in the file.

@@ -42,6 +42,8 @@ export interface IJobs {
   readonly changed: ISignal<IJobs, void>;
   /** Jobs have come or ended. */
   readonly news: ISignal<IJobs, INotebookNews>;
+  /** The kernel of a notebook has ended, or is without caikit_nb. */
+  readonly lost: ISignal<IJobs, NotebookJobs>;
   /** The jobs of one notebook. */
   of(panel: NotebookPanel): NotebookJobs | undefined;
   find(id: string): IFound | null;

@@ -24,8 +24,8 @@ export interface IShownView extends IKept {
 }
 
 /** All views that a notebook shows, from its first cell to its last. */
-export function findViews(model: INotebookModel): IShownView[] {
-  return [...model.cells].flatMap(cell =>
+export function findViews(model: INotebookModel | null): IShownView[] {
+  return [...(model?.cells ?? [])].flatMap(cell =>
     isCodeCellModel(cell) ? viewsOf(cell) : []
   );
 }

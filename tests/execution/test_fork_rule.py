@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import functools
 import os
 import subprocess
 import sys
@@ -173,11 +174,15 @@ def test_an_openmp_pool_stands_against_a_fork_only_once_it_has_run() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def waits_for_ever() -> None:
+def ends_when_told(gate: int) -> None:
+    os.read(gate, 1)
+
+
+def waits_for_ever(_: int) -> None:
     threading.Event().wait()
 
 
-def waits_for_a_thread_that_runs() -> None:
+def waits_for_a_thread_that_runs(_: int) -> None:
     thread = threading.Thread(target=run)
     thread.start()
     thread.join()
@@ -190,25 +195,32 @@ def run() -> None:
 
 @pytest.mark.parametrize(
     ("target", "seen", "probes"),
-    [(int, True, 10_000), (waits_for_ever, False, 10_000), (waits_for_a_thread_that_runs, None, 4)],
+    [
+        (ends_when_told, True, 10_000),
+        (waits_for_ever, False, 10_000),
+        (waits_for_a_thread_that_runs, None, 4),
+    ],
 )
 def test_a_busy_machine_is_told_from_a_child_that_hangs(
-    target: Callable[[], object],
+    target: Callable[[int], object],
     seen: bool | None,
     probes: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(fork_rule, "_MOST_PROBES", probes)
-    process = DestroyableProcess("fork", target)
+    gate, told = os.pipe()
+    process = DestroyableProcess("fork", functools.partial(target, gate))
     process.start()
     pid = process.pid or 0
     handle = os.pidfd_open(pid)
     if seen is None:
         until(lambda: state_of_main_thread(pid) == "S")
+    os.write(told, b".")
     try:
         assert fork_rule._ends(handle, pid) is seen
     finally:
-        os.close(handle)
+        for fd in (handle, gate, told):
+            os.close(fd)
         process.destroy()
 
 
