@@ -129,7 +129,8 @@ class Options:
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> JobFuture:
         """Like `caikit_nb.submit`, with these options."""
-        return current_session().executor.submit_function(self._values, function, args, kwargs)
+        executor = current_session().executor
+        return _submitted(executor.submit_function(self._values, function, args, kwargs))
 
 
 def submit(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> JobFuture:
@@ -140,7 +141,12 @@ def submit(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> JobFut
         UnpicklableError: it or an argument can't be shipped to a fresh interpreter.
         ForkRefusedError: the start method is ``fork``, and a fork isn't safe here.
     """
-    return current_session().executor.submit(function, *args, **kwargs)
+    return _submitted(current_session().executor.submit(function, *args, **kwargs))
+
+
+def _submitted(future: JobFuture) -> JobFuture:
+    session_hooks().submitted(future)
+    return future
 
 
 def options(**values: Any) -> Options:

@@ -76,6 +76,8 @@ class SessionHooks:
     Attributes:
         keeps_results: Whether results are kept for their retention, though nobody may hold their
             futures: whoever uses the session finds them by the jobs' names.
+        show: Shows a job's card.
+        submitted: Told of each job that a call of `caikit_nb.submit` or its like has made.
     """
 
     function_runner: Runner = inside.run_function
@@ -85,6 +87,7 @@ class SessionHooks:
     closed_fds: Callable[[], tuple[int, ...]] = lambda: ()
     on_message: Callable[[Job, Message], object] | None = None
     show: Callable[[JobFuture], object] = lambda _: None
+    submitted: Callable[[JobFuture], object] = lambda _: None
     keeps_results: bool = True
 
 

@@ -110,9 +110,13 @@ class Cards:
         """Show no card in the running cell, not even if the future is its value."""
         self._shown_in[future.id] = self._shell.execution_count
 
+    def is_shown(self, job: Job) -> bool:
+        """Whether the running cell has shown its card."""
+        return self._shown_in.get(job.spec.id) == self._shell.execution_count
+
     def show_as_value(self, future: JobFuture) -> None:
         """Show a future that is the value of a cell, unless that cell has shown it already."""
-        if self._shown_in.get(future.id) != self._shell.execution_count:
+        if not self.is_shown(future._job):
             self.show(future)
 
     def embed(self, job: Job) -> Any:

@@ -22,6 +22,7 @@ from caikit_nb.notebook import cell_runner, open_files, process_settings
 from caikit_nb.notebook.capture import TrackedClasses
 from caikit_nb.notebook.cards import Cards
 from caikit_nb.notebook.experiment_views import ExperimentViews
+from caikit_nb.notebook.group_cards import GroupCards
 from caikit_nb.notebook.homecoming import Homecoming
 from caikit_nb.notebook.job_shell import NOTEBOOK_SHELL, refuse_input_in_threads
 from caikit_nb.notebook.kept_views import KeptViews
@@ -65,6 +66,8 @@ class Extension:
             hooks.on_message = self.cards.job_widgets.on_message
         hooks.show = self._show_in_cell
         self.tables = LiveTables(shell, executor, self.cards, views)
+        self.groups = GroupCards(shell, executor, self.cards, self.tables, views)
+        hooks.submitted = only_here(self.groups.add)
         first = [NOTEBOOK_SHELL] if _is_notebook(shell) else []
         self.warm_start = WarmStart(
             [*first, "caikit_nb.notebook.preload"], then=lambda: self.settings.preload
@@ -138,6 +141,7 @@ class Extension:
         if is_unattended and self.settings.wait_at_end:
             self._wait_for_all()
         self.cards.end_cell(is_followed=is_followed, is_unattended=is_unattended)
+        self.groups.end_cell(is_followed=is_followed, is_unattended=is_unattended)
         self.tables.end_cell(is_followed=is_followed)
         self.warm_start.end_cell()
         if isinstance(error := getattr(result, "error_in_exec", None), NameError):
@@ -179,6 +183,7 @@ class Extension:
         for name, callback in self._events.items():
             self.shell.events.unregister(name, callback)
         self.cards.close()
+        self.groups.close()
         self.tables.close()
         self.views.close()
         self.homecoming.close()

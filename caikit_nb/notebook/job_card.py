@@ -21,7 +21,7 @@ from caikit_nb.notebook.card_buttons import CardButtons
 from caikit_nb.notebook.card_widgets import CardWidgets
 from caikit_nb.notebook.job_view import Shown, card_html, card_text, shown_of
 from caikit_nb.notebook.kept import countdown, dropped, time_left
-from caikit_nb.notebook.kept_views import KeptViews
+from caikit_nb.notebook.kept_views import KeepPace, KeptViews
 from caikit_nb.notebook.output_area import OutputArea
 from caikit_nb.notebook.sent import Sender
 from caikit_nb.notebook.view_bundle import KeptView, at_clock, view_bundle
@@ -30,8 +30,6 @@ logger = logging.getLogger(__name__)
 
 _CHART_INTERVAL_S = 0.45
 _CHART_SHARE = 20  # and at least 20 times as long as it took to draw it
-_KEEP_INTERVAL_S, _KEEP_SHARE = 0.5, 100
-_KEPT_BYTES_PER_S = 200_000  # of a job that shows many figures each state is large
 
 
 class JobCard:
@@ -74,7 +72,7 @@ class JobCard:
         self.shown_status: JobStatus | None = None
         self.shown_place: int | None = None
         self._make, self._views = make, views
-        self._keep_at = 0.0
+        self._pace = KeepPace(views)
         self._buttons = CardButtons(self, make, run_again, bring_back)
         self._assemble()
         self._saved, self._saving = "", threading.Lock()
@@ -126,20 +124,10 @@ class JobCard:
             # Ahead of the card, so that who saves what the card shows has it.
             self.keep_end()
         self._fill()
-        if not ended:
-            self._keep_state()
+        if not ended and self._saved:
+            self._pace.offer(lambda: self._view(self._shown()))
         self._tick()
         return self._sender.take_count()
-
-    def _keep_state(self) -> None:
-        """While somebody follows: what a notebook that is saved now shows of a running job."""
-        began = time.monotonic()
-        if self._views.is_followed and self._saved and began >= self._keep_at:
-            view = self._view(self._shown())
-            self._views.keep(view)
-            now = time.monotonic()
-            size_s = len(view.html) / _KEPT_BYTES_PER_S
-            self._keep_at = now + max(_KEEP_INTERVAL_S, _KEEP_SHARE * (now - began), size_s)
 
     def keep_end(self, *, again: bool = False) -> None:
         """What a saved notebook keeps is the last state, not the first.
@@ -281,7 +269,7 @@ class JobCard:
         self._saved = view.html
         self._sender.sent(1)
         self._views.keep(view)
-        data = view_bundle(self.box.model_id, view, self.job.spec.id)
+        data = view_bundle(self.box.model_id, view, [self.job.spec.id])
         self._shell.display_pub.publish(
             data, transient={"display_id": self._display_id}, update=update
         )

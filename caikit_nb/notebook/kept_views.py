@@ -9,6 +9,7 @@ a notebook when its kernel is gone finds there what became of its jobs.
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any
@@ -16,6 +17,9 @@ from typing import Any
 from caikit_nb.execution.serial_thread import SerialThread
 from caikit_nb.jobs import view_files
 from caikit_nb.notebook.view_bundle import KeptView
+
+_KEEP_INTERVAL_S, _KEEP_SHARE = 0.5, 100
+_KEPT_BYTES_PER_S = 200_000  # of a job that shows many figures each state is large
 
 _writer = SerialThread("caikit_nb views")
 
@@ -65,6 +69,27 @@ class KeptViews:
     def _state(self, key: str) -> dict[str, Any] | None:
         view = self._newest.get(key)
         return view_files.read(key) if view is None else asdict(view)
+
+
+class KeepPace:
+    """While somebody follows: what a notebook that is saved now shows of what has not ended.
+
+    Args:
+        views: Take the states.
+    """
+
+    def __init__(self, views: KeptViews) -> None:
+        self._views, self._next_at = views, 0.0
+
+    def offer(self, make: Callable[[], KeptView]) -> None:
+        """Keep the state that `make` gives, if it is time: that costs something."""
+        began = time.monotonic()
+        if self._views.is_followed and began >= self._next_at:
+            view = make()
+            self._views.keep(view)
+            now = time.monotonic()
+            size_s = len(view.html) / _KEPT_BYTES_PER_S
+            self._next_at = now + max(_KEEP_INTERVAL_S, _KEEP_SHARE * (now - began), size_s)
 
 
 def _tell_nobody(_: dict[str, Any]) -> None:

@@ -71,7 +71,7 @@ class LiveTable:
         body = make.box("body", [main, self._buttons.box])
         line = make.box("line", [self._news, self._controls.pager])
         self._parts = (self._style, self._controls.filters, line, body, self._slot)
-        self._box = make.column("caikit-jobs")
+        self.box = make.column("caikit-jobs")
 
     def draw(self, standing: Standing, news: str, changes: TraitChanges) -> bool:
         """Bring it up to date; returns whether it will change without any job's doing.
@@ -89,9 +89,9 @@ class LiveTable:
         if news:
             changes.set(self._news, value=f'<span role="status" aria-live="polite">{news}</span>')
         self._draw_card(opened)
-        changes.set(self._box, children=self._parts if standing.jobs else (self._style, self._rows))
+        changes.set(self.box, children=self._parts if standing.jobs else (self._style, self._rows))
         runs = any(row.status is JobStatus.RUNNING for row in rows)
-        return self._save(standing) or runs or self._is_held
+        return runs or self._is_held
 
     def _jobs(self, standing: Standing, choice: Choice, changes: TraitChanges) -> list[Job]:
         """Those on the page."""
@@ -115,7 +115,7 @@ class LiveTable:
         lost = "" if ended else LOST.word
         view = KeptView(self._display_id, static._repr_html_(), repr(static), ended, lost)
         self._views.keep(view)
-        data = view_bundle(self._box.model_id, view)
+        data = view_bundle(self.box.model_id, view)
         self._shell.display_pub.publish(
             data, transient={"display_id": self._display_id}, update=update
         )
@@ -135,8 +135,8 @@ class LiveTable:
         self.draw(standing, why, TraitChanges())
         self.publish(standing, update=True)
         kept = (self._style, self._news, self._rows)
-        self._box.children = kept
-        self._make.close(but=(self._box, *kept))
+        self.box.children = kept
+        self._make.close(but=(self.box, *kept))
 
     def close(self) -> None:
         """Take it away."""
@@ -176,7 +176,7 @@ class LiveTable:
             self._card = opened, self._cards.embed(opened)
             self._slot.children = (self._hide, self._card[1])
 
-    def _save(self, standing: Standing) -> bool:
+    def save(self, standing: Standing) -> bool:
         """Renew what a saved notebook keeps, once no job is active; whether that is to come.
 
         A front end then draws the whole table anew, and who types in it would lose the cursor:

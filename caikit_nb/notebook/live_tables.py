@@ -12,6 +12,7 @@ stand still, and what a cell showed before it was run again is taken away.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +96,7 @@ class LiveTables:
         if not self._cards.has_widgets:
             print(self.text())
             return
-        table, standing = self._new_table(), self._standing()
+        table, standing = self.new_table(self._wake), self._standing()
         table.draw(standing, "", TraitChanges())
         table.publish(standing, update=False)
         self._shown.append((Place.of_running_cell(self._shell), table))
@@ -106,8 +107,9 @@ class LiveTables:
             )
         self._wake()
 
-    def _new_table(self) -> LiveTable:
-        return self._make(self._cards, self._views, self._shell, self._wake)
+    def new_table(self, wake: Callable[[], None]) -> LiveTable:
+        """A table that is not shown yet, and asks by `wake` to be drawn."""
+        return self._make(self._cards, self._views, self._shell, wake)
 
     def close(self) -> None:
         """Draw no more."""
@@ -131,7 +133,7 @@ class LiveTables:
                 self._freeze_oldest(standing, why)
 
     def _standing(self) -> Standing:
-        return self._census.take(self._executor.registry.all())
+        return self._census.take([future._job for future in self._executor.registry.all()])
 
     def _wake(self) -> None:
         """Somebody waits for a drawing."""
@@ -153,6 +155,7 @@ class LiveTables:
         for _, table in self._shown[:]:
             changes = TraitChanges()
             goes_on |= table.draw(standing, news, changes)
+            goes_on |= table.save(standing)
             messages = max(messages, changes.messages)
         if self._subscription is not None and not self._touched:
             self._subscription.min_interval_s = messages * MESSAGE_INTERVAL_S

@@ -1,4 +1,4 @@
-"""How all jobs of a session stand at one moment."""
+"""How jobs stand at one moment: all of a session, or those of one cell."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from caikit_nb.jobs.job import Job
-from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.queue import JobQueue
 from caikit_nb.jobs.states import JobStatus
 
@@ -55,9 +54,8 @@ class Census:
         self._ended: set[Job] = set()
         self._ended_counts: Counter[JobStatus] = Counter()
 
-    def take(self, futures: Sequence[JobFuture]) -> Standing:
+    def take(self, jobs: list[Job]) -> Standing:
         """How these jobs stand now, which are all that there are."""
-        jobs = [future._job for future in futures]
         with self._lock:
             active = self._look(jobs)
             if len(self._ended) + len(active) != len(jobs):  # some are no more

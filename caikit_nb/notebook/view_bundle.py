@@ -7,6 +7,7 @@ HTML by `KEPT_VIEW` (labextension/src/card.ts) where it would say that a widget 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,20 +46,20 @@ def at_clock() -> str:
     return time.strftime("at %H:%M:%S")
 
 
-def view_bundle(model_id: str, view: KeptView, job_id: str | None = None) -> dict[str, Any]:
+def view_bundle(model_id: str, view: KeptView, job_ids: Sequence[str] = ()) -> dict[str, Any]:
     """The forms in which a front end may show it.
 
     Args:
         model_id: The widget.
         view: Its state now.
-        job_id: The job whose card it is; None if it is no card.
+        job_ids: The jobs whose card it is; empty if it is no card.
     """
     kept: dict[str, Any] = {"version": 1, "ended": view.ended, "key": view.key}
     if not view.ended:
         kept["lost"] = view.lost
     return {
         WIDGET_VIEW: {"version_major": 2, "version_minor": 0, "model_id": model_id},
-        KEPT_VIEW: kept if job_id is None else {**kept, "id": job_id},
+        KEPT_VIEW: {**kept, "jobs": list(job_ids)} if job_ids else kept,
         "text/html": view.html,
         "text/plain": view.text,
     }

@@ -25,9 +25,20 @@ export async function goToCell(
 function showsCard(cell: ICodeCellModel, jobId: string): boolean {
   for (let at = 0; at < cell.outputs.length; at++) {
     const card = cell.outputs.get(at).data[CARD_MIME_TYPE];
-    if (card && typeof card === 'object' && 'id' in card && card.id === jobId) {
+    if (jobsOf(card).includes(jobId)) {
       return true;
     }
   }
   return false;
+}
+
+/** The jobs whose card it is. Older notebooks have the id of one. */
+function jobsOf(card: unknown): unknown[] {
+  if (!card || typeof card !== 'object') {
+    return [];
+  }
+  if ('jobs' in card && Array.isArray(card.jobs)) {
+    return card.jobs;
+  }
+  return 'id' in card ? [card.id] : [];
 }

@@ -17,6 +17,11 @@ for n in caikit_nb.progress(range(20), desc="rounds"):
     while n == 9 and not pathlib.Path("go").exists():
         time.sleep(0.02)
 'the value'"""
+LOOP = """%config CaikitJobs.max_workers = 3
+def work():
+    while not pathlib.Path("go").exists():
+        time.sleep(0.02)
+futures = [caikit_nb.submit(work) for n in range(3)]"""
 QUICK = "%%caikit_job quick\nprint('quick words')"
 NAME = "record.ipynb"
 
@@ -163,6 +168,19 @@ def test_the_table_tells_the_end_after_a_reload(lab):
     let_go(page)
     text = wait_kept(page, 2, "completed")
     assert "running" not in text
+
+
+def test_a_loop_of_submits_has_its_end_in_the_file_after_a_reload(lab):
+    page = lab(LOOP)
+    page.cell_output(1).get_by_text("3 jobs: 3 running").wait_for()
+    until(lambda: "3 jobs:" in kept(page, 1), "the submission in the file")
+    page.reload()
+    page.cell_output(1).get_by_text("3 jobs: 3 running").wait_for()
+    let_go(page)
+    text = wait_kept(page, 1, "3 jobs: 3 completed")
+    assert "running" not in text
+    page.cell_output(1).get_by_role("button", name="Jobs").click()
+    page.cell_output(1).locator(".caikit-jobs-row").nth(2).wait_for()
 
 
 def test_of_two_windows_one_writes_and_none_is_asked(lab, new_page):

@@ -1,0 +1,136 @@
+"""One card for the jobs that a cell submits in a loop."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.notebook.gate import Gate
+from tests.notebook.kernel import Card, Kernel
+from tests.notebook.test_executed_notebook import LOAD, executed
+
+WORK = """def work(n):
+    {wait}
+    return [1, 2, 3][n]
+"""
+LOOP = "futures = [caikit_nb.submit(work, n) for n in range(4)]"
+
+
+def groups(kernel: Kernel) -> list[Card]:
+    """The group cards that were shown, oldest first."""
+    return [
+        Card(kernel, message["content"]["transient"]["display_id"])
+        for message in kernel.seen
+        if message["msg_type"] == "display_data" and " jobs: " in text_of(message["content"])
+    ]
+
+
+def text_of(content: dict) -> str:
+    return content["data"].get("text/plain", "").partition("\n")[0]
+
+
+@pytest.fixture
+def one_worker(kernel: Kernel) -> Iterator[None]:
+    before = kernel.value("get_ipython().run_line_magic('config', 'CaikitJobs.max_workers')")
+    kernel.do("%config CaikitJobs.max_workers = 1")
+    yield
+    kernel.do(f"%config CaikitJobs.max_workers = {before}")
+
+
+def begin(kernel: Kernel, wait: str = "pass", loop: str = LOOP) -> Card:
+    kernel.do(WORK.format(wait=wait))
+    kernel.do(loop)
+    return groups(kernel)[-1]
+
+
+@pytest.mark.usefixtures("one_worker")
+def test_a_loop_of_submits_shows_one_card(kernel: Kernel, gate: Gate) -> None:
+    before = len(groups(kernel))
+    card = begin(kernel, gate.wait)
+    assert len(groups(kernel)) == before + 1
+    card.wait_for("4 jobs: 1 running, 3 queued")
+    for done in range(1, 5):
+        gate.open()
+        card.wait_for(f"{done}/4")
+    card.wait_for("4 jobs: 3 completed, 1 failed")
+    assert "IndexError: list index out of range" in card.html
+    assert " at " in card.html
+
+
+def test_the_saved_notebook_has_the_end_of_each(kernel: Kernel) -> None:
+    card = begin(kernel)
+    kernel.read_until(lambda: "failed" in card.saved["text/plain"], 180, "the end is saved")
+    text = card.saved["text/plain"]
+    assert text.startswith("4 jobs: 3 completed, 1 failed after ")
+    assert text.count("completed") == 4
+    assert "IndexError: list index out of range" in text
+    assert "<details" in card.saved["text/html"]
+
+
+def test_what_is_saved_while_they_run_says_when(kernel: Kernel, gate: Gate) -> None:
+    card = begin(kernel, gate.wait)
+    assert "<!--state-->" in card.saved["text/html"]
+    assert " at " in card.saved["text/plain"].partition("\n")[0]
+    kernel.do("for future in futures: future.cancel()")
+    card.wait_for("4 jobs: 4 cancelled")
+
+
+def test_one_job_alone_has_no_group(kernel: Kernel) -> None:
+    before = len(groups(kernel))
+    kernel.do("single = caikit_nb.submit(sorted, [2, 1])")
+    kernel.do("single.result()")
+    assert len(groups(kernel)) == before
+
+
+def test_a_loop_that_shows_each_job_has_no_group(kernel: Kernel) -> None:
+    before = len(groups(kernel))
+    kernel.do("for n in range(3): display(caikit_nb.submit(abs, n))")
+    assert len(groups(kernel)) == before
+
+
+def test_jobs_of_threads_and_of_other_cells_have_no_group(kernel: Kernel) -> None:
+    before = len(groups(kernel))
+    pool = "from concurrent.futures import ThreadPoolExecutor\nwith ThreadPoolExecutor() as pool:"
+    kernel.do(f"{pool}\n    done = list(pool.map(lambda n: caikit_nb.submit(abs, n), range(3)))")
+    kernel.do("caikit_nb.submit(abs, 1).result()")
+    kernel.do("caikit_nb.submit(abs, 2).result()")
+    assert len(groups(kernel)) == before
+
+
+def test_all_are_cancelled_by_one_click(kernel: Kernel, gate: Gate) -> None:
+    card = begin(kernel, gate.wait)
+    kernel.click(card.button("Cancel"))
+    card.wait_for("4 jobs: 4 cancelled")
+    assert not card.shows_button("Cancel")
+
+
+def test_a_click_shows_each_of_them_and_another_hides_them(kernel: Kernel) -> None:
+    card = begin(kernel)
+    card.wait_for("1 failed")
+    names = kernel.value("[future.name for future in futures]")
+    kernel.click(card.button("Jobs"))
+    html = card.wait_for("caikit-jobs-row")
+    assert all(name in html for name in names)
+    kernel.click(card.button("Jobs"))
+    kernel.read_until(lambda: "caikit-jobs-row" not in card.html, 180, "the jobs are hidden")
+
+
+def test_a_longer_loop_is_in_one_card(kernel: Kernel) -> None:
+    many = "for n in range(60): caikit_nb.submit(abs, n)"
+    card = begin(kernel, loop=many)
+    card.wait_for("60 jobs: 60 completed")
+    assert "60/60" in card.html
+
+
+def test_an_executed_notebook_says_what_was_cut_off(tmp_path: Path) -> None:
+    sleeper = "import threading\nfor n in range(3): caikit_nb.submit(threading.Event().wait)"
+    shown = executed([LOAD, sleeper, "x = 1"], tmp_path)[1]
+    assert "3 jobs:" in shown
+    assert "when the last cell ended" in shown
+
+
+def test_an_executed_notebook_has_the_end(tmp_path: Path) -> None:
+    loop = "futures = [caikit_nb.submit(abs, n) for n in range(3)]"
+    end = "[future.result() for future in futures]"
+    shown = executed([LOAD, loop, end], tmp_path)[1]
+    assert "3 jobs: 3 completed" in shown
