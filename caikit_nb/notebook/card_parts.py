@@ -104,9 +104,9 @@ def _saved_title(job: Job, moment: str) -> str:
     return _title_of(job, marked_state(state_html), seen(job))
 
 
-def lost_html() -> str:
-    """The state of a job whose kernel has ended before it."""
-    return _state(LOST.colour, LOST.sign, LOST.word)
+def lost_html(what: str = "the kernel") -> str:
+    """The state of a job with whose kernel, or with `what`, it has ended."""
+    return _state(LOST.colour, LOST.sign, f"ended with {what}")
 
 
 def _state(colour: str, sign: str, word: str) -> str:

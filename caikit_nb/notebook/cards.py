@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import weakref
 from collections.abc import Callable
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
+from caikit_nb.execution.forks import NewInFork
 from caikit_nb.execution.watcher import watcher
 from caikit_nb.jobs.events import Events
 from caikit_nb.jobs.job import Job
@@ -22,8 +25,11 @@ MIN_INTERVAL_S = 0.2
 _LAST_REST_S = 0.2  # between a job's result and the end of its process
 
 
-class Cards:
+class Cards(NewInFork):
     """The cards of a session; plain text where there are no widgets.
+
+    A forked job may submit jobs of its own, whose cards are among what it displays. They end with
+    it, and say so.
 
     Args:
         shell: Where they are shown.
@@ -32,6 +38,7 @@ class Cards:
         views: Has what is to be saved.
         run_when_idle: Hands a call to the kernel's main thread; None where there is no such way.
         bring_back: Assigns what a job's cell has made.
+        end_jobs: Ends those that have not ended, each with this reason.
     """
 
     def __init__(
@@ -42,16 +49,11 @@ class Cards:
         views: KeptViews,
         run_when_idle: Callable[[Callable[[], None]], None] | None,
         bring_back: Callable[[Job], None],
+        end_jobs: Callable[[str], None],
     ) -> None:
         self._shell, self._events, self._queue = shell, events, queue
         self._views, self._run_when_idle, self._bring_back = views, run_when_idle, bring_back
-        self._cards: weakref.WeakKeyDictionary[Job, list[Any]] = weakref.WeakKeyDictionary()
-        self._shown_in: dict[str, int] = {}
-        self._open: dict[Job, None] = {}
-        self._told_between: dict[Job, None] = {}
-        self._in_cell = True  # the one that loads the extension
-        self._pace, self._waits = Pace(), False
-        self._pending: dict[Job, None] = {}
+        self._end_jobs, self._pid = end_jobs, os.getpid()
         self.job_widgets: Any = None
         if self.has_widgets:
             # Before the first fork: what the kernel has imported, its copies have.
@@ -60,8 +62,27 @@ class Cards:
             from caikit_nb.notebook.job_widgets import JobWidgets
 
             self._card_class, self._make, self.job_widgets = JobCard, CardWidgets(), JobWidgets()
-        self._subscription = events.subscribe(self._on_change, MIN_INTERVAL_S)
+        super().__init__()
         queue.on_moved.append(self._on_moved)
+
+    def _reset(self) -> None:
+        self._cards: weakref.WeakKeyDictionary[Job, list[Any]] = weakref.WeakKeyDictionary()
+        self._shown_in: dict[str, int] = {}
+        self._open: dict[Job, None] = {}
+        self._told_between: dict[Job, None] = {}
+        self._in_cell = True  # the one that loads the extension
+        self._pace, self._waits = Pace(), False
+        self._pending: dict[Job, None] = {}
+        self._subscription = self._events.subscribe(self._on_change, MIN_INTERVAL_S)
+        if os.getpid() != self._pid:
+            atexit.register(self._end_with_job)
+
+    def _end_with_job(self) -> None:
+        """In a forked job: its own jobs end with it."""
+        self._end_jobs("ended with its job")
+        for cards in list(self._cards.values()):
+            for card in list(cards):
+                card.keep_end()
 
     @property
     def has_widgets(self) -> bool:
@@ -70,6 +91,7 @@ class Cards:
 
     def show(self, future: JobFuture) -> None:
         """Show the job's card in the running cell."""
+        self._know_fork()
         job = future._job
         self.show_nothing(future)  # more than this one
         if not self.has_widgets:

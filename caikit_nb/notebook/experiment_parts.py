@@ -12,6 +12,7 @@ from caikit_nb.experiments.statuses import CRASHED, DONE, JOB_STATUSES, PRUNED, 
 from caikit_nb.jobs.durations import format_duration
 from caikit_nb.jobs.states import JobStatus
 from caikit_nb.notebook.looks import BORDER, CODE_FONT, FAINT, FONT, LOOKS, TEXT
+from caikit_nb.notebook.view_bundle import marked_state
 
 _LOOKS = {
     QUEUED: LOOKS[JobStatus.QUEUED],
@@ -25,44 +26,62 @@ _MOST_COLUMNS = 10
 _VALUE_CHARACTERS = 24
 
 
-def view_html(picture: Picture, plots: Sequence[str] = (), note: str = "") -> str:
+UNFINISHED = "unfinished when its kernel ended"
+"""How a saved view says it of jobs that ran or waited."""
+
+
+def view_html(picture: Picture, plots: Sequence[str] = (), note: str = "", moment: str = "") -> str:
     """The whole view.
 
     Args:
         picture: What it shows.
         plots: Its plots as SVG.
         note: A line in the place of plots; empty for none.
+        moment: When that was so, for a page that nobody brings up to date; empty if it is so for
+            good.
     """
     return (
         # A grid, for a wide table to scroll within its column rather than to widen it.
         f'<div style="font-family:{FONT};color:{TEXT};line-height:1.5;display:grid;'
-        f'grid-template-columns:minmax(0,1fr)">{_head(picture)}'
-        f"{_best(picture)}{_plots(plots, note)}{_table(picture)}</div>"
+        f'grid-template-columns:minmax(0,1fr)">{_head(picture, moment)}'
+        f"{_best(picture)}{_plots(plots, note)}{_table(picture, moment)}</div>"
     )
 
 
-def view_text(picture: Picture) -> str:
-    """The view where there is no HTML."""
-    lines = [f"experiment {picture.name} ({picture.search}): {_counted(picture)}"]
+def view_text(picture: Picture, moment: str = "") -> str:
+    """The view where there is no HTML; see `view_html` for `moment`."""
+    when = f" {moment}" if moment else ""
+    lines = [f"experiment {picture.name} ({picture.search}): {_counted(picture)}{when}"]
     if picture.best is not None:
         lines.append(f"best {picture.metric}: {_best_words(picture, picture.best)}")
     return "\n".join(lines)
 
 
-def _head(picture: Picture) -> str:
+def _head(picture: Picture, moment: str) -> str:
     states = "".join(
         f'<span style="color:{_LOOKS[status].colour};white-space:nowrap">'
         f'<span aria-hidden="true">{_LOOKS[status].sign}</span> '
-        f"{count} {status.lower()}</span>"
+        f"{count} {_word(status, moment)}</span>"
         for status, count in _in_order(picture)
     )
     return (
         '<div style="display:flex;flex-wrap:wrap;gap:0 12px;align-items:baseline">'
         f'<span style="font-weight:600;font-family:{CODE_FONT};overflow-wrap:anywhere">'
         f"{html.escape(picture.name)}</span>"
-        f'<span style="color:{FAINT}">{html.escape(picture.search)}, {picture.status.lower()}'
-        f"</span>{states or '<span>no jobs yet</span>'}</div>"
+        f'<span style="color:{FAINT}">{html.escape(picture.search)}{_done(picture)}</span>'
+        f"{states or '<span>no jobs yet</span>'}</div>"
     )
+
+
+def _done(picture: Picture) -> str:
+    """Whether it gives out no more jobs."""
+    return f", {picture.status.lower()}" if picture.status == DONE else ""
+
+
+def _word(status: str, moment: str) -> str:
+    """A state; at a moment, where it is not the last."""
+    word = status.lower()
+    return marked_state(f"{word} {moment}") if moment and status in (QUEUED, RUNNING) else word
 
 
 def _in_order(picture: Picture) -> list[tuple[str, int]]:
@@ -103,7 +122,7 @@ def _plots(plots: Sequence[str], note: str) -> str:
     return f'<div style="display:flex;flex-wrap:wrap;gap:4px 16px;margin:6px 0">{columns}</div>'
 
 
-def _table(picture: Picture) -> str:
+def _table(picture: Picture, moment: str) -> str:
     if not picture.jobs:
         return ""
     shown = _rows(picture)
@@ -116,7 +135,7 @@ def _table(picture: Picture) -> str:
         for name in ("job", "status", *parameters, *results, "time", *reason)
     )
     body = "".join(
-        f'<tr style="background:none">{_cells(job, picture, parameters, results)}</tr>'
+        f'<tr style="background:none">{_cells(job, picture, parameters, results, moment)}</tr>'
         for job in shown
     )
     more = len(picture.jobs) - len(shown)
@@ -142,14 +161,20 @@ def _rows(picture: Picture) -> list[Job]:
     return sorted(newest_first, key=place)[:_MOST_ROWS]
 
 
-def _cells(job: Job, picture: Picture, parameters: Sequence[str], results: Sequence[str]) -> str:
+def _cells(
+    job: Job,
+    picture: Picture,
+    parameters: Sequence[str],
+    results: Sequence[str],
+    moment: str,
+) -> str:
     look = _LOOKS[job.status]
     padding = "padding:1px 10px 1px 0;text-align:left;vertical-align:top;white-space:nowrap"
     is_best = picture.best is not None and picture.best.job_id == job.job_id
     weight = ";font-weight:600" if is_best else ""
     status = (
         f'<td style="{padding};color:{look.colour}">'
-        f'<span aria-hidden="true">{look.sign}</span> {job.status.lower()}</td>'
+        f'<span aria-hidden="true">{look.sign}</span> {_word(job.status, moment)}</td>'
     )
     values = [_shown(job.hyperparameters.get(name, "")) for name in parameters]
     values += [_shown(job.results.get(name, "")) for name in results]

@@ -20,10 +20,11 @@ from caikit_nb.errors import ExperimentError, NotInDatabaseError
 from caikit_nb.execution.watcher import stillness
 from caikit_nb.experiments import running
 from caikit_nb.notebook.cards import Cards
-from caikit_nb.notebook.kept_views import KeptViews
+from caikit_nb.notebook.kept_views import KeepPace, KeptViews
 from caikit_nb.notebook.live_tables import Place
 from caikit_nb.notebook.plotter import Plotter
-from caikit_nb.notebook.view_bundle import KeptView, view_bundle
+from caikit_nb.notebook.unattended import is_unattended
+from caikit_nb.notebook.view_bundle import KeptView, at_clock, view_bundle
 
 if TYPE_CHECKING:
     from caikit_nb.experiments.experiment import Experiment
@@ -65,11 +66,18 @@ class ExperimentViews:
         if not found:
             print("no experiments yet: %%caikit_job -e NAME makes one")
 
-    def show(self, experiment: Experiment) -> ExperimentView:
-        """Show an experiment in the running cell."""
+    def show(
+        self, experiment: Experiment, run: running.ExperimentRun | None = None
+    ) -> ExperimentView:
+        """Show an experiment in the running cell.
+
+        Args:
+            experiment: Which.
+            run: What has begun to run its jobs, if anything has.
+        """
         place = Place.of_running_cell(self._shell) if self._cards.has_widgets else Place(None, None)
         view = ExperimentView(
-            experiment, self._shell, place, self._plotter, self._cards, self._views
+            experiment, run, self._shell, place, self._plotter, self._cards, self._views
         )
         view.show()
         if not self._cards.has_widgets:
@@ -105,7 +113,7 @@ class ExperimentViews:
             running.on_run.remove(self._show_run)
 
     def _show_run(self, run: running.ExperimentRun) -> None:
-        view = self.show(run.experiment)
+        view = self.show(run.experiment, run)
         if self._cards.has_widgets:
             # A notebook that is executed without a page is over once the run is.
             run.on_end.append(lambda: self._draw(view))
@@ -137,6 +145,7 @@ class ExperimentView:
 
     Args:
         experiment: What is shown.
+        run: What runs its jobs; None if that isn't known.
         shell: Where it is displayed.
         place: The cell that shows it.
         plotter: Draws its plots.
@@ -146,14 +155,16 @@ class ExperimentView:
     def __init__(
         self,
         experiment: Experiment,
+        run: running.ExperimentRun | None,
         shell: InteractiveShell,
         place: Place,
         plotter: Plotter,
         cards: Cards,
         views: KeptViews,
     ) -> None:
-        self._experiment, self._shell, self.place = experiment, shell, place
-        self._cards, self._views = cards, views
+        self._experiment, self._run = experiment, run
+        self._shell, self.place = shell, place
+        self._cards, self._views, self._pace = cards, views, KeepPace(views)
         self._plotter, self._turn = plotter, threading.Lock()
         self._display_id = uuid.uuid4().hex
         self._drawn: Hashable = None
@@ -171,14 +182,15 @@ class ExperimentView:
         from caikit_nb.notebook.card_widgets import CardWidgets
         from caikit_nb.notebook.experiment_cards import ExperimentCards
 
-        self._is_settled = not picture.is_active
+        self._is_settled = not (picture.is_active or self._goes_on)
         self._drawn = seen if self._is_settled else None
         plots = self._plots(picture) if self._is_settled else ()
         make, self._job_cards = CardWidgets(), ExperimentCards(self._cards)
         self._html = make.html(value=view_html(picture, plots, self._plotter.why_none))
         self._box = make.column(children=[self._html, self._job_cards.box])
         self._job_cards.offer(picture.jobs)
-        self._publish(picture, update=False)
+        self._is_live = not is_unattended(self._shell)
+        self._publish(picture, plots, update=False)
 
     def close(self) -> None:
         """Its cell shows something else."""
@@ -197,18 +209,25 @@ class ExperimentView:
             plots = self._plots(picture)
             with stillness.working():
                 self._html.value = view_html(picture, plots, self._plotter.why_none)
-                self._is_settled = not picture.is_active
+                self._is_settled = not is_active
                 if self._is_settled:
                     # What a saved notebook keeps; while jobs run it would redraw the page.
-                    self._publish(picture, update=True)
+                    self._publish(picture, plots, update=True)
+                else:
+                    self._pace.offer(lambda: self._kept(picture, plots))
             return is_active
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether more jobs may come."""
+        return self._run is not None and self._run.is_running
 
     def _look(self) -> tuple[bool, Picture | None]:
         """Whether something happens, and how it stands if that is not what was drawn."""
         from caikit_nb.experiments.picture import Picture
 
         counts = self._experiment.counts()
-        is_active = bool(counts.get("RUNNING") or counts.get("QUEUED"))
+        is_active = bool(counts.get("RUNNING") or counts.get("QUEUED")) or self._goes_on
         seen = self._experiment.fingerprint()
         if seen == self._drawn and is_active != self._is_settled:
             return is_active, None
@@ -220,15 +239,20 @@ class ExperimentView:
 
         return self._plotter.draw(Trials.of(picture))
 
-    def _publish(self, picture: Picture, *, update: bool) -> None:
-        from caikit_nb.notebook.experiment_parts import view_text
+    def _kept(self, picture: Picture, plots: Sequence[str]) -> KeptView:
+        from caikit_nb.notebook.experiment_parts import UNFINISHED, view_html, view_text
 
-        # Without its kernel it is no less true: its jobs may be run elsewhere.
-        text, kept = view_text(picture), self._html.value
-        view = KeptView(self._display_id, kept, text, not picture.is_active)
+        moment = "" if self._is_settled else at_clock()
+        kept = view_html(picture, plots, self._plotter.why_none, moment)
+        # Others may run its jobs as well: those need not have ended with this kernel.
+        lost = UNFINISHED if moment else ""
+        return KeptView(self._display_id, kept, view_text(picture, moment), not moment, lost)
+
+    def _publish(self, picture: Picture, plots: Sequence[str], *, update: bool) -> None:
+        view = self._kept(picture, plots)
         self._views.keep(view)
         self._shell.display_pub.publish(
-            view_bundle(self._box.model_id, view),
+            view_bundle(view, self._box.model_id if self._is_live else None),
             transient={"display_id": self._display_id},
             update=update,
         )

@@ -33,6 +33,7 @@ from caikit_nb.notebook.magics import CaikitMagics
 from caikit_nb.notebook.serve_command import ServeCommand
 from caikit_nb.notebook.server_cards import ServerCards
 from caikit_nb.notebook.settings import CaikitJobs
+from caikit_nb.notebook.unattended import is_unattended
 from caikit_nb.notebook.warm_start import WarmStart
 from caikit_nb.serving.model_server import ModelServer
 from caikit_nb.session import Session, open_session
@@ -61,6 +62,7 @@ class Extension:
             views,
             run_when_idle,
             self.homecoming.bring_back,
+            executor.close,
         )
         if self.cards.job_widgets is not None:
             hooks.on_message = self.cards.job_widgets.on_message
@@ -137,11 +139,11 @@ class Extension:
     def _end_cell(self, result: Any = None) -> None:
         self._push_package()  # `%reset` takes it away with the user's own
         is_followed = self.lab_comm is not None and self.lab_comm.is_watched
-        is_unattended = not is_followed and _is_unattended(self.shell)
-        if is_unattended and self.settings.wait_at_end:
+        nobody_looks = not is_followed and is_unattended(self.shell)
+        if nobody_looks and self.settings.wait_at_end:
             self._wait_for_all()
-        self.cards.end_cell(is_followed=is_followed, is_unattended=is_unattended)
-        self.groups.end_cell(is_followed=is_followed, is_unattended=is_unattended)
+        self.cards.end_cell(is_followed=is_followed, is_unattended=nobody_looks)
+        self.groups.end_cell(is_followed=is_followed, is_unattended=nobody_looks)
         self.tables.end_cell(is_followed=is_followed)
         self.warm_start.end_cell()
         if isinstance(error := getattr(result, "error_in_exec", None), NameError):
@@ -229,13 +231,6 @@ def _run_when_idle(shell: InteractiveShell) -> Callable[[Callable[[], None]], No
         return None
     add_callback: Callable[[Callable[[], None]], None] = loop.add_callback
     return add_callback
-
-
-def _is_unattended(shell: Any) -> bool:
-    """Whether the running cell has nobody who could be asked, as in nbclient or papermill."""
-    if getattr(shell, "kernel", None) is None:
-        return False
-    return shell.get_parent().get("content", {}).get("allow_stdin") is False
 
 
 def _is_notebook(shell: InteractiveShell) -> bool:

@@ -17,6 +17,7 @@ from caikit_nb.notebook.live_table import LiveTable
 from caikit_nb.notebook.sent import Sender
 from caikit_nb.notebook.standing import Census, Standing
 from caikit_nb.notebook.trait_changes import TraitChanges
+from caikit_nb.notebook.unattended import is_unattended
 from caikit_nb.notebook.view_bundle import view_bundle
 
 
@@ -45,6 +46,7 @@ class GroupCard:
         self._pace = KeepPace(views)
         self._new_table, self._wake = new_table, lambda: wake(self)
         self._key = uuid.uuid4().hex
+        self._model_id: str | None = None
         self._jobs: list[Job] = []
         self._told, self._publishing = 0, threading.Lock()
         self._told_end = False
@@ -74,6 +76,7 @@ class GroupCard:
     def show(self) -> None:
         """Display it in the running cell."""
         self._fill(self._standing())
+        self._model_id = None if is_unattended(self._shell) else self._box.model_id
         self._publish(update=False)
 
     def draw(self) -> bool:
@@ -126,7 +129,7 @@ class GroupCard:
             self._views.keep(view)
             ids = [job.spec.id for job in standing.jobs]
             self._shell.display_pub.publish(
-                view_bundle(self._box.model_id, view, ids),
+                view_bundle(view, self._model_id, ids),
                 transient={"display_id": self._key},
                 update=update,
             )

@@ -24,6 +24,7 @@ from caikit_nb.notebook.kept import countdown, dropped, time_left
 from caikit_nb.notebook.kept_views import KeepPace, KeptViews
 from caikit_nb.notebook.output_area import OutputArea
 from caikit_nb.notebook.sent import Sender
+from caikit_nb.notebook.unattended import is_unattended
 from caikit_nb.notebook.view_bundle import KeptView, at_clock, view_bundle
 
 logger = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ class JobCard:
         self._buttons = CardButtons(self, make, run_again, bring_back)
         self._assemble()
         self._saved, self._saving = "", threading.Lock()
+        self._model_id: str | None = None
         job.on_expired.append(self._keep_shown)
         self._fill()
 
@@ -110,6 +112,7 @@ class JobCard:
 
     def show(self) -> None:
         """Display the card in the running cell."""
+        self._model_id = None if is_unattended(self._shell) else self.box.model_id
         with self._saving:  # an update that came first would be lost
             self._publish(update=False)
         self._sender.take_count()  # what a cell shows is no update
@@ -269,7 +272,7 @@ class JobCard:
         self._saved = view.html
         self._sender.sent(1)
         self._views.keep(view)
-        data = view_bundle(self.box.model_id, view, [self.job.spec.id])
+        data = view_bundle(view, self._model_id, [self.job.spec.id])
         self._shell.display_pub.publish(
             data, transient={"display_id": self._display_id}, update=update
         )

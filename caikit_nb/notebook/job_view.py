@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 from caikit_nb.jobs.job import Job
@@ -17,6 +18,7 @@ from caikit_nb.notebook.card_parts import (
     ended_at,
     error_html,
     head_html,
+    lost_html,
     notes_html,
     seen,
     source_html,
@@ -26,6 +28,7 @@ from caikit_nb.notebook.card_parts import (
 from caikit_nb.notebook.chart import text_chart
 from caikit_nb.notebook.kept import dropped, kept_until
 from caikit_nb.notebook.looks import BORDER
+from caikit_nb.notebook.view_bundle import KEPT_VIEW, without_widget
 
 _TEXT_LINES = 5
 
@@ -66,7 +69,17 @@ class Shown:
 def shown_of(job: Job) -> Shown:
     """What there is to show now."""
     lines = last_lines(job.attempt, _TEXT_LINES)
-    return Shown(tuple(pieces(job.attempt)), error_html(job), tuple(lines))
+    found = pieces(job.attempt)
+    if job.ended.is_set():
+        found = map(_settled, found)
+    return Shown(tuple(found), error_html(job), tuple(lines))
+
+
+def _settled(piece: Piece) -> Piece:
+    """A card of a job of this job, which has ended with it."""
+    if isinstance(piece, Text) or KEPT_VIEW not in piece.data:
+        return piece
+    return dataclasses.replace(piece, data=without_widget(piece.data, lost_html("its job")))
 
 
 def card_html(job: Job, shown: Shown, moment: str, log: str = "") -> str:

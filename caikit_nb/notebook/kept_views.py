@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any
 
+from caikit_nb.execution.forks import NewInFork
 from caikit_nb.execution.serial_thread import SerialThread
 from caikit_nb.jobs import view_files
 from caikit_nb.notebook.view_bundle import KeptView
@@ -24,10 +25,14 @@ _KEPT_BYTES_PER_S = 200_000  # of a job that shows many figures each state is la
 _writer = SerialThread("caikit_nb views")
 
 
-class KeptViews:
-    """The newest state of each view of a session; the last ones lie in files."""
+class KeptViews(NewInFork):
+    """The newest state of each view of a session; the last ones lie in files.
 
-    def __init__(self) -> None:
+    A forked job has none of its kernel's views, and nobody follows its own: they are parts of what
+    the job's card shows.
+    """
+
+    def _reset(self) -> None:
         self._newest: dict[str, KeptView] = {}
         self._tell: Callable[[dict[str, Any]], object] = _tell_nobody
         self._is_followed: Callable[[], bool] = bool
@@ -35,6 +40,7 @@ class KeptViews:
     @property
     def is_followed(self) -> bool:
         """Whether somebody writes down also what has not ended."""
+        self._know_fork()
         return self._is_followed()
 
     def follow(
@@ -50,6 +56,7 @@ class KeptViews:
 
     def keep(self, view: KeptView) -> None:
         """Take a view's state."""
+        self._know_fork()
         self._newest[view.key] = view
         if view.ended:
             _writer.put(functools.partial(self._write, view))

@@ -17,7 +17,7 @@ from caikit_nb.jobs.states import JobStatus
 from caikit_nb.notebook.cards import Cards
 from caikit_nb.notebook.job_buttons import JobButtons
 from caikit_nb.notebook.job_table import job_table
-from caikit_nb.notebook.kept_views import KeptViews
+from caikit_nb.notebook.kept_views import KeepPace, KeptViews
 from caikit_nb.notebook.live_rows import rows_html
 from caikit_nb.notebook.looks import LOST
 from caikit_nb.notebook.standing import Standing
@@ -26,6 +26,7 @@ from caikit_nb.notebook.table_controls import TableControls
 from caikit_nb.notebook.table_row import TableRow
 from caikit_nb.notebook.table_widgets import TableWidgets
 from caikit_nb.notebook.trait_changes import TraitChanges
+from caikit_nb.notebook.unattended import is_unattended
 from caikit_nb.notebook.view_bundle import KeptView, view_bundle
 
 PAGE_ROWS = 20
@@ -52,6 +53,8 @@ class LiveTable:
     ) -> None:
         self._cards, self._views, self._shell, self._wake = cards, views, shell, wake
         self._display_id = uuid.uuid4().hex
+        self._model_id: str | None = None
+        self._pace = KeepPace(views)
         self._opened: Job | None = None
         self._card: tuple[Job, Any] | None = None
         self._counts: Counter[JobStatus] = Counter()
@@ -110,15 +113,18 @@ class LiveTable:
         self._saved = None if standing.has_active else standing.counts
         if not update:
             self._told_in_cell = self._saved
-        static = job_table(standing)
-        ended = not standing.has_active
-        lost = "" if ended else LOST.word
-        view = KeptView(self._display_id, static._repr_html_(), repr(static), ended, lost)
+            self._model_id = None if is_unattended(self._shell) else self.box.model_id
+        view = self._view(standing)
         self._views.keep(view)
-        data = view_bundle(self.box.model_id, view)
+        data = view_bundle(view, self._model_id)
         self._shell.display_pub.publish(
             data, transient={"display_id": self._display_id}, update=update
         )
+
+    def _view(self, standing: Standing) -> KeptView:
+        static, ended = job_table(standing), not standing.has_active
+        lost = "" if ended else LOST.word
+        return KeptView(self._display_id, static._repr_html_(), repr(static), ended, lost)
 
     def keep_end(self, standing: Standing) -> None:
         """Renew what is saved at the end of a cell, once no job is active.
@@ -185,7 +191,10 @@ class LiveTable:
         now = time.monotonic()
         if standing.counts != self._counts:
             self._counts, self._restless_at = standing.counts, now
-        if standing.has_active or standing.counts == self._saved:
+        if standing.has_active:
+            self._pace.offer(lambda: self._view(standing))
+            return False
+        if standing.counts == self._saved:
             return False
         if now - self._restless_at < SETTLED_S:
             return True

@@ -42,7 +42,7 @@ class OutputArea:
         key = ("display", piece.number)
         if key not in self._widgets:
             self._add(key, self._make.output())
-        if self._shown.get(key) is not piece:
+        if self._shown.get(key) != piece:
             self._shown[key] = piece
             self._sender.set(self._widgets[key], outputs=(_display_data(piece),))
         return key

@@ -9,10 +9,9 @@ import type {
 import { type ISignal, Signal } from '@lumino/signaling';
 import { Panel, Widget } from '@lumino/widgets';
 
-import type { NotebookJobs } from './notebookJobs';
 import { CARD_MIME_TYPE } from './protocol';
-import type { IJobs } from './tokens';
-import { findViews } from './views';
+import type { IJobs, ILoss } from './tokens';
+import { findViews, joined, withoutState } from './views';
 
 const WIDGET_MIME_TYPE = 'application/vnd.jupyter.widget-view+json';
 const HTML_MIME_TYPE = 'text/html';
@@ -63,9 +62,9 @@ export function addCardFactory(
 /** Widgets in a notebook's outputs that its kernel has no more. */
 class GoneWidgets {
   constructor(panel: NotebookPanel, jobs: IJobs) {
-    const onLost = (_: IJobs, { context }: NotebookJobs): void => {
-      if (context === panel.context) {
-        this._add(panel);
+    const onLost = (_: IJobs, { notebook, hasEnded }: ILoss): void => {
+      if (notebook.context === panel.context) {
+        this._add(panel, hasEnded);
       }
     };
     jobs.lost.connect(onLost);
@@ -81,14 +80,20 @@ class GoneWidgets {
     return this._ids.has(modelId);
   }
 
-  private _add(panel: NotebookPanel): void {
+  /** Whether it has ended with its kernel while this page was looking. */
+  hasEnded(modelId: string): boolean {
+    return this._ids.get(modelId) ?? false;
+  }
+
+  private _add(panel: NotebookPanel, hasEnded: boolean): void {
     for (const { cell, index } of findViews(panel.content.model)) {
-      this._ids.add(modelIdOf(cell.outputs.get(index).data));
+      const id = modelIdOf(cell.outputs.get(index).data);
+      this._ids.set(id, hasEnded || this.hasEnded(id));
     }
     this._changed.emit();
   }
 
-  private readonly _ids = new Set<string>();
+  private readonly _ids = new Map<string, boolean>();
   private readonly _changed = new Signal<this, void>(this);
 }
 
@@ -110,7 +115,7 @@ export class CardRenderer extends Panel implements IRenderMime.IRenderer {
     this._saved = rendermime.createRenderer(HTML_MIME_TYPE);
     this._note.addClass('jp-caikit-Card-note');
     this._lost = trans.__(
-      'As it was saved: the kernel is gone, and what ran there with it.'
+      'As it was saved: this notebook’s kernel doesn’t have it.'
     );
     this._note.hide();
     this.addWidget(this._saved);
@@ -121,8 +126,10 @@ export class CardRenderer extends Panel implements IRenderMime.IRenderer {
 
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
     this._model = model;
-    this._hasEnded = isEnded(model.data[CARD_MIME_TYPE]);
-    await this._saved.renderModel(model);
+    const kept = model.data[CARD_MIME_TYPE];
+    this._hasEnded = isEnded(kept);
+    this._isOver = this.gone.hasEnded(modelIdOf(model.data));
+    await this._saved.renderModel(this._isOver ? overOf(model) : model);
     this._renderLive();
     this._swap();
     // Once there is a kernel, ipywidgets readies itself at the same moment: just after that.
@@ -191,7 +198,8 @@ export class CardRenderer extends Panel implements IRenderMime.IRenderer {
     } else if (!this._saved.parent) {
       this.insertWidget(0, this._saved);
     }
-    const isLost = !isLive && !this._hasEnded && this._isLost();
+    const isLost =
+      !isLive && !this._hasEnded && !this._isOver && this._isLost();
     this._note.node.textContent = isLost ? this._lost : '';
     this._note.setHidden(!isLost);
   }
@@ -205,10 +213,17 @@ export class CardRenderer extends Panel implements IRenderMime.IRenderer {
   }
 
   private _onGone(): void {
-    if (this._isGone) {
-      this._dropLive();
-      this._swap();
+    const model = this._model;
+    if (!model || !this._isGone) {
+      return;
     }
+    this._dropLive();
+    // The file says so, too, if this window writes it.
+    if (!this._isOver && this.gone.hasEnded(modelIdOf(model.data))) {
+      this._isOver = true;
+      void this._saved.renderModel(overOf(model));
+    }
+    this._swap();
   }
 
   private get _isGone(): boolean {
@@ -220,6 +235,7 @@ export class CardRenderer extends Panel implements IRenderMime.IRenderer {
   private _live: IRenderMime.IRenderer | null = null;
   private _stage: Panel | null = null;
   private _hasEnded = true;
+  private _isOver = false;
   private readonly _saved: IRenderMime.IRenderer;
   private readonly _lost: string;
   private readonly _note = new Widget();
@@ -237,6 +253,22 @@ function isObject(
   value: ReadonlyPartialJSONValue | undefined
 ): value is ReadonlyPartialJSONObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The same model, of which the kernel has ended. */
+function overOf(model: IRenderMime.IMimeModel): IRenderMime.IMimeModel {
+  const kept = model.data[CARD_MIME_TYPE];
+  const lost = isObject(kept) ? kept['lost'] : undefined;
+  const html = withoutState(
+    joined(model.data[HTML_MIME_TYPE]),
+    typeof lost === 'string' ? lost : ''
+  );
+  return {
+    data: { ...model.data, [HTML_MIME_TYPE]: html },
+    metadata: model.metadata,
+    trusted: model.trusted,
+    setData: () => undefined
+  };
 }
 
 function isEnded(value: ReadonlyPartialJSONValue | undefined): boolean {

@@ -2,14 +2,16 @@ import type { DocumentRegistry } from '@jupyterlab/docregistry';
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import type { IDisposable } from '@lumino/disposable';
 
-import type { INews } from './jobList';
 import type { NotebookJobs, ViewMessage } from './notebookJobs';
-import type { IView } from './protocol';
+import { hasEnded, type IView } from './protocol';
 import type { ServerRoute } from './serverRoute';
 import { findViews, type IShownView, writeLost, writeView } from './views';
 import { WriterLock } from './writerLock';
 
 type Context = NotebookPanel['context'];
+
+/** How often the server is asked of what runs in another kernel. */
+const LATER_MS = 10_000;
 
 /** How often the outputs are looked at while they change. */
 const CHECK_MS = 100;
@@ -36,7 +38,6 @@ export class Recorder implements IDisposable {
     this._lock = this._newLock();
     notebook.views.connect(this._onView, this);
     notebook.changed.connect(this._look, this);
-    notebook.news.connect(this._onNews, this);
     context.saveState.connect(this._onSaveState, this);
     context.pathChanged.connect(this._onPath, this);
     void context.ready.then(() => this._begin());
@@ -53,11 +54,13 @@ export class Recorder implements IDisposable {
     this._isDisposed = true;
     this._lock.dispose();
     window.clearTimeout(this._checking);
+    this._later.forEach(timer => {
+      window.clearTimeout(timer);
+    });
     const { context } = this.notebook;
     context.model.contentChanged.disconnect(this._onContent, this);
     this.notebook.views.disconnect(this._onView, this);
     this.notebook.changed.disconnect(this._look, this);
-    this.notebook.news.disconnect(this._onNews, this);
     context.saveState.disconnect(this._onSaveState, this);
     context.pathChanged.disconnect(this._onPath, this);
   }
@@ -122,7 +125,11 @@ export class Recorder implements IDisposable {
       this._state = state;
       this._asked.clear();
     }
-    if (!context.isReady || state === 'silent' || state === 'other-version') {
+    if (!context.isReady || state === 'other-version') {
+      return;
+    }
+    if (state === 'silent') {
+      this._askOfEnded();
       return;
     }
     const keys = this._open()
@@ -139,13 +146,16 @@ export class Recorder implements IDisposable {
     }
   }
 
-  /** A kernel that is busy says nothing, and what has ended meanwhile is on disk. */
-  private _onNews(_: NotebookJobs, { ended }: INews): void {
-    if (this.notebook.state === 'silent') {
-      void this._askServer(
-        ended.map(job => job.id),
-        false
-      );
+  /** A kernel that is busy says nothing, and the last state of what has ended is on disk. */
+  private _askOfEnded(): void {
+    const open = new Set(this._open().map(shown => shown.key));
+    const ended = this.notebook.jobs
+      .filter(job => hasEnded(job.status) && open.has(job.id))
+      .map(job => job.id)
+      .filter(key => !this._asked.has(key));
+    ended.forEach(key => this._asked.add(key));
+    if (ended.length) {
+      void this._askServer(ended, false);
     }
   }
 
@@ -186,18 +196,36 @@ export class Recorder implements IDisposable {
       }
       if (answer?.type === 'view' && answer.view.ended) {
         this._take(answer.view);
-      } else if (isGone && answer?.type !== 'lives') {
+      } else if (answer?.type === 'lives') {
+        // In another notebook, from which it was copied: nobody tells this one.
+        this._askLater(key, isGone);
+      } else if (isGone) {
         const last = this._latest.get(key);
         this._write(key, shown => writeLost(shown, last));
       }
     }
   }
 
-  private _write(key: string, write: (shown: IShownView) => void): void {
+  private _askLater(key: string, isGone: boolean): void {
+    window.clearTimeout(this._later.get(key));
+    const ask = (): void => {
+      this._later.delete(key);
+      if (this._open().some(shown => shown.key === key)) {
+        void this._askServer([key], isGone);
+      }
+    };
+    this._later.set(key, window.setTimeout(ask, LATER_MS));
+  }
+
+  /** Have it saved, too, if that is news: a last state may change, as when values came home. */
+  private _write(key: string, write: (shown: IShownView) => boolean): void {
     if (this._lock.isMine || this._own.has(key)) {
-      this._views()
+      const written = this._views()
         .filter(shown => shown.key === key)
-        .forEach(write);
+        .map(write);
+      if (written.includes(true)) {
+        this.save(this.notebook.context);
+      }
     }
   }
 
@@ -234,5 +262,6 @@ export class Recorder implements IDisposable {
   /** Views that have come into this window's copy of the notebook while it is open. */
   private readonly _own = new Set<string>();
   private readonly _asked = new Set<string>();
+  private readonly _later = new Map<string, number>();
   private readonly _latest = new Map<string, IView>();
 }

@@ -30,9 +30,9 @@ export function findViews(model: INotebookModel | null): IShownView[] {
   );
 }
 
-/** Write a view's state where it is shown. */
-export function writeView(shown: IShownView, view: IView): void {
-  write(shown, {
+/** Write a view's state where it is shown; returns whether that is another one. */
+export function writeView(shown: IShownView, view: IView): boolean {
+  return write(shown, {
     html: view.html,
     text: view.text,
     ended: view.ended,
@@ -45,20 +45,29 @@ export function writeView(shown: IShownView, view: IView): void {
  *
  * @param shown - Where.
  * @param last - Its last state that was heard of; without one what is there stays.
+ * @returns Whether that is another state.
  */
-export function writeLost(shown: IShownView, last: IView | undefined): void {
+export function writeLost(shown: IShownView, last: IView | undefined): boolean {
   const { data } = shown.cell.outputs.get(shown.index);
   const html = last?.html ?? joined(data[HTML_MIME_TYPE]);
-  const lost = last?.lost ?? shown.lost;
-  write(shown, {
-    html: lost ? html.replace(STATES, () => lost) : html,
+  return write(shown, {
+    html: withoutState(html, last?.lost ?? shown.lost),
     text: last?.text ?? joined(data[TEXT_MIME_TYPE]),
     ended: true,
     lost: ''
   });
 }
 
-function write(shown: IShownView, state: Omit<IView, 'key'>): void {
+/**
+ * A view's HTML when its kernel has ended before it.
+ *
+ * @param lost - What takes the place of its state; empty if that isn't known.
+ */
+export function withoutState(html: string, lost: string): string {
+  return lost ? html.replace(STATES, () => lost) : html;
+}
+
+function write(shown: IShownView, state: Omit<IView, 'key'>): boolean {
   const output = shown.cell.outputs.get(shown.index).toJSON();
   const data = dataOf(output);
   if (
@@ -66,7 +75,7 @@ function write(shown: IShownView, state: Omit<IView, 'key'>): void {
     shown.ended === state.ended &&
     data[TEXT_MIME_TYPE] === state.text
   ) {
-    return;
+    return false;
   }
   const before = data[CARD_MIME_TYPE];
   const kept = {
@@ -83,6 +92,7 @@ function write(shown: IShownView, state: Omit<IView, 'key'>): void {
       [CARD_MIME_TYPE]: JSON.parse(JSON.stringify(kept)) as JSONObject
     }
   });
+  return true;
 }
 
 function viewsOf(cell: ICodeCellModel): IShownView[] {
@@ -119,7 +129,7 @@ function dataOf(output: IOutput): Record<string, unknown> {
 }
 
 /** The text of a MIME type, which a file may hold in lines. */
-function joined(value: unknown): string {
+export function joined(value: unknown): string {
   const text = Array.isArray(value) ? value.join('') : value;
   return typeof text === 'string' ? text : '';
 }

@@ -73,7 +73,6 @@ async function confirm(
       'All variables of %2 will be lost, and %1 job that has not ended will end with its kernel.',
       'All variables of %2 will be lost, and %1 jobs that have not ended will end with its kernel.',
       ending,
-      ending,
       context.name
     ),
     buttons: [
