@@ -7,6 +7,7 @@ import urllib.request
 import pytest
 
 from caikit_nb.notebook.view_bundle import KEPT_VIEW
+from tests.browser.lab import CURRENT
 from tests.waiting import until
 
 LOAD = "%load_ext caikit_nb\nimport pathlib, time"
@@ -24,6 +25,19 @@ def work():
 futures = [caikit_nb.submit(work) for n in range(3)]"""
 QUICK = "%%caikit_job quick\nprint('quick words')"
 NAME = "record.ipynb"
+
+# More than what comes after a saving is put off.
+IS_DUE = "due => performance.now() > due"
+SAVES_BESIDE = f"""async () => {{
+    const {{context}} = {CURRENT};
+    const states = [];
+    const note = (_, state) => {{ states.push(state); }};
+    context.saveState.connect(note);
+    void context.save();
+    await new Promise(resolve => setTimeout(resolve));
+    context.saveState.disconnect(note);
+    return states.includes('started');
+}}"""
 
 
 @pytest.fixture
@@ -68,6 +82,20 @@ def saved(page, cell: int, word: str) -> bool:
 
 def wait_round(page) -> None:
     page.cell_output(1).get_by_text("9/20").wait_for()
+
+
+def hold_savings(page, count: int) -> list:
+    """The next ones that come to the server, each held until it is told to continue."""
+    held = []
+
+    def hold(route) -> None:
+        if route.request.method == "PUT" and len(held) < count:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.page.route(f"**/api/contents/{NAME}?*", hold)
+    return held
 
 
 def is_true(text: str) -> bool:
@@ -198,3 +226,22 @@ def test_of_two_windows_one_writes_and_none_is_asked(lab, new_page):
             assert window.page.locator(".jp-Dialog").count() == 0
     finally:
         other.page.close()
+
+
+def test_a_saving_by_hand_waits_for_ours_also_if_one_has_waited_for_another(lab):
+    page = lab(QUICK, QUICK, run=1)
+    held = hold_savings(page, 2)
+    page.run_cell(1)
+    page.until(lambda: len(held) == 1, "the first saving")
+    page.run_cell(2)
+    page.cell_output(2).get_by_text("completed").wait_for()
+    due = page.page.evaluate("performance.now()") + 1000
+    page.page.wait_for_function(IS_DUE, arg=due)
+    held[0].continue_()
+    page.until(lambda: len(held) == 2, "the second one")
+    is_beside = page.page.evaluate(SAVES_BESIDE)
+    held[1].continue_()
+    page.wait_idle()
+    page.page.unroute_all()
+    assert not is_beside
+    assert page.page.locator(".jp-Dialog").count() == 0
