@@ -1,0 +1,74 @@
+"""Jobs that a job submits: what the card of the outer one says of them."""
+
+import re
+
+from tests.notebook.gate import Gate
+from tests.notebook.kernel import Card, Kernel
+
+NEST = "get_ipython().run_cell_magic('caikit_job', {line!r}, {cell!r})"
+
+
+def outer(kernel: Kernel, name: str, line: str, cell: str, *more: str) -> Card:
+    nested = NEST.format(line=line, cell=cell)
+    kernel.do("\n".join((f"%%caikit_job {name}", nested, *more)))
+    return kernel.card(name)
+
+
+def saved(card: Card) -> str:
+    """What the file has of a card, without its code."""
+    html = re.sub(r"<details.*?</details>", "", card.saved["text/html"], flags=re.DOTALL)
+    return " ".join(re.sub("<[^>]*>", " ", html).split())
+
+
+def wait_saved(kernel: Kernel, card: Card, words: str) -> str:
+    kernel.read_until(lambda: words in saved(card), 180, f"{words!r} is saved")
+    return saved(card)
+
+
+def test_the_end_of_a_nested_job_is_on_the_card(kernel: Kernel) -> None:
+    card = outer(kernel, "o1", "i1 --wait", "print('begun')\nprint('over')\n6 * 7", "print('all')")
+    text = wait_saved(kernel, card, "completed o1")
+    assert "completed i1" in text
+    assert text.index("over 42") < text.index("all")
+    assert "running" not in text
+
+
+def test_a_nested_job_is_live_while_its_job_runs(kernel: Kernel, gate: Gate) -> None:
+    card = outer(kernel, "o2", "i2", f"print('begun')\n{gate.wait}\nprint('over')", "i2.result()")
+    inner = {"running", "i2", "begun"}
+    kernel.read_until(lambda: inner <= words_of_widgets(kernel), 180, "the inner card is live")
+    gate.open()
+    assert "over" in wait_saved(kernel, card, "completed o2")
+
+
+def words_of_widgets(kernel: Kernel) -> set[str]:
+    html = " ".join(str(state.get("value", "")) for state in kernel.widgets.values())
+    return set(re.sub("<[^>]*>", " ", html).split())
+
+
+def test_one_that_has_not_ended_ends_with_its_job(kernel: Kernel, gate: Gate) -> None:
+    card = outer(kernel, "o3", "i3", gate.wait)
+    text = wait_saved(kernel, card, "completed o3")
+    assert "ended with its job i3" in text
+    assert "running" not in text
+
+
+def test_also_if_that_is_cancelled(kernel: Kernel, gate: Gate) -> None:
+    card = outer(kernel, "o4", "i4", gate.wait, "i4.result()")
+    kernel.read_until(lambda: "i4" in words_of_widgets(kernel), 180, "the inner card is there")
+    kernel.do("%caikit_jobs cancel o4")
+    text = wait_saved(kernel, card, "cancelled o4")
+    assert "running" not in text
+    assert "queued" not in text
+    assert "i4" in text
+
+
+def test_what_has_ended_has_no_buttons_left(kernel: Kernel) -> None:
+    card = outer(kernel, "o5", "i5 --wait", "print('over')")
+    static = [{"text/html", "text/plain"}]
+    kernel.read_until(lambda: kinds_of_displays(kernel, card) == static, 180, "it is static")
+
+
+def kinds_of_displays(kernel: Kernel, card: Card) -> list[set[str]]:
+    shown = [kernel.widgets[model_id].get("outputs", ()) for model_id in card.model_ids]
+    return [set(output["data"]) for outputs in shown for output in outputs]
