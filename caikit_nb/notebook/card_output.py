@@ -156,7 +156,8 @@ def saved_log_html(attempt: Attempt) -> str:
             ansi.to_html("\n".join(last)),
         )
     )
-    return folded(f"Log, {format_size(size)}", text)
+    title = f"Log, first and last {format_size(half)} of {format_size(size)}"
+    return folded(title, text)
 
 
 def preformatted(text: str, style: str = "") -> str:

@@ -150,9 +150,12 @@ def ended_at(job: Job, *, dated: bool) -> str:
     ended = job.times.completed_at
     if ended is None or not job.status.is_terminal:
         return ""
+    comma = "," if job.times.elapsed_s else ""
     local = ended.astimezone()
     is_today = local.date() == datetime.datetime.now().astimezone().date()
-    return f", at {local:%H:%M}" if is_today and not dated else f", on {local:%Y-%m-%d at %H:%M}"
+    if is_today and not dated:
+        return f"{comma} at {local:%H:%M}"
+    return f"{comma} on {local:%Y-%m-%d at %H:%M}"
 
 
 def _whole(job: Job, seconds: float) -> float:
@@ -235,7 +238,7 @@ def _bar(bar: Bar) -> str:
 
 def chart_html(job: Job, *, log_scale: bool = False) -> str:
     """The metrics; empty if there are none."""
-    if not len(job.attempt.metrics):
+    if job.is_output_purged or not len(job.attempt.metrics):
         return ""
     shown, others = drawn_metrics(job)
     chart = line_chart(shown, log_scale=log_scale)

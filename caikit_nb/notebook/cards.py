@@ -12,10 +12,9 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from caikit_nb.execution.forks import NewInFork
 from caikit_nb.execution.watcher import watcher
-from caikit_nb.jobs.events import Events
+from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_future import JobFuture
-from caikit_nb.jobs.queue import JobQueue
 from caikit_nb.notebook.job_view import card_text, shown_of
 from caikit_nb.notebook.kept_views import KeptViews
 from caikit_nb.notebook.pace import Pace
@@ -33,27 +32,24 @@ class Cards(NewInFork):
 
     Args:
         shell: Where they are shown.
-        events: Tells which jobs have changed.
-        queue: Where jobs wait.
+        executor: Whose jobs they are of.
         views: Has what is to be saved.
         run_when_idle: Hands a call to the kernel's main thread; None where there is no such way.
         bring_back: Assigns what a job's cell has made.
-        end_jobs: Ends those that have not ended, each with this reason.
     """
 
     def __init__(
         self,
         shell: InteractiveShell,
-        events: Events,
-        queue: JobQueue,
+        executor: JobExecutor,
         views: KeptViews,
         run_when_idle: Callable[[Callable[[], None]], None] | None,
         bring_back: Callable[[Job], None],
-        end_jobs: Callable[[str], None],
     ) -> None:
-        self._shell, self._events, self._queue = shell, events, queue
+        self._shell, self._end_jobs = shell, executor.close
+        self._events, self._queue = executor.events, executor.queue
         self._views, self._run_when_idle, self._bring_back = views, run_when_idle, bring_back
-        self._end_jobs, self._pid = end_jobs, os.getpid()
+        self._pid = os.getpid()
         self.job_widgets: Any = None
         if self.has_widgets:
             # Before the first fork: what the kernel has imported, its copies have.
@@ -63,7 +59,7 @@ class Cards(NewInFork):
 
             self._card_class, self._make, self.job_widgets = JobCard, CardWidgets(), JobWidgets()
         super().__init__()
-        queue.on_moved.append(self._on_moved)
+        self._queue.on_moved.append(self._on_moved)
 
     def _reset(self) -> None:
         self._cards: weakref.WeakKeyDictionary[Job, list[Any]] = weakref.WeakKeyDictionary()

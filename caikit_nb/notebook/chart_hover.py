@@ -13,6 +13,8 @@ from caikit_nb.notebook.chart_axis import compact
 from caikit_nb.notebook.chart_series import Point
 
 MAX_STRIPS = 40
+_LEAST_STRIPS, _MOST_LABELS = 12, 48  # each is a part of every saved card
+_LEAST_WIDTH = 12
 STYLE = (
     "<style>.caikit-strip>g{visibility:hidden}.caikit-strip:hover>g{visibility:visible}"
     ".caikit-strip text{paint-order:stroke;stroke:var(--jp-layout-color1,Canvas);stroke-width:4px;"
@@ -60,7 +62,8 @@ class Place:
 def strips(lines: Sequence[Shown], place: Place) -> str:
     """Upright strips over a plot; each tells of the step at its middle."""
     ordered = [sorted(line.points) for line in lines]
-    steps = _chosen(sorted({step for points in ordered for step, _ in points}))
+    steps = sorted({step for points in ordered for step, _ in points})
+    steps = _chosen(steps, _most_strips(len(lines), place.right - place.left))
     if not steps:
         return ""
     middles = [(place.x(a) + place.x(b)) / 2 for a, b in pairwise(steps)]
@@ -71,9 +74,15 @@ def strips(lines: Sequence[Shown], place: Place) -> str:
     )
 
 
-def _chosen(steps: list[float]) -> list[float]:
-    """So many that a strip is wide enough to be met; the last one among them."""
-    every = math.ceil(len(steps) / MAX_STRIPS)
+def _most_strips(lines: int, width: float) -> int:
+    """So many that a strip is wide enough to be met, and that they don't tell too much."""
+    labels = max(_LEAST_STRIPS, _MOST_LABELS // max(1, lines))
+    return max(1, min(MAX_STRIPS, labels, int(width / _LEAST_WIDTH)))
+
+
+def _chosen(steps: list[float], most: int) -> list[float]:
+    """At most so many, evenly; the last one among them."""
+    every = math.ceil(len(steps) / most)
     return steps[::-1][:: max(1, every)][::-1]
 
 

@@ -52,18 +52,10 @@ class Extension:
         hooks = _hooks(shell)
         self.session: Session = open_session(self.settings, hooks)
         executor = self.session.executor
-        run_when_idle = _run_when_idle(shell)
         views = KeptViews()
+        run_when_idle = _run_when_idle(shell)
         self.homecoming = Homecoming(shell, run_when_idle)
-        self.cards = Cards(
-            shell,
-            executor.events,
-            executor.queue,
-            views,
-            run_when_idle,
-            self.homecoming.bring_back,
-            executor.close,
-        )
+        self.cards = Cards(shell, executor, views, run_when_idle, self.homecoming.bring_back)
         if self.cards.job_widgets is not None:
             hooks.on_message = self.cards.job_widgets.on_message
         hooks.show = self._show_in_cell

@@ -212,7 +212,7 @@ class JobCard:
         self.shown_status = status
 
     def _draw_chart(self, ended: bool) -> None:
-        metrics = self.job.attempt.metrics
+        metrics = None if self.job.is_output_purged else self.job.attempt.metrics
         state = (metrics.count, self._log_scale.value) if metrics else None
         now = time.monotonic()
         interval_s = max(_CHART_INTERVAL_S, _CHART_SHARE * self._chart_took_s)

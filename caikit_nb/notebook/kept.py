@@ -58,6 +58,8 @@ def countdown(job: Job) -> str:
 
 def kept_until(job: Job) -> str:
     """For the saved card, which nobody brings up to date: a date."""
+    if job.ended_with_session:  # as its result has
+        return ""
     date = None if job.kept_s is None else job.times.date_after_end(job.kept_s)
     if job.ended.is_set() and job.pinned:
         return "pinned"

@@ -23,7 +23,7 @@ def fresh_session(kernel: Kernel) -> None:
 def show(kernel: Kernel, line: str = "%caikit_jobs", cell_id: str | None = None) -> Card:
     """Run a cell that displays a table."""
     client = kernel.client
-    content = {"code": line, "silent": False, "store_history": True, "allow_stdin": False}
+    content = {"code": line, "silent": False, "store_history": True, "allow_stdin": True}
     message = client.session.msg("execute_request", content, metadata={"cellId": cell_id})
     client.shell_channel.send(message)
     own = message["header"]["msg_id"]
