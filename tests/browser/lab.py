@@ -72,6 +72,11 @@ SAVE = f"() => {CURRENT}.context.save()"
 IS_LAB = "() => window.jupyterapp?.name === 'JupyterLab'"
 # What it gives is the widget, which doesn't go from the page to here.
 OPEN = "path => window.jupyterapp.commands.execute('docmanager:open', {path}).then(() => null)"
+# Our extension saves by itself, and then has each other saving wait (saveAlone.ts). What it has
+# begun would end in the next test's file.
+IS_SAVED = """() => document.querySelector('.jp-Dialog') !== null
+    || [...window.jupyterapp.shell.widgets('main')].every(
+        widget => !widget.context || !Object.hasOwn(widget.context, 'save'))"""
 # As it is when it has just been loaded; changes that weren't saved are dropped without a question.
 TIDY_UP = """async () => {
     const {commands, shell} = window.jupyterapp;
@@ -360,6 +365,7 @@ class LabPage:
         self.page.set_viewport_size(VIEWPORT)
         self.page.keyboard.press("Escape")  # a menu, a form
         if self.page.evaluate(IS_LAB):
+            self.page.wait_for_function(IS_SAVED)
             self.page.evaluate(TIDY_UP)
             self.page.wait_for_function(IS_TIDY)
             self.set_theme("light")
