@@ -1,5 +1,6 @@
 """The card: what it shows while its job runs, its buttons, and what a saved notebook keeps."""
 
+import json
 import re
 from datetime import datetime
 
@@ -331,3 +332,24 @@ def test_a_card_shown_again_is_another_view_of_the_job(kernel: Kernel, gate: Gat
     gate.open()
     second.wait_for("completed")
     kernel.read_until(lambda: "completed" in first.html + first.saved["text/plain"])
+
+
+TRAINED = """%%caikit_job trained_{n} --wait
+import math
+for epoch in caikit_nb.progress(range(300)):
+    loss = math.exp(-epoch / 90) + 0.05 * math.sin(epoch)
+    caikit_nb.log_metric(loss=loss, accuracy=1 - loss / 2)
+    print(f"epoch {{epoch}}: loss {{loss:.4f}}")
+loss"""
+
+
+def test_fifty_jobs_with_charts_are_a_file_of_less_than_two_megabytes(kernel: Kernel) -> None:
+    sizes = []
+    for n in range(3):
+        kernel.do(TRAINED.format(n=n))
+        card = kernel.card(f"trained_{n}")
+        kernel.read_until(lambda card=card: "completed" in card.saved["text/plain"], 180, "the end")
+        assert "<svg" in card.saved["text/html"]
+        assert "epoch 150" in card.saved["text/html"]
+        sizes.append(len(json.dumps(card.saved)))
+    assert 50 * max(sizes) < 2_000_000
