@@ -8,5 +8,7 @@ export const CommandIds = {
   runAsJobWith: 'caikit-nb:run-as-job-with-options',
   showLog: 'caikit-nb:show-log',
   showPanel: 'caikit-nb:show-jobs',
+  shutDown: 'caikit-nb:shut-down-kernel',
+  shutDownAndClose: 'caikit-nb:close-and-shut-down',
   allowDesktop: 'caikit-nb:allow-desktop-notifications'
 } as const;

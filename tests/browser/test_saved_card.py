@@ -16,6 +16,8 @@ print("waits for the file")
 while not pathlib.Path("go").exists():
     time.sleep(0.02)"""
 
+ENDLESS = "%%caikit_job endless\nimport threading\nthreading.Event().wait()"
+
 # What a person would ever see of the widgets' own way to fail.
 BLUNDERS = ("Loading widget", "Error displaying widget", "model not found")
 
@@ -60,15 +62,46 @@ def test_with_its_kernel_the_live_card_comes_back(saved):
 
 
 def test_a_restart_leaves_the_saved_card_and_says_so(saved):
-    page = saved("%%caikit_job endless\nimport threading\nthreading.Event().wait()")
+    page = saved(ENDLESS)
     card = page.cell_output(1)
     card.get_by_role("button", name="Cancel").wait_for()
     page.execute("kernelmenu:restart")
-    page.page.locator(".jp-Dialog").get_by_role("button", name="Confirm Kernel Restart").click()
+    dialog = page.page.locator(".jp-Dialog")
+    dialog.get_by_text("All variables of saved.ipynb will be lost, and 1 job").wait_for()
+    dialog.get_by_role("button", name="Confirm Kernel Restart").click()
     card.get_by_text("ended with the kernel").wait_for()
     assert not card.get_by_role("button", name="Cancel").is_visible()
     page.picture("saved-card-after-restart")
     page.wait_idle()
+
+
+def test_shutting_down_says_how_many_jobs_end(saved):
+    page = saved(ENDLESS)
+    card = page.cell_output(1)
+    card.get_by_role("button", name="Cancel").wait_for()
+    dialog = page.page.locator(".jp-Dialog")
+    page.execute("kernelmenu:shutdown")
+    dialog.get_by_text("1 job that has not ended will end").wait_for()
+    dialog.get_by_role("button", name="Cancel").click()
+    dialog.wait_for(state="detached")
+    assert "running" in card.inner_text()
+    page.execute("kernelmenu:shutdown")
+    dialog.get_by_role("button", name="Confirm Kernel Shut Down").click()
+    card.get_by_text("ended with the kernel").wait_for()
+    assert not page.server.api("kernels")
+
+
+def test_closing_and_shutting_down_says_so_too_and_only_then(saved):
+    page = saved(ENDLESS)
+    page.cell_output(1).get_by_role("button", name="Cancel").wait_for()
+    page.execute("filemenu:close-and-cleanup")
+    dialog = page.page.locator(".jp-Dialog")
+    dialog.get_by_text("1 job that has not ended will end").wait_for()
+    dialog.get_by_role("button", name="Confirm Kernel Shut Down").click()
+    page.page.locator(".jp-NotebookPanel").wait_for(state="detached")
+    page = saved("x = 1")
+    page.execute("filemenu:close-and-cleanup")
+    assert "Are you sure you want to close" in dialog.inner_text()
 
 
 def test_the_bundle_has_the_forms_that_others_know(saved):
