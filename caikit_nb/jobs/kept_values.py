@@ -76,6 +76,7 @@ def _keep(
         message: dict[str, Any] = {"kind": kind}
         if kind == MADE:
             message["names"] = kept
+            message["left"] = [name for name in values if name not in kept]
         if os.fstat(fd).st_size <= _SENT_BYTES:
             message["data"] = os.pread(fd, _SENT_BYTES, 0)
         else:
@@ -138,14 +139,16 @@ class KeptValues:
 
     Attributes:
         names: Of what can be had.
+        left: The names of what was made and isn't kept.
     """
 
-    __slots__ = ("_directory", "_kind", "_sent", "_taken", "names")
+    __slots__ = ("_directory", "_kind", "_sent", "_taken", "left", "names")
 
     def __init__(self, kind: str, directory: str) -> None:
         self._kind, self._directory = kind, directory
         self._sent: str | None = None
         self.names: tuple[str, ...] = ()
+        self.left: tuple[str, ...] = ()
         self._taken: tuple[str, ...] = ()  # an empty frozenset of each job would weigh 200 bytes
 
     @property
@@ -156,6 +159,7 @@ class KeptValues:
     def take(self, message: Message) -> None:
         """The job has kept them."""
         self._sent, self.names = message.get("data"), tuple(message.get("names", ()))
+        self.left = tuple(message.get("left", ()))
 
     def load(self) -> dict[str, Any]:
         """The values again; an `UnpicklableError` in the place of one that can't be had.
@@ -188,7 +192,7 @@ class KeptValues:
 
     def drop(self) -> None:
         """Forget them."""
-        self._sent, self.names = None, ()
+        self._sent, self.names, self.left = None, (), ()
         with contextlib.suppress(OSError):
             Path(self._directory, f"{self._kind}.bin").unlink()
 

@@ -144,7 +144,15 @@ class Extension:
     def _say_who_made(self, name: str | None) -> None:
         """A variable that isn't here may be one that a job has made."""
         for future in reversed(self.session.executor.registry.all()):
-            if name in future._job.made.untaken:
+            made = future._job.made
+            if name in made.left:
+                sys.stderr.write(
+                    f"{name} was made by job {future.name}, and was not kept: it can't be "
+                    f"pickled, or is larger than keep_made_bytes. -o {name} brings it or says why "
+                    "not.\n"
+                )
+                return
+            if name in made.untaken:
                 sys.stderr.write(
                     f"{name} was made by job {future.name}: bring it back on its card, or by "
                     f"{self.homecoming.future_of(future._job)}.made[{name!r}]; "

@@ -8,7 +8,7 @@ from tests.notebook.kernel import Kernel
 
 TRAIN = "%%caikit_job {} --wait\nimport math\nmodel = {{'a': 1}}\nfor epoch in range(3): pass\n"
 METHODS = ["fork", "forkserver"]
-NAMES = ("model", "epoch", "large", "small", "value")
+NAMES = ("model", "epoch", "large", "small", "huge", "lost", "value")
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +39,16 @@ def test_one_that_is_missed_is_found(kernel: Kernel) -> None:
     assert kernel.value("missed.made['model']") == {"a": 1}
     assert kernel.value("sorted(missed.made)") == ["epoch", "model"]
     assert "made by job" not in kernel.run("nobodys").text
+
+
+@pytest.mark.parametrize("value", ["bytes(2_000_000)", "__import__('threading').Lock()"])
+def test_one_that_was_not_kept_is_told_of_too(kernel: Kernel, value: str) -> None:
+    kernel.do("%config CaikitJobs.keep_made_bytes = '1MB'")
+    kernel.do(f"%%caikit_job unkept --wait\nsmall, huge = 1, {value}")
+    kernel.card("unkept").wait_for("made here: small")
+    told = kernel.run("huge").text
+    assert "huge was made by job unkept, and was not kept" in told
+    assert "-o huge" in told
 
 
 def test_it_comes_over_what_was_there_before_and_over_nothing_newer(kernel: Kernel) -> None:
@@ -80,16 +90,16 @@ def test_what_is_large_or_pickled_by_ones_own_code_is_not_kept(kernel: Kernel) -
 
 
 def test_it_goes_with_the_result(kernel: Kernel) -> None:
-    kernel.do("%%caikit_job gone --wait\nlarge = bytes(5_000)")
+    kernel.do("%%caikit_job gone --wait\nlost = bytes(5_000)")
     card = kernel.card("gone")
-    card.wait_for("made here: large")
+    card.wait_for("made here: lost")
     kept = Path(kernel.value("str(gone._job.directory)"), "made.bin")
     assert kept.stat().st_size >= 5_000
     assert kept.stat().st_mode & 0o077 == 0
     kernel.do("%caikit_jobs purge gone")
     kernel.read_until(lambda: "made here" not in card.html)
     assert not kept.exists()
-    assert "made by job" not in kernel.run("large").text
+    assert "made by job" not in kernel.run("lost").text
 
 
 def test_it_is_kept_beside_a_result_and_a_handler_of_atexit(kernel: Kernel) -> None:
