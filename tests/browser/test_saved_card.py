@@ -88,7 +88,7 @@ def test_shutting_down_says_how_many_jobs_end(saved):
     page.execute("kernelmenu:shutdown")
     dialog.get_by_role("button", name="Confirm Kernel Shut Down").click()
     card.get_by_text("ended with the kernel").wait_for()
-    assert not page.server.api("kernels")
+    assert "saved.ipynb" not in [session["path"] for session in page.server.api("sessions")]
 
 
 def test_closing_and_shutting_down_says_so_too_and_only_then(saved):
