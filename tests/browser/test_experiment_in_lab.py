@@ -1,6 +1,11 @@
 """An experiment's view in a real JupyterLab."""
 
+import json
+import re
+
 import pytest
+
+from tests.waiting import until
 
 LOAD = "%load_ext caikit_nb\nfrom caikit_nb.experiments import *\nimport math, pathlib, time"
 
@@ -74,3 +79,52 @@ def test_a_saved_notebook_shows_the_last_state_without_its_kernel(page):
     assert view.get_by_role("row").count() == 13
     assert not [words for words in BLUNDERS if words in view.inner_text()]
     page.picture("experiment-without-kernel")
+
+
+WAITING = RUN.replace(
+    "print(", "while not pathlib.Path('go').exists(): time.sleep(0.02)\n    print("
+)
+
+
+@pytest.fixture
+def waiting_page(lab_page):
+    for file in [*lab_page.server.root.glob("view.sqlite*"), lab_page.server.root / "go"]:
+        file.unlink(missing_ok=True)
+    lab_page.open(lab_page.write_notebook("waiting.ipynb", [LOAD, WAITING]))
+    lab_page.run_all()
+    lab_page.wait_idle()
+    lab_page.cell_output(1).get_by_text("2 running").wait_for()
+    until(lambda: "running at" in kept(lab_page), "the view in the file")
+    return lab_page
+
+
+def kept(page) -> str:
+    """What the file has of the view, as text."""
+    try:
+        notebook = json.loads((page.server.root / "waiting.ipynb").read_text("utf-8"))
+    except ValueError:  # it is just being written
+        return ""
+    html = [o["data"].get("text/html", "") for o in notebook["cells"][1]["outputs"] if "data" in o]
+    return re.sub("<[^>]*>", " ", "".join("".join(part) for part in html))
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_the_end_of_a_run_is_in_the_file(waiting_page, is_open):
+    page = waiting_page
+    page.reload() if is_open else page.page.goto("about:blank")
+    (page.server.root / "go").touch()
+    if not is_open:
+        page.open("waiting.ipynb")
+    until(lambda: "done" in kept(page) and "running" not in kept(page), "the end in the file")
+    assert "best accuracy" in kept(page)
+
+
+def test_a_run_that_ended_with_its_kernel_says_so(waiting_page):
+    page = waiting_page
+    page.page.goto("about:blank")
+    (session,) = [s for s in page.server.api("sessions") if s["path"] == "waiting.ipynb"]
+    page.server.api(f"kernels/{session['kernel']['id']}/restart", method="POST")
+    page.open("waiting.ipynb")
+    until(lambda: "2 unfinished when its kernel ended" in kept(page), "the end in the file")
+    assert "running" not in kept(page)
+    page.cell_output(1).get_by_text("unfinished when its kernel ended").first.wait_for()

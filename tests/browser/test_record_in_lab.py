@@ -8,6 +8,7 @@ import pytest
 
 from caikit_nb.notebook.view_bundle import KEPT_VIEW
 from tests.browser.lab import CURRENT
+from tests.converted import converted
 from tests.waiting import until
 
 LOAD = "%load_ext caikit_nb\nimport pathlib, time"
@@ -69,8 +70,10 @@ def kept(page, cell: int) -> str:
 
 
 def wait_kept(page, cell: int, *words: str) -> str:
-    """The same, once the words are there."""
+    """The same, once the words are there; and nbconvert shows them."""
     until(lambda: all(word in kept(page, cell) for word in words), f"{words} in the file")
+    shown = converted(page.server.root / NAME)
+    assert all(word in shown for word in words)
     return kept(page, cell)
 
 

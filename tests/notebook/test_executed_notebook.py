@@ -1,5 +1,6 @@
 """What nbclient and nbconvert keep, who execute a notebook and hear only what its cells say."""
 
+import html
 import os
 import re
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.converted import converted
 from tests.lazy import Lazy
 from tests.notebook.gate import Gate
 from tests.notebook.kernel import Kernel
@@ -31,7 +33,11 @@ def executed(sources: list[str], sessions: Path) -> list[str]:
     )
     client.execute(env={**os.environ, "CAIKIT_NB_DIR": str(sessions)})
     shown = [[o for o in cell.outputs if "data" in o] for cell in notebook.cells]
-    return [_text(*outputs) if outputs else "" for outputs in shown]
+    texts = [_text(*outputs) if outputs else "" for outputs in shown]
+    read = converted(notebook).split()
+    missing = {word for text in texts for word in html.unescape(text).split()} - set(read)
+    assert not missing, "nbconvert shows the same"
+    return texts
 
 
 def _text(output: Any) -> str:
