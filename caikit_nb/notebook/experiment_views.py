@@ -116,7 +116,11 @@ class ExperimentViews:
         view = self.show(run.experiment, run)
         if self._cards.has_widgets:
             # A notebook that is executed without a page is over once the run is.
-            run.on_end.append(lambda: self._draw(view))
+            run.on_end.append(lambda: self._end(view))
+
+    def _end(self, view: ExperimentView) -> None:
+        view.run_is_over()
+        self._draw(view)
 
     def _run(self) -> None:
         pid, wait_s = os.getpid(), _BUSY_S
@@ -217,10 +221,15 @@ class ExperimentView:
                     self._pace.offer(lambda: self._kept(picture, plots))
             return is_active
 
+    def run_is_over(self) -> None:
+        """No more jobs come from what has run them."""
+        self._run = None
+
     @property
     def _goes_on(self) -> bool:
         """Whether more jobs may come."""
-        return self._run is not None and self._run.is_running
+        run = self._run
+        return run is not None and run.is_running
 
     def _look(self) -> tuple[bool, Picture | None]:
         """Whether something happens, and how it stands if that is not what was drawn."""

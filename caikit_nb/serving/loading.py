@@ -137,9 +137,10 @@ class Load:
         return self._build(self._ending.take)
 
     def _build(self, make: Callable[[], tuple[Any, int]]) -> Loaded:
-        for name in self._loader.modules:
-            _import_if_there(name)
         with _building:
+            # Two threads that import a package at once may each see half of it (a circular import).
+            for name in self._loader.modules:
+                _import_if_there(name)
             before = private_bytes()
             loaded, known_bytes = make()
             grown_bytes = private_bytes() - before

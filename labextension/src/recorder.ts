@@ -10,6 +10,12 @@ import { WriterLock } from './writerLock';
 
 type Context = NotebookPanel['context'];
 
+/** What is saved at once when it changes. */
+interface IState {
+  readonly ended: boolean;
+  readonly jobs: number;
+}
+
 /** How often the server is asked of what runs in another kernel. */
 const LATER_MS = 10_000;
 
@@ -87,12 +93,13 @@ export class Recorder implements IDisposable {
   private _check(): void {
     const states = this._states();
     let isNews = false;
-    for (const [key, ended] of states) {
+    for (const [key, state] of states) {
       const before = this._known.get(key);
-      if (before === undefined) {
+      if (!before) {
         this._own.add(key);
       }
-      isNews ||= before === undefined || (ended && !before);
+      isNews ||=
+        !before || (state.ended && !before.ended) || state.jobs > before.jobs;
     }
     this._known = states;
     if (isNews) {
@@ -100,11 +107,12 @@ export class Recorder implements IDisposable {
     }
   }
 
-  /** Whether each view has ended, wherever it is shown. */
-  private _states(): Map<string, boolean> {
-    const states = new Map<string, boolean>();
-    for (const { key, ended } of this._views()) {
-      states.set(key, ended && states.get(key) !== false);
+  /** How each view stands: it has ended if it has wherever it is shown. */
+  private _states(): Map<string, IState> {
+    const states = new Map<string, IState>();
+    for (const { key, ended, jobs } of this._views()) {
+      const other = states.get(key);
+      states.set(key, { ended: ended && other?.ended !== false, jobs });
     }
     return states;
   }
@@ -258,7 +266,7 @@ export class Recorder implements IDisposable {
   private _isDisposed = false;
   private _state: NotebookJobs['state'] = 'silent';
   private _checking = 0;
-  private _known = new Map<string, boolean>();
+  private _known = new Map<string, IState>();
   /** Views that have come into this window's copy of the notebook while it is open. */
   private readonly _own = new Set<string>();
   private readonly _asked = new Set<string>();

@@ -15,6 +15,8 @@ interface IKept {
   readonly key: string;
   readonly ended: boolean;
   readonly lost: string;
+  /** How many jobs it is the card of. */
+  readonly jobs: number;
 }
 
 /** A view that a notebook shows in one of its outputs. */
@@ -116,10 +118,12 @@ function keptOf(value: unknown): IKept | null {
     return null;
   }
   const lost = value['lost'];
+  const jobs = value['jobs'];
   return {
     key,
     ended: value['ended'] !== false,
-    lost: typeof lost === 'string' ? lost : ''
+    lost: typeof lost === 'string' ? lost : '',
+    jobs: Array.isArray(jobs) ? jobs.length : 0
   };
 }
 

@@ -245,3 +245,4 @@ def test_who_restarts_a_kernel_is_told_how_many_jobs_end_with_it(lab):
             assert "running" in page.job("endless").inner_text()
     page.cell_output(1).get_by_text("ended with the kernel").wait_for()
     page.cell_output(2).get_by_text("ended with the kernel").wait_for()
+    page.wait_idle()  # the server refuses to end a session that it is just restarting

@@ -55,7 +55,7 @@ class Subshell:
             "silent": False,
             "store_history": True,
             "user_expressions": {},
-            "allow_stdin": False,
+            "allow_stdin": True,
             "stop_on_error": True,
         }
         message = client.session.msg("execute_request", content)
