@@ -1,7 +1,9 @@
 """An experiment's view in a real JupyterLab."""
 
 import json
+import os
 import re
+import signal
 
 import pytest
 
@@ -81,9 +83,9 @@ def test_a_saved_notebook_shows_the_last_state_without_its_kernel(page):
     page.picture("experiment-without-kernel")
 
 
-WAITING = RUN.replace(
-    "print(", "while not pathlib.Path('go').exists(): time.sleep(0.02)\n    print("
-)
+PID = "import os\npathlib.Path('pid').write_text(str(os.getpid()))\n"
+WAIT = "while not pathlib.Path('go').exists(): time.sleep(0.02)"
+WAITING = PID + RUN.replace("print(", f"{WAIT}\n    print(")
 
 
 @pytest.fixture
@@ -119,12 +121,22 @@ def test_the_end_of_a_run_is_in_the_file(waiting_page, is_open):
     assert "best accuracy" in kept(page)
 
 
-def test_a_run_that_ended_with_its_kernel_says_so(waiting_page):
+def test_a_run_whose_kernel_was_restarted_has_its_end_in_the_file(waiting_page):
     page = waiting_page
     page.page.goto("about:blank")
     (session,) = [s for s in page.server.api("sessions") if s["path"] == "waiting.ipynb"]
     page.server.api(f"kernels/{session['kernel']['id']}/restart", method="POST")
     page.open("waiting.ipynb")
-    until(lambda: "2 unfinished when its kernel ended" in kept(page), "the end in the file")
+    # The kernel has had the time to say that it ended its jobs, or it hasn't.
+    until(lambda: "digits" in kept(page) and "running" not in kept(page), "the end in the file")
+
+
+def test_a_run_whose_kernel_died_says_so(waiting_page):
+    page = waiting_page
+    page.page.goto("about:blank")
+    os.kill(int((page.server.root / "pid").read_text()), signal.SIGKILL)
+    page.open("waiting.ipynb")
+    # What was saved last may be of when one of them had not begun.
+    until(lambda: "unfinished when its kernel ended" in kept(page), "the end in the file")
     assert "running" not in kept(page)
     page.cell_output(1).get_by_text("unfinished when its kernel ended").first.wait_for()
