@@ -16,7 +16,7 @@ LESSONS = sorted(NOTEBOOKS.glob("0*.ipynb"))
 EXECUTED = ROOT / "build" / "jupyter_execute"
 PAGES = ROOT / "build" / "docs"
 CARD = "application/vnd.caikit-nb.card+json"
-STATES = {"completed": "COMPLETED", "failed": "ERRORED", "canceled": "CANCELED"}
+STATES = {"completed": "COMPLETED", "failed": "ERRORED", "cancelled": "CANCELED"}
 # A card's first line, and a row of the table.
 STATE = re.compile(rf"^(?:job (\w+): |(\w+) +)({'|'.join(STATES)})\b")
 
