@@ -10,7 +10,6 @@ import logging
 import os
 import threading
 import time
-import uuid
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
@@ -23,8 +22,8 @@ from caikit_nb.notebook.cards import Cards
 from caikit_nb.notebook.kept_views import KeepPace, KeptViews
 from caikit_nb.notebook.live_tables import Place
 from caikit_nb.notebook.plotter import Plotter
-from caikit_nb.notebook.unattended import is_unattended
-from caikit_nb.notebook.view_bundle import KeptView, at_clock, view_bundle
+from caikit_nb.notebook.view_bundle import KeptView, at_clock
+from caikit_nb.notebook.view_display import ViewDisplay
 
 if TYPE_CHECKING:
     from caikit_nb.experiments.experiment import Experiment
@@ -167,10 +166,9 @@ class ExperimentView:
         views: KeptViews,
     ) -> None:
         self._experiment, self._run = experiment, run
-        self._shell, self.place = shell, place
-        self._cards, self._views, self._pace = cards, views, KeepPace(views)
+        self.place, self._cards, self._pace = place, cards, KeepPace(views)
         self._plotter, self._turn = plotter, threading.Lock()
-        self._display_id = uuid.uuid4().hex
+        self._display = ViewDisplay(shell, views)
         self._drawn: Hashable = None
         self._is_settled = False
 
@@ -193,7 +191,6 @@ class ExperimentView:
         self._html = make.html(value=view_html(picture, plots, self._plotter.why_none))
         self._box = make.column(children=[self._html, self._job_cards.box])
         self._job_cards.offer(picture.jobs)
-        self._is_live = not is_unattended(self._shell)
         self._publish(picture, plots, update=False)
 
     def close(self) -> None:
@@ -255,13 +252,11 @@ class ExperimentView:
         kept = view_html(picture, plots, self._plotter.why_none, moment)
         # Others may run its jobs as well: those need not have ended with this kernel.
         lost = UNFINISHED if moment else ""
-        return KeptView(self._display_id, kept, view_text(picture, moment), not moment, lost)
+        return KeptView(self._display.id, kept, view_text(picture, moment), not moment, lost)
 
     def _publish(self, picture: Picture, plots: Sequence[str], *, update: bool) -> None:
         view = self._kept(picture, plots)
-        self._views.keep(view)
-        self._shell.display_pub.publish(
-            view_bundle(view, self._box.model_id if self._is_live else None),
-            transient={"display_id": self._display_id},
-            update=update,
-        )
+        if update:
+            self._display.renew(view)
+        else:
+            self._display.show(view, self._box)

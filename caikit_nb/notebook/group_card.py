@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import uuid
 from collections.abc import Callable
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -17,8 +16,7 @@ from caikit_nb.notebook.live_table import LiveTable
 from caikit_nb.notebook.sent import Sender
 from caikit_nb.notebook.standing import Census, Standing
 from caikit_nb.notebook.trait_changes import TraitChanges
-from caikit_nb.notebook.unattended import is_unattended
-from caikit_nb.notebook.view_bundle import view_bundle
+from caikit_nb.notebook.view_display import ViewDisplay
 
 
 class GroupCard:
@@ -42,11 +40,9 @@ class GroupCard:
         new_table: Callable[[Callable[[], None]], LiveTable],
         wake: Callable[[GroupCard], None],
     ) -> None:
-        self._shell, self._views, self._census = shell, views, Census(queue)
-        self._pace = KeepPace(views)
+        self._census, self._pace = Census(queue), KeepPace(views)
         self._new_table, self._wake = new_table, lambda: wake(self)
-        self._key = uuid.uuid4().hex
-        self._model_id: str | None = None
+        self._display = ViewDisplay(shell, views)
         self._jobs: list[Job] = []
         self._told, self._publishing = 0, threading.Lock()
         self._told_end = False
@@ -76,20 +72,20 @@ class GroupCard:
     def show(self) -> None:
         """Display it in the running cell."""
         self._fill(self._standing())
-        self._model_id = None if is_unattended(self._shell) else self._box.model_id
         self._publish(update=False)
 
     def draw(self) -> bool:
-        """Bring it up to date; returns whether it will change without any job's doing."""
+        """Bring it up to date; returns whether it will change again by itself."""
         standing = self._standing()
-        if self._has_ended(standing):
+        ended = self._has_ended(standing)
+        if ended:
             # Ahead of the widgets, so that who saves what is shown has it.
             self.keep_end()
         else:
-            self._pace.offer(lambda: kept_view(self._key, standing, ended=False))
+            self._pace.offer(lambda: kept_view(self._display.id, standing, ended=False))
         self._fill(standing)
         self._draw_table(standing)
-        return standing.has_active
+        return not ended
 
     @property
     def has_ended(self) -> bool:
@@ -125,14 +121,12 @@ class GroupCard:
             standing = self._standing()
             ended = self._has_ended(standing)
             self._told, self._told_end = len(standing.jobs), ended
-            view = kept_view(self._key, standing, ended=ended, when=when)
-            self._views.keep(view)
+            view = kept_view(self._display.id, standing, ended=ended, when=when)
             ids = [job.spec.id for job in standing.jobs]
-            self._shell.display_pub.publish(
-                view_bundle(view, self._model_id, ids),
-                transient={"display_id": self._key},
-                update=update,
-            )
+            if update:
+                self._display.renew(view, ids)
+            else:
+                self._display.show(view, self._box, ids)
 
     def _fill(self, standing: Standing) -> None:
         send = self._sender

@@ -123,7 +123,7 @@ class GroupCards:
         for group in drawn:
             with self._lock:  # a click meanwhile puts it back
                 self._open.pop(group, None)
-            if group.draw() or not group.has_ended:
+            if group.draw():
                 goes_on = True
                 with self._lock:
                     self._open[group] = None

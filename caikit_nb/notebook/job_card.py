@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -24,8 +23,8 @@ from caikit_nb.notebook.kept import countdown, dropped, time_left
 from caikit_nb.notebook.kept_views import KeepPace, KeptViews
 from caikit_nb.notebook.output_area import OutputArea
 from caikit_nb.notebook.sent import Sender
-from caikit_nb.notebook.unattended import is_unattended
-from caikit_nb.notebook.view_bundle import KeptView, at_clock, view_bundle
+from caikit_nb.notebook.view_bundle import KeptView, at_clock
+from caikit_nb.notebook.view_display import ViewDisplay
 
 logger = logging.getLogger(__name__)
 
@@ -59,9 +58,9 @@ class JobCard:
         run_again: Callable[[Job, JobCard], None],
         bring_back: Callable[[Job], None],
     ) -> None:
-        self.job, self._queue, self._shell = job, queue, shell
+        self.job, self._queue = job, queue
         self._next_job: Job | None = None
-        self._display_id = uuid.uuid4().hex
+        self._display = ViewDisplay(shell, views)
         self._sender = Sender()
         self._ticking = False
         self._bar_rows = 0
@@ -72,12 +71,11 @@ class JobCard:
         self._whole_log = ""
         self.shown_status: JobStatus | None = None
         self.shown_place: int | None = None
-        self._make, self._views = make, views
+        self._make = make
         self._pace = KeepPace(views)
         self._buttons = CardButtons(self, make, run_again, bring_back)
         self._assemble()
         self._saved, self._saving = "", threading.Lock()
-        self._model_id: str | None = None
         job.on_expired.append(self._keep_shown)
         self._fill()
 
@@ -112,7 +110,6 @@ class JobCard:
 
     def show(self) -> None:
         """Display the card in the running cell."""
-        self._model_id = None if is_unattended(self._shell) else self.box.model_id
         with self._saving:  # an update that came first would be lost
             self._publish(update=False)
         self._sender.take_count()  # what a cell shows is no update
@@ -271,8 +268,7 @@ class JobCard:
         view = self._view(self._shown(), when)
         self._saved = view.html
         self._sender.sent(1)
-        self._views.keep(view)
-        data = view_bundle(view, self._model_id, [self.job.spec.id])
-        self._shell.display_pub.publish(
-            data, transient={"display_id": self._display_id}, update=update
-        )
+        if update:
+            self._display.renew(view, [self.job.spec.id])
+        else:
+            self._display.show(view, self.box, [self.job.spec.id])

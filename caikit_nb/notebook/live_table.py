@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -26,8 +25,8 @@ from caikit_nb.notebook.table_controls import TableControls
 from caikit_nb.notebook.table_row import TableRow
 from caikit_nb.notebook.table_widgets import TableWidgets
 from caikit_nb.notebook.trait_changes import TraitChanges
-from caikit_nb.notebook.unattended import is_unattended
-from caikit_nb.notebook.view_bundle import KeptView, view_bundle
+from caikit_nb.notebook.view_bundle import KeptView
+from caikit_nb.notebook.view_display import ViewDisplay
 
 PAGE_ROWS = 20
 SETTLED_S = 1.0
@@ -51,9 +50,8 @@ class LiveTable:
         shell: InteractiveShell,
         wake: Callable[[], None],
     ) -> None:
-        self._cards, self._views, self._shell, self._wake = cards, views, shell, wake
-        self._display_id = uuid.uuid4().hex
-        self._model_id: str | None = None
+        self._cards, self._wake = cards, wake
+        self._display = ViewDisplay(shell, views)
         self._pace = KeepPace(views)
         self._opened: Job | None = None
         self._card: tuple[Job, Any] | None = None
@@ -113,18 +111,14 @@ class LiveTable:
         self._saved = None if standing.has_active else standing.counts
         if not update:
             self._told_in_cell = self._saved
-            self._model_id = None if is_unattended(self._shell) else self.box.model_id
-        view = self._view(standing)
-        self._views.keep(view)
-        data = view_bundle(view, self._model_id)
-        self._shell.display_pub.publish(
-            data, transient={"display_id": self._display_id}, update=update
-        )
+            self._display.show(self._view(standing), self.box)
+        else:
+            self._display.renew(self._view(standing))
 
     def _view(self, standing: Standing) -> KeptView:
         static, ended = job_table(standing), not standing.has_active
         lost = "" if ended else LOST.word
-        return KeptView(self._display_id, static._repr_html_(), repr(static), ended, lost)
+        return KeptView(self._display.id, static._repr_html_(), repr(static), ended, lost)
 
     def keep_end(self, standing: Standing) -> None:
         """Renew what is saved at the end of a cell, once no job is active.
