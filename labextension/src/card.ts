@@ -11,7 +11,7 @@ import { Panel, Widget } from '@lumino/widgets';
 
 import { CARD_MIME_TYPE } from './protocol';
 import type { IJobs, ILoss } from './tokens';
-import { findViews, joined, withoutState } from './views';
+import { findViews, joined, keptOf, withoutState } from './views';
 
 const WIDGET_MIME_TYPE = 'application/vnd.jupyter.widget-view+json';
 const HTML_MIME_TYPE = 'text/html';
@@ -126,8 +126,7 @@ export class CardRenderer extends Panel implements IRenderMime.IRenderer {
 
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
     this._model = model;
-    const kept = model.data[CARD_MIME_TYPE];
-    this._hasEnded = isEnded(kept);
+    this._hasEnded = keptOf(model.data[CARD_MIME_TYPE])?.ended ?? true;
     this._isOver = this.gone.hasEnded(modelIdOf(model.data));
     await this._saved.renderModel(this._isOver ? overOf(model) : model);
     this._renderLive();
@@ -257,11 +256,9 @@ function isObject(
 
 /** The same model, of which the kernel has ended. */
 function overOf(model: IRenderMime.IMimeModel): IRenderMime.IMimeModel {
-  const kept = model.data[CARD_MIME_TYPE];
-  const lost = isObject(kept) ? kept['lost'] : undefined;
   const html = withoutState(
     joined(model.data[HTML_MIME_TYPE]),
-    typeof lost === 'string' ? lost : ''
+    keptOf(model.data[CARD_MIME_TYPE])?.lost ?? ''
   );
   return {
     data: { ...model.data, [HTML_MIME_TYPE]: html },
@@ -269,8 +266,4 @@ function overOf(model: IRenderMime.IMimeModel): IRenderMime.IMimeModel {
     trusted: model.trusted,
     setData: () => undefined
   };
-}
-
-function isEnded(value: ReadonlyPartialJSONValue | undefined): boolean {
-  return !isObject(value) || value['ended'] !== false;
 }

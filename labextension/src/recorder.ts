@@ -112,7 +112,10 @@ export class Recorder implements IDisposable {
     const states = new Map<string, IState>();
     for (const { key, ended, jobs } of this._views()) {
       const other = states.get(key);
-      states.set(key, { ended: ended && other?.ended !== false, jobs });
+      states.set(key, {
+        ended: ended && other?.ended !== false,
+        jobs: jobs.length
+      });
     }
     return states;
   }

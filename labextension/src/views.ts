@@ -11,12 +11,12 @@ const TEXT_MIME_TYPE = 'text/plain';
 const STATES = /<!--state-->[\s\S]*?<!--\/state-->/g;
 
 /** What an output holds of a view. */
-interface IKept {
+export interface IKept {
   readonly key: string;
   readonly ended: boolean;
   readonly lost: string;
-  /** How many jobs it is the card of. */
-  readonly jobs: number;
+  /** The ids of the jobs whose card it is. */
+  readonly jobs: readonly unknown[];
 }
 
 /** A view that a notebook shows in one of its outputs. */
@@ -108,7 +108,8 @@ function viewsOf(cell: ICodeCellModel): IShownView[] {
   return found;
 }
 
-function keptOf(value: unknown): IKept | null {
+/** What an output's data hold of a view; null if it shows none. */
+export function keptOf(value: unknown): IKept | null {
   if (!isRecord(value)) {
     return null;
   }
@@ -119,11 +120,12 @@ function keptOf(value: unknown): IKept | null {
   }
   const lost = value['lost'];
   const jobs = value['jobs'];
+  const id = value['id'];
   return {
     key,
     ended: value['ended'] !== false,
     lost: typeof lost === 'string' ? lost : '',
-    jobs: Array.isArray(jobs) ? jobs.length : 0
+    jobs: Array.isArray(jobs) ? jobs : id === undefined ? [] : [id]
   };
 }
 
