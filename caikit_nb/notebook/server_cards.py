@@ -9,11 +9,11 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from caikit_nb.notebook import server_parts
 from caikit_nb.notebook.sent import Sender
+from caikit_nb.notebook.unattended import is_unattended
+from caikit_nb.notebook.view_bundle import widget_view
 from caikit_nb.serving.model_server import ModelServer
 
 logger = logging.getLogger(__name__)
-
-_WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 class ServerCards:
@@ -65,6 +65,7 @@ class ServerCard:
 
     def show(self) -> None:
         """Display it."""
+        self._is_live = not is_unattended(self._shell)
         self._publish(update=False)
 
     def draw(self) -> None:
@@ -82,10 +83,10 @@ class ServerCard:
         send.set(self._head, value=server_parts.head_html(server))
 
     def _publish(self, *, update: bool) -> None:
-        model = {"version_major": 2, "version_minor": 0, "model_id": self._box.model_id}
+        model_id = self._box.model_id if self._is_live else None
         self._shell.display_pub.publish(
             {
-                _WIDGET_VIEW: model,
+                **widget_view(model_id),
                 "text/html": server_parts.card_html(self._server),
                 "text/plain": server_parts.card_text(self._server),
             },
