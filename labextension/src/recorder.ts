@@ -23,6 +23,12 @@ const LATER_MS = 10_000;
 const CHECK_MS = 100;
 
 /**
+ * After how long what goes on is saved anew, as often as JupyterLab saves what a user types: a
+ * kernel may die while no window is open, and then the file has what was seen last.
+ */
+const FOLLOW_MS = 120_000;
+
+/**
  * Keeps what a notebook shows of cards and tables as they stand, also in the file.
  *
  * The kernel's own updates of an output go by its display id, which a page that is loaded anew has
@@ -76,6 +82,7 @@ export class Recorder implements IDisposable {
       return;
     }
     this._known = this._states();
+    this._savedAt = performance.now();
     this.notebook.context.model.contentChanged.connect(this._onContent, this);
     this._look();
   }
@@ -187,6 +194,11 @@ export class Recorder implements IDisposable {
     this._latest.set(view.key, view);
     if (view.ended) {
       this._write(view.key, shown => writeView(shown, view));
+    } else if (
+      this._mayWrite(view.key) &&
+      performance.now() - this._savedAt > FOLLOW_MS
+    ) {
+      this.save(this.notebook.context);
     }
   }
 
@@ -230,7 +242,7 @@ export class Recorder implements IDisposable {
 
   /** Have it saved, too, if that is news: a last state may change, as when values came home. */
   private _write(key: string, write: (shown: IShownView) => boolean): void {
-    if (this._lock.isMine || this._own.has(key)) {
+    if (this._mayWrite(key)) {
       const written = this._views()
         .filter(shown => shown.key === key)
         .map(write);
@@ -240,13 +252,21 @@ export class Recorder implements IDisposable {
     }
   }
 
+  private _mayWrite(key: string): boolean {
+    return this._lock.isMine || this._own.has(key);
+  }
+
   /** What is saved is how things stand now. */
   private _onSaveState(
     context: DocumentRegistry.IContext<DocumentRegistry.IModel>,
     state: DocumentRegistry.SaveState
   ): void {
+    if (state !== 'started') {
+      return;
+    }
+    this._savedAt = performance.now();
     // A shared document is saved by the server, and each change of it stays in its history.
-    if (state !== 'started' || context.model.collaborative) {
+    if (context.model.collaborative) {
       return;
     }
     for (const shown of this._open()) {
@@ -269,6 +289,7 @@ export class Recorder implements IDisposable {
   private _isDisposed = false;
   private _state: NotebookJobs['state'] = 'silent';
   private _checking = 0;
+  private _savedAt = 0;
   private _known = new Map<string, IState>();
   /** Views that have come into this window's copy of the notebook while it is open. */
   private readonly _own = new Set<string>();

@@ -1,12 +1,11 @@
 """An experiment's view in a real JupyterLab."""
 
-import json
 import os
-import re
 import signal
 
 import pytest
 
+from tests.browser import record
 from tests.waiting import until
 
 LOAD = "%load_ext caikit_nb\nfrom caikit_nb.experiments import *\nimport math, pathlib, time"
@@ -96,18 +95,13 @@ def waiting_page(lab_page):
     lab_page.run_all()
     lab_page.wait_idle()
     lab_page.cell_output(1).get_by_text("2 running").wait_for()
-    until(lambda: "running at" in kept(lab_page), "the view in the file")
+    until(lambda: kept(lab_page), "the view in the file")
     return lab_page
 
 
 def kept(page) -> str:
     """What the file has of the view, as text."""
-    try:
-        notebook = json.loads((page.server.root / "waiting.ipynb").read_text("utf-8"))
-    except ValueError:  # it is just being written
-        return ""
-    html = [o["data"].get("text/html", "") for o in notebook["cells"][1]["outputs"] if "data" in o]
-    return re.sub("<[^>]*>", " ", "".join("".join(part) for part in html))
+    return record.kept(page, "waiting.ipynb", 1)
 
 
 @pytest.mark.parametrize("is_open", [True, False])
@@ -124,8 +118,8 @@ def test_the_end_of_a_run_is_in_the_file(waiting_page, is_open):
 def test_a_run_whose_kernel_was_restarted_has_its_end_in_the_file(waiting_page):
     page = waiting_page
     page.page.goto("about:blank")
-    (session,) = [s for s in page.server.api("sessions") if s["path"] == "waiting.ipynb"]
-    page.server.api(f"kernels/{session['kernel']['id']}/restart", method="POST")
+    kernel = record.kernel_id(page.server, "waiting.ipynb")
+    page.server.api(f"kernels/{kernel}/restart", method="POST")
     page.open("waiting.ipynb")
     # The kernel has had the time to say that it ended its jobs, or it hasn't.
     until(lambda: "digits" in kept(page) and "running" not in kept(page), "the end in the file")

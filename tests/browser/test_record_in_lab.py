@@ -1,12 +1,12 @@
 """The file says what became of each job, whatever became of page and kernel."""
 
 import json
-import re
 import urllib.request
 
 import pytest
 
 from caikit_nb.notebook.view_bundle import KEPT_VIEW
+from tests.browser import record
 from tests.browser.lab import CURRENT
 from tests.converted import converted
 from tests.waiting import until
@@ -19,6 +19,12 @@ for n in caikit_nb.progress(range(20), desc="rounds"):
     while n == 9 and not pathlib.Path("go").exists():
         time.sleep(0.02)
 'the value'"""
+LASTING = """%%caikit_job lasting
+import threading
+while not pathlib.Path("go").exists():
+    time.sleep(0.02)
+print("round", 33 * 3)
+threading.Event().wait()"""
 LOOP = """%config CaikitJobs.max_workers = 3
 def work():
     while not pathlib.Path("go").exists():
@@ -60,21 +66,21 @@ def let_go(page) -> None:
 
 def kept(page, cell: int) -> str:
     """What the file has of a cell's card, as text."""
-    try:
-        notebook = json.loads((page.server.root / NAME).read_text("utf-8"))
-    except ValueError:  # it is just being written
-        return ""
-    outputs = [o for o in notebook["cells"][cell]["outputs"] if "data" in o]
-    html = "".join("".join(output["data"].get("text/html", "")) for output in outputs)
-    return re.sub("<[^>]*>", " ", html)
+    return record.kept(page, NAME, cell)
 
 
 def wait_kept(page, cell: int, *words: str) -> str:
     """The same, once the words are there; and nbconvert shows them."""
-    until(lambda: all(word in kept(page, cell) for word in words), f"{words} in the file")
-    shown = converted(page.server.root / NAME)
+    found = [""]
+
+    def has_words() -> bool:
+        found[0] = kept(page, cell)
+        return all(word in found[0] for word in words)
+
+    until(has_words, f"{words} in the file")
+    shown = converted(record.read(page, NAME))
     assert all(word in shown for word in words)
-    return kept(page, cell)
+    return found[0]
 
 
 def saved(page, cell: int, word: str) -> bool:
@@ -106,16 +112,10 @@ def is_true(text: str) -> bool:
     return "completed" in text and "round 19" in text and "the value" in text
 
 
-def kernel_id(page) -> str:
-    (session,) = [s for s in page.server.api("sessions") if s["path"] == NAME]
-    return session["kernel"]["id"]
-
-
-def card_of(page) -> dict:
-    """What the file says of the job's card beside what it shows."""
-    notebook = json.loads((page.server.root / NAME).read_text("utf-8"))
-    (output,) = [o for o in notebook["cells"][1]["outputs"] if "data" in o]
-    return output["data"][KEPT_VIEW]
+def key_of(page) -> str:
+    """By which the job's card is known."""
+    (output,) = record.outputs(page, NAME, 1)
+    return output["data"][KEPT_VIEW]["key"]
 
 
 def tells(page, key: str) -> bool:
@@ -132,7 +132,7 @@ def tells(page, key: str) -> bool:
 def test_the_end_after_a_reload_is_in_the_file(lab, times):
     page = lab(WAITING)
     wait_round(page)
-    until(lambda: "running at" in kept(page, 1), "the submission in the file")
+    until(lambda: kept(page, 1), "the submission in the file")
     for _ in range(times):
         page.reload()
         wait_round(page)
@@ -145,7 +145,7 @@ def test_the_end_after_a_reload_is_in_the_file(lab, times):
 def test_the_end_while_the_notebook_is_closed_is_in_the_file_once_it_is_open(lab):
     page = lab(WAITING)
     wait_round(page)
-    until(lambda: "running at" in kept(page, 1), "the submission in the file")
+    until(lambda: kept(page, 1), "the submission in the file")
     page.page.goto("about:blank")
     let_go(page)
     page.open(NAME)
@@ -155,8 +155,8 @@ def test_the_end_while_the_notebook_is_closed_is_in_the_file_once_it_is_open(lab
 def test_it_is_known_also_if_the_kernel_has_ended_meanwhile(lab):
     page = lab(WAITING)
     wait_round(page)
-    until(lambda: "running at" in kept(page, 1), "the submission in the file")
-    kernel, key = kernel_id(page), card_of(page)["key"]
+    until(lambda: kept(page, 1), "the submission in the file")
+    kernel, key = record.kernel_id(page.server, NAME), key_of(page)
     page.page.goto("about:blank")
     let_go(page)
     until(lambda: tells(page, key), "the end of the job")
@@ -170,7 +170,7 @@ def test_a_job_that_ended_with_its_kernel_says_so(lab, is_open):
     page = lab(WAITING)
     wait_round(page)
     until(lambda: saved(page, 1, "round 9"), "what is shown in the file")
-    kernel = kernel_id(page)
+    kernel = record.kernel_id(page.server, NAME)
     if not is_open:
         page.page.goto("about:blank")
     page.server.api(f"kernels/{kernel}/restart", method="POST")
@@ -190,10 +190,28 @@ def test_each_card_of_run_all_is_in_the_file(lab):
     assert is_true(wait_kept(page, 1, "completed"))
 
 
+def test_what_goes_on_is_saved_again_now_and_then(lab_server, new_page):
+    (lab_server.root / "go").unlink(missing_ok=True)
+    page = new_page()
+    try:
+        page.page.clock.install()
+        page.open(page.write_notebook(NAME, [LOAD, LASTING]))
+        page.run_all()
+        until(lambda: kept(page, 1), "the submission in the file")
+        (lab_server.root / "go").touch()
+        page.cell_output(1).get_by_text("round 99").wait_for()
+        assert "round 99" not in kept(page, 1)
+        page.page.clock.fast_forward("03:00")
+        wait_kept(page, 1, "running at", "round 99")
+    finally:
+        page.server.shut_down_kernels()
+        page.page.close()
+
+
 def test_the_table_tells_the_end_after_a_reload(lab):
     page = lab(WAITING, "%caikit_jobs")
     wait_round(page)
-    until(lambda: "running at" in kept(page, 2), "the table in the file")
+    until(lambda: kept(page, 2), "the table in the file")
     page.reload()
     wait_round(page)
     let_go(page)
@@ -217,7 +235,7 @@ def test_a_loop_of_submits_has_its_end_in_the_file_after_a_reload(lab):
 def test_of_two_windows_one_writes_and_none_is_asked(lab, new_page):
     page = lab(WAITING)
     wait_round(page)
-    until(lambda: "running at" in kept(page, 1), "the submission in the file")
+    until(lambda: kept(page, 1), "the submission in the file")
     other = new_page()
     try:
         other.open(NAME)

@@ -1,6 +1,5 @@
 """Whatever is done in whatever order: in the end the file says what became of each job."""
 
-import json
 import random
 import re
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from caikit_nb.notebook.view_bundle import KEPT_VIEW
+from tests.browser import record
 from tests.browser.lab import CURRENT, LabPage
 from tests.browser.test_record_in_lab import tells
 from tests.waiting import until
@@ -197,8 +197,7 @@ class Walk:
     def restart_by_program(self) -> None:
         self._lose()
         server = self.page.server
-        (kernel,) = [s["kernel"]["id"] for s in server.api("sessions") if s["path"] == NAME]
-        server.api(f"kernels/{kernel}/restart", method="POST")
+        server.api(f"kernels/{record.kernel_id(server, NAME)}/restart", method="POST")
 
     def restart_in_lab(self) -> None:
         self._lose()
@@ -262,13 +261,7 @@ class Walk:
 
     def _said(self, cell: int) -> str:
         """What a person reads of a cell's card or table in the file."""
-        try:
-            notebook = json.loads((self.page.server.root / NAME).read_text("utf-8"))
-        except ValueError:  # it is just being written
-            return ""
-        outputs = [o for o in notebook["cells"][cell]["outputs"] if KEPT_VIEW in o.get("data", {})]
-        html = "".join("".join(output["data"]["text/html"]) for output in outputs)
-        return re.sub("<[^>]*>", " ", html.replace("<svg ", "a chart <svg "))
+        return record.kept(self.page, NAME, cell)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.browser.record import sessions
 from tests.waiting import until
 
 LOAD = "%load_ext caikit_nb"
@@ -77,10 +78,6 @@ def test_a_restart_leaves_the_saved_card_and_says_so(saved):
     page.wait_idle()
 
 
-def sessions(page) -> list:
-    return [session for session in page.server.api("sessions") if session["path"] == "saved.ipynb"]
-
-
 def test_shutting_down_says_how_many_jobs_end(saved):
     page = saved(ENDLESS)
     card = page.cell_output(1)
@@ -94,7 +91,7 @@ def test_shutting_down_says_how_many_jobs_end(saved):
     page.execute("kernelmenu:shutdown")
     dialog.get_by_role("button", name="Confirm Kernel Shut Down").click()
     card.get_by_text("ended with the kernel").wait_for()
-    until(lambda: not sessions(page), "the session is gone")
+    until(lambda: not sessions(page.server, "saved.ipynb"), "the session is gone")
 
 
 def test_closing_and_shutting_down_says_so_too_and_only_then(saved):
