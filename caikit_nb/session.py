@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import os
 import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from caikit_nb import jobs as jobs_room
+from caikit_nb.execution.forks import NewInFork
 from caikit_nb.execution.guardian import guardian
 from caikit_nb.execution.serial_thread import SerialThread
 from caikit_nb.experiments import running
@@ -32,8 +32,11 @@ if TYPE_CHECKING:
     from caikit_nb.serving.model_server import ModelServer
 
 
-class Session:
+class Session(NewInFork):
     """A process's jobs and their executor.
+
+    A forked child has none of its parent's jobs and servers: there it is an empty one, with the
+    same settings.
 
     Args:
         policy: The settings, read anew each time they matter.
@@ -43,21 +46,34 @@ class Session:
     def __init__(self, policy: Policy | None = None, hooks: SessionHooks | None = None) -> None:
         self.policy = policy or DefaultPolicy()
         # Its jobs are found by name, also in a script.
-        hooks = hooks or dataclasses.replace(session_hooks(), keeps_results=True)
-        self.executor = JobExecutor(policy=self.policy, hooks=hooks)
-        Journal(self.executor.events)
+        self._hooks = hooks or dataclasses.replace(session_hooks(), keeps_results=True)
+        super().__init__()
+
+    def _reset(self) -> None:
+        self._executor = JobExecutor(policy=self.policy, hooks=self._hooks)
+        self._servers: Servers | None = None
+        Journal(self._executor.events)
+
+    @property
+    def executor(self) -> JobExecutor:
+        """What runs its jobs."""
+        self._know_fork()
+        return self._executor
 
     @property
     def registry(self) -> Mapping[str, JobFuture]:
         """The session's jobs by name and id."""
         return self.executor.registry
 
-    @functools.cached_property
+    @property
     def servers(self) -> Servers:
         """The session's model servers by name."""
         from caikit_nb.deploy.servers import Servers
 
-        return Servers(self.executor.registry, _version())
+        self._know_fork()
+        if self._servers is None:
+            self._servers = Servers(self.executor.registry, _version())
+        return self._servers
 
     def close(self, why: str = CLOSED) -> None:
         """End every job and server that has not ended, and wait until nothing of them is left.
@@ -65,8 +81,9 @@ class Session:
         Args:
             why: The reason that such a job tells.
         """
-        if "servers" in vars(self):
-            self.servers.close()
+        self._know_fork()
+        if self._servers is not None:
+            self._servers.close()
         self.executor.close(why)
 
 
@@ -90,15 +107,6 @@ def open_session(policy: Policy, hooks: SessionHooks) -> Session:
     _housekeeping.put(lambda: paths.remove_dead_sessions(paths.sessions_directory()))
     _current = Session(policy, hooks)
     return _current
-
-
-def _forget() -> None:
-    global _current
-    _current = None
-
-
-# A forked child has none of the parent's jobs; its own session would be a new one.
-os.register_at_fork(after_in_child=_forget)
 
 
 def _run_experiment(

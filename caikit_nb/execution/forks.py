@@ -14,14 +14,18 @@ from collections.abc import Callable
 
 
 class _Forks:
-    """How many forks lie between the first process and this one."""
+    """How many forks lie between the first process and this one.
+
+    Attributes:
+        lock: Held by who begins anew, and in that begins others anew that it is made of.
+    """
 
     def __init__(self) -> None:
-        self.count, self.lock = 0, threading.Lock()
+        self.count, self.lock = 0, threading.RLock()
 
     def after_in_child(self) -> None:
         """One more."""
-        self.count, self.lock = self.count + 1, threading.Lock()
+        self.count, self.lock = self.count + 1, threading.RLock()
 
 
 forks = _Forks()

@@ -79,13 +79,17 @@ class Capture:
     def _stored(self) -> frozenset[str]:
         return find_names(self._source, self._shell, self._shell.user_ns).writes
 
-    def doubt(self, outs: Iterable[str]) -> None:
+    def doubt(self, outs: Iterable[str]) -> list[str]:
         """Note which of the variables to come home the cell doesn't mention: a typo, most likely.
 
         Told only at the end, the value would be lost by then.
+
+        Returns:
+            Their names.
         """
         if _DEFINES_OTHERS.search(self._source):
-            return
+            return []
+        doubted = []
         for name in outs:
             is_known = name in self._given or name in self._shell.user_ns
             if is_known or re.search(rf"\b{re.escape(name)}\b", self._source):
@@ -93,6 +97,8 @@ class Capture:
             close = difflib.get_close_matches(name, sorted(self._stored), 1)
             hint = f": did you mean {close[0]}?" if close else ""
             self.notes.append(f"--out {name}: the cell has no such name{hint}")
+            doubted.append(name)
+        return doubted
 
     def submodules(self) -> list[str]:
         """The imported submodules that the cell names, as ``xml.sax`` does after its import.

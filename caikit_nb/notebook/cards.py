@@ -12,13 +12,13 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from caikit_nb.execution.forks import NewInFork
 from caikit_nb.execution.watcher import watcher
-from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.notebook.job_view import card_text, shown_of
 from caikit_nb.notebook.kept_views import KeptViews
 from caikit_nb.notebook.pace import Pace
 from caikit_nb.notebook.view_bundle import at_clock
+from caikit_nb.session import Session
 
 MIN_INTERVAL_S = 0.2
 _LAST_REST_S = 0.2  # between a job's result and the end of its process
@@ -32,7 +32,7 @@ class Cards(NewInFork):
 
     Args:
         shell: Where they are shown.
-        executor: Whose jobs they are of.
+        session: Whose jobs they are of.
         views: Has what is to be saved.
         run_when_idle: Hands a call to the kernel's main thread; None where there is no such way.
         bring_back: Assigns what a job's cell has made.
@@ -41,13 +41,12 @@ class Cards(NewInFork):
     def __init__(
         self,
         shell: InteractiveShell,
-        executor: JobExecutor,
+        session: Session,
         views: KeptViews,
         run_when_idle: Callable[[Callable[[], None]], None] | None,
         bring_back: Callable[[Job], None],
     ) -> None:
-        self._shell, self._end_jobs = shell, executor.close
-        self._events, self._queue = executor.events, executor.queue
+        self._shell, self._session = shell, session
         self._views, self._run_when_idle, self._bring_back = views, run_when_idle, bring_back
         self._pid = os.getpid()
         self.job_widgets: Any = None
@@ -59,9 +58,10 @@ class Cards(NewInFork):
 
             self._card_class, self._make, self.job_widgets = JobCard, CardWidgets(), JobWidgets()
         super().__init__()
-        self._queue.on_moved.append(self._on_moved)
 
     def _reset(self) -> None:
+        executor = self._session.executor
+        self._events, self._queue = executor.events, executor.queue
         self._cards: weakref.WeakKeyDictionary[Job, list[Any]] = weakref.WeakKeyDictionary()
         self._shown_in: dict[str, int] = {}
         self._open: dict[Job, None] = {}
@@ -70,12 +70,13 @@ class Cards(NewInFork):
         self._pace, self._waits = Pace(), False
         self._pending: dict[Job, None] = {}
         self._subscription = self._events.subscribe(self._on_change, MIN_INTERVAL_S)
+        self._queue.on_moved.append(self._on_moved)
         if os.getpid() != self._pid:
             atexit.register(self._end_with_job)
 
     def _end_with_job(self) -> None:
         """In a forked job: its own jobs end with it."""
-        self._end_jobs("ended with its job")
+        self._session.close("ended with its job")
         for cards in list(self._cards.values()):
             for card in list(cards):
                 card.keep_end()

@@ -36,7 +36,10 @@ _ON_LOOP = re.compile(r"\b(create_task|ensure_future|get_running_loop|current_ta
 
 
 def run_cell(call: Call, port: Port) -> Mapping[str, object]:
-    """The runner of cells: options ``source``, ``outs``, ``params``, ``seen_sources``, ``job``."""
+    """The runner of cells.
+
+    Its options are ``source``, ``outs``, ``doubted``, ``params``, ``seen_sources``, and ``job``.
+    """
     if not call.options["own_process"]:
         return run_cell_in_thread(call, port)
     shell = _prepared(call, port)
@@ -46,7 +49,7 @@ def run_cell(call: Call, port: Port) -> Mapping[str, object]:
         if error is not None and not _is_clean_exit(error):
             raise FormattedError(error, tuple(lines))
         _keep_made(call, shell, port)
-        return cell_values(shell.user_ns, result.result, call.options["outs"], port)
+        return cell_values(shell.user_ns, result.result, call.options, port)
 
 
 def _keep_made(call: Call, shell: InteractiveShell, port: Port) -> None:

@@ -55,11 +55,11 @@ class Extension:
         views = KeptViews()
         run_when_idle = _run_when_idle(shell)
         self.homecoming = Homecoming(shell, run_when_idle)
-        self.cards = Cards(shell, executor, views, run_when_idle, self.homecoming.bring_back)
+        self.cards = Cards(shell, self.session, views, run_when_idle, self.homecoming.bring_back)
         if self.cards.job_widgets is not None:
             hooks.on_message = self.cards.job_widgets.on_message
         hooks.show = self._show_in_cell
-        self.tables = LiveTables(shell, executor, self.cards, views)
+        self.tables = LiveTables(shell, self.session, self.cards, views)
         self.groups = GroupCards(shell, executor, self.cards, self.tables, views)
         hooks.submitted = only_here(self.groups.add)
         first = [NOTEBOOK_SHELL] if _is_notebook(shell) else []
@@ -102,7 +102,7 @@ class Extension:
     def _magics(self) -> CaikitMagics:
         return CaikitMagics(
             self.shell,
-            self.session.executor,
+            self.session,
             self.cards,
             self.tables,
             self.homecoming,

@@ -243,10 +243,11 @@ def rendered(shell: InteractiveShell, error: BaseException) -> tuple[str, ...]:
 
 
 def cell_values(
-    namespace: Mapping[str, Any], result: object, outs: tuple[str, ...], port: Port
+    namespace: Mapping[str, Any], result: object, options: Mapping[str, Any], port: Port
 ) -> dict[str, object]:
     """What a cell gives back: its result and the variables named by ``--out``."""
-    missing = [name for name in outs if name not in namespace]
+    outs = options["outs"]
+    missing = [name for name in outs if name not in namespace and name not in options["doubted"]]
     if missing:
         port.send({"kind": "note", "text": f"--out: the cell did not define {', '.join(missing)}"})
     return {RESULT: result, **{name: namespace[name] for name in outs if name in namespace}}

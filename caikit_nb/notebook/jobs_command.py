@@ -9,11 +9,11 @@ from typing import Any
 
 from IPython.core.error import UsageError
 
-from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.notebook.cards import Cards
 from caikit_nb.notebook.job_table import usage_table
 from caikit_nb.notebook.live_tables import LiveTables
+from caikit_nb.session import Session
 
 _OUTPUT = "--output"
 
@@ -22,13 +22,13 @@ class JobsCommand:
     """Reads a line and acts.
 
     Args:
-        executor: Whose jobs.
+        session: Whose jobs.
         cards: Where they are shown.
         tables: Where all of them are.
     """
 
-    def __init__(self, executor: JobExecutor, cards: Cards, tables: LiveTables) -> None:
-        self._executor, self._cards, self._tables = executor, cards, tables
+    def __init__(self, session: Session, cards: Cards, tables: LiveTables) -> None:
+        self._session, self._cards, self._tables = session, cards, tables
         self._actions: dict[str, Callable[[list[JobFuture]], Any]] = {
             "cancel": self._cancel,
             "interrupt": self._interrupt,
@@ -64,7 +64,7 @@ class JobsCommand:
         return act(self._named(action, names))
 
     def _named(self, action: str, names: list[str]) -> list[JobFuture]:
-        everyone = self._executor.registry.all()
+        everyone = self._session.executor.registry.all()
         if names == ["all"] or (not names and action in ("wait", "purge", "du")):
             # Who means all means those that it can be done to.
             can_be = {"cancel": _runs, "interrupt": _runs, "purge": _is_gone}.get(action)
@@ -72,7 +72,7 @@ class JobsCommand:
         if not names:
             raise UsageError(f"%caikit_jobs {action}: name the jobs, or write all")
         try:
-            return [self._executor.registry[name] for name in names]
+            return [self._session.registry[name] for name in names]
         except KeyError as error:
             raise UsageError(f"%caikit_jobs {action}: {error.args[0]}") from None
 

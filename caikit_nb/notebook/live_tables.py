@@ -11,16 +11,18 @@ stand still, and what a cell showed before it was run again is taken away.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import display
 
+from caikit_nb.execution.forks import NewInFork
 from caikit_nb.execution.watcher import watcher
 from caikit_nb.jobs.events import Subscription
-from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.notebook.cards import Cards
 from caikit_nb.notebook.completions import Completions
 from caikit_nb.notebook.job_table import job_table
@@ -28,6 +30,7 @@ from caikit_nb.notebook.kept_views import KeptViews
 from caikit_nb.notebook.standing import Census, Standing
 from caikit_nb.notebook.table import Table
 from caikit_nb.notebook.trait_changes import TraitChanges
+from caikit_nb.session import Session
 
 if TYPE_CHECKING:
     from caikit_nb.notebook.live_table import LiveTable
@@ -65,36 +68,49 @@ class Place:
         return same_cell and self.execution_id != newer.execution_id
 
 
-class LiveTables:
-    """The tables of a session; plain text where there are no widgets."""
+class LiveTables(NewInFork):
+    """The tables of a session; plain text where there are no widgets.
+
+    In a forked job a table is that of the job's own jobs at one moment.
+    """
 
     def __init__(
-        self, shell: InteractiveShell, executor: JobExecutor, cards: Cards, views: KeptViews
+        self, shell: InteractiveShell, session: Session, cards: Cards, views: KeptViews
     ) -> None:
-        self._shell, self._executor, self._cards, self._views = shell, executor, cards, views
-        self._census = Census(executor.queue)
-        self._shown: list[tuple[Place, LiveTable]] = []
-        self._subscription: Subscription | None = None
-        self._touched = self._ticking = False
-        self._drawing = threading.Lock()
+        self._shell, self._session, self._cards, self._views = shell, session, cards, views
+        self._pid = os.getpid()
         if cards.has_widgets:
             # Before the first fork: what the kernel has imported, its copies have.
             from caikit_nb.notebook.live_table import LiveTable
 
             self._make = LiveTable
+        super().__init__()
+
+    def _reset(self) -> None:
+        self._executor = self._session.executor
+        self._census = Census(self._executor.queue)
+        self._shown: list[tuple[Place, LiveTable]] = []
+        self._subscription: Subscription | None = None
+        self._touched = self._ticking = False
+        self._drawing = threading.Lock()
 
     def value(self) -> Any:
         """What ``%caikit_jobs`` gives back: it displays itself, live where that can be."""
-        return JobsTable(self) if self._cards.has_widgets else self.text()
+        return JobsTable(self) if self._is_live else self.text()
+
+    @property
+    def _is_live(self) -> bool:
+        return self._cards.has_widgets and os.getpid() == self._pid
 
     def text(self) -> Table:
         """The table at this moment."""
+        self._know_fork()
         return job_table(self._standing())
 
     def show(self) -> None:
         """Show a table in the running cell."""
-        if not self._cards.has_widgets:
-            print(self.text())
+        if not self._is_live:
+            display(self.text()) if self._cards.has_widgets else print(self.text())
             return
         table, standing = self.new_table(self._wake), self._standing()
         table.draw(standing, "", TraitChanges())

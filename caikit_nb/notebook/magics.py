@@ -12,7 +12,6 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 
 from caikit_nb.errors import CaikitNbError
-from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.options import JobOptions
 from caikit_nb.jobs.submission import Work
@@ -32,6 +31,7 @@ from caikit_nb.notebook.magic_options import (
 )
 from caikit_nb.notebook.serve_command import ServeCommand
 from caikit_nb.notebook.settings import CaikitJobs
+from caikit_nb.session import Session
 
 if TYPE_CHECKING:
     from caikit_nb.trials.cell_trial import CellTrial
@@ -44,7 +44,7 @@ class CaikitMagics(Magics):
     def __init__(
         self,
         shell: InteractiveShell,
-        executor: JobExecutor,
+        session: Session,
         cards: Cards,
         tables: LiveTables,
         homecoming: Homecoming,
@@ -54,9 +54,9 @@ class CaikitMagics(Magics):
     ) -> None:
         super().__init__(shell)
         self._shell = shell
-        self._executor, self._cards, self._homecoming = executor, cards, homecoming
+        self._session, self._cards, self._homecoming = session, cards, homecoming
         self._settings, self._views = settings, views
-        self._command, self._serve_command = JobsCommand(executor, cards, tables), serve_command
+        self._command, self._serve_command = JobsCommand(session, cards, tables), serve_command
 
     @line_cell_magic
     def caikit_job(self, line: str, cell: str | None = None) -> JobFuture | None:
@@ -85,13 +85,13 @@ class CaikitMagics(Magics):
         --wait                    block until the job ends
         --quiet                   show no card
         """
-        namespace = self._shell.user_ns
+        namespace, jobs = self._shell.user_ns, self._session.registry
         try:
             if cell is None:
-                options, source = parse_expression_line(line, namespace, self._executor.registry)
+                options, source = parse_expression_line(line, namespace, jobs)
             else:
                 line, source = whole_line(line, cell)
-                options = parse_cell_line(line, namespace, self._executor.registry)
+                options = parse_cell_line(line, namespace, jobs)
             future = self._submit_and_bind(options, source, line if cell is not None else None)
         except UsageError as error:
             raise UsageError(_named(str(error), is_cell=cell is not None)) from None
@@ -182,11 +182,11 @@ class CaikitMagics(Magics):
     ) -> JobFuture:
         params = dict(options.params if trial is None else trial.hyperparameters)
         capture = Capture(self._shell, source, options.names_in, tuple(params))
-        capture.doubt(options.out)
         writes = capture.writes()
         plain = {
             "source": comment + source,
             "outs": options.out,
+            "doubted": capture.doubt(options.out),
             "writes": writes,
             "params": params,
             "names_in": options.names_in,
@@ -195,7 +195,7 @@ class CaikitMagics(Magics):
         }
         work = Work(cell_runner.run_cell, capture.inputs, plain, source.strip("\n"), options.out)
 
-        future = self._executor.submit_work(
+        future = self._session.executor.submit_work(
             work,
             _job_options(options, params, trial),
             before_start=lambda job: self._homecoming.expect(job, options.out, writes),

@@ -29,7 +29,7 @@ def run_cell_in_thread(call: Call, port: Port) -> Mapping[str, object]:
         if value is not None and not is_hushed(source):
             data, metadata = shell.display_formatter.format(value)  # type: ignore[union-attr]
             port.send({"kind": "display", "data": data, "metadata": metadata, "result": True})
-    return cell_values(namespace, value, call.options["outs"], port)
+    return cell_values(namespace, value, call.options, port)
 
 
 def run_function_in_thread(call: Call, port: Port) -> Mapping[str, object]:

@@ -32,7 +32,8 @@ me = caikit_nb.current_job()
 given, told = [lr, layers, optimizer, note], [me.name, me.id, dict(me.params)]
 {'kept': kept, 'given': given, 'told': told}""",
     "bare": """-o neither
-value = 20""",
+value = 20
+if not value: neither = 1""",
 }
 
 
@@ -96,6 +97,8 @@ def test_an_out_variable_that_the_cell_does_not_mention_is_told_while_it_runs(
     assert "--out other: the cell has no such name" in shown
     assert "--out kept" not in shown
     gate.open()
+    shown = kernel.card("typo").wait_for("without modle, other")
+    assert "did not define" not in shown, "it was told"
 
 
 @pytest.mark.parametrize("code", ["exec('mod' + 'el = 1')", "from os import *", "model: int = 1"])

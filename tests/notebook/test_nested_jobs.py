@@ -72,3 +72,26 @@ def test_what_has_ended_has_no_buttons_left(kernel: Kernel) -> None:
 def kinds_of_displays(kernel: Kernel, card: Card) -> list[set[str]]:
     shown = [kernel.widgets[model_id].get("outputs", ()) for model_id in card.model_ids]
     return [set(output["data"]) for outputs in shown for output in outputs]
+
+
+def test_a_job_has_its_own_jobs_in_one_place(kernel: Kernel) -> None:
+    """Whether they are made by the magic or by a call, its table and `caikit_nb.jobs` have them."""
+    kernel.do("bystander = caikit_nb.submit(int)")
+    kernel.do(
+        "%%caikit_job o6 --wait\n"
+        "called = [caikit_nb.options(name=f'called{n}').submit(int) for n in range(2)]\n"
+        "line = %caikit_job 6 * 7\n"
+        "print([future.result() for future in [*called, line]], len(caikit_nb.jobs))\n"
+        "%caikit_jobs"
+    )
+    text = wait_saved(kernel, kernel.card("o6"), "completed o6")
+    assert "[0, 0, 42] 3" in text
+    table = text[text.index("job state time") :]
+    assert all(name in table for name in ("called0", "called1"))
+    assert "bystander" not in table
+
+
+def test_the_settings_hold_for_its_jobs_too(kernel: Kernel) -> None:
+    kernel.do("%config CaikitJobs.retention_duration = '2h'")
+    kernel.do("%%caikit_job o7 --wait\nprint(caikit_nb.submit(int)._job.spec.retention_s)")
+    assert "7200" in wait_saved(kernel, kernel.card("o7"), "completed o7")
