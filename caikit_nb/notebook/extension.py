@@ -73,7 +73,7 @@ class Extension:
             refuse_input_in_threads(shell.kernel)  # type: ignore[attr-defined]
         self.lab_comm = LabComm(executor, views) if self.cards.has_widgets else None
         self.views = ExperimentViews(shell, self.cards, views)
-        self.server_cards = ServerCards(shell, has_widgets=self.cards.has_widgets)
+        self.server_cards = ServerCards(shell, views, has_widgets=self.cards.has_widgets)
         self.session.servers.on_start.append(self.server_cards.show)
         shell.register_magics(self._magics())
         self._configurables().append(self.settings)
@@ -137,6 +137,7 @@ class Extension:
         self.cards.end_cell(is_followed=is_followed, is_unattended=nobody_looks)
         self.groups.end_cell(is_followed=is_followed, is_unattended=nobody_looks)
         self.tables.end_cell(is_followed=is_followed)
+        self.server_cards.end_cell(is_followed=is_followed, is_unattended=nobody_looks)
         self.warm_start.end_cell()
         if isinstance(error := getattr(result, "error_in_exec", None), NameError):
             self._say_who_made(error.name)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-import uuid
 
 from IPython.core.interactiveshell import InteractiveShell
 
 from caikit_nb.notebook import server_parts
+from caikit_nb.notebook.kept_views import KeepPace, KeptViews
 from caikit_nb.notebook.sent import Sender
-from caikit_nb.notebook.unattended import is_unattended
-from caikit_nb.notebook.view_bundle import widget_view
+from caikit_nb.notebook.view_bundle import KeptView
+from caikit_nb.notebook.view_display import ViewDisplay
 from caikit_nb.serving.model_server import ModelServer
 
 logger = logging.getLogger(__name__)
@@ -21,21 +21,33 @@ class ServerCards:
 
     Args:
         shell: Where they are shown.
+        views: Has what is to be saved.
         has_widgets: Whether this shell is a kernel's.
     """
 
-    def __init__(self, shell: InteractiveShell, *, has_widgets: bool) -> None:
-        self._shell, self._has_widgets = shell, has_widgets
+    def __init__(self, shell: InteractiveShell, views: KeptViews, *, has_widgets: bool) -> None:
+        self._shell, self._views, self._has_widgets = shell, views, has_widgets
         self._shown_in: dict[ModelServer, int] = {}
+        # Each whose end no cell has told.
+        self._untold: set[ServerCard] = set()
 
     def show(self, server: ModelServer) -> None:
         """Show a server's card in the running cell."""
         self._shown_in[server] = self._shell.execution_count
         if not self._has_widgets:
             return  # the value of the cell is printed
-        card = ServerCard(server, self._shell)
+        card = ServerCard(server, self._shell, self._views)
         card.show()
+        self._untold.add(card)
         server.on_change.append(lambda _: card.draw())
+
+    def end_cell(self, *, is_followed: bool, is_unattended: bool) -> None:
+        """Put into the saved notebook how the servers stand; see `Cards.end_cell`."""
+        for card in list(self._untold):
+            if card.has_ended:
+                self._untold.remove(card)
+            if is_unattended or (card.has_ended and not is_followed):
+                card.keep()
 
     def show_as_value(self, server: ModelServer) -> None:
         """Show a server that is the value of a cell, unless that cell has shown it already."""
@@ -48,11 +60,11 @@ class ServerCards:
 class ServerCard:
     """One card. `draw` is called from the servers' thread alone."""
 
-    def __init__(self, server: ModelServer, shell: InteractiveShell) -> None:
+    def __init__(self, server: ModelServer, shell: InteractiveShell, views: KeptViews) -> None:
         from caikit_nb.notebook.card_widgets import CardWidgets
 
-        self._server, self._shell = server, shell
-        self._display_id, self._sender = uuid.uuid4().hex, Sender()
+        self._server, self._sender = server, Sender()
+        self._display, self._pace = ViewDisplay(shell, views), KeepPace(views)
         make = CardWidgets()
         self._head, self._models, self._snippet = make.html("head"), make.html(), make.html()
         self._stop = make.button("Stop", "stop", "Answer the requests that are there, and end it")
@@ -65,15 +77,28 @@ class ServerCard:
 
     def show(self) -> None:
         """Display it."""
-        self._is_live = not is_unattended(self._shell)
-        self._publish(update=False)
+        self._display.show(self._kept(), self._box)
 
     def draw(self) -> None:
         """Bring it up to date."""
         self._fill()
-        if not self._server.is_running:
-            # What a saved notebook keeps; while it runs it would redraw the page.
-            self._publish(update=True)
+        if self.has_ended:
+            # While it runs this would redraw the page.
+            self.keep()
+        else:
+            self._pace.offer(self._kept)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its server has."""
+        return self._server.has_ended
+
+    def keep(self) -> None:
+        """Put into the notebook how the server stands."""
+        self._display.renew(self._kept())
+
+    def _kept(self) -> KeptView:
+        return server_parts.kept_card(self._server, self._display.id)
 
     def _fill(self) -> None:
         server, send = self._server, self._sender
@@ -81,15 +106,3 @@ class ServerCard:
         send.set(self._snippet, value=server_parts.snippet_html(server))
         send.set(self._buttons, children=(self._stop,) if server.is_running else ())
         send.set(self._head, value=server_parts.head_html(server))
-
-    def _publish(self, *, update: bool) -> None:
-        model_id = self._box.model_id if self._is_live else None
-        self._shell.display_pub.publish(
-            {
-                **widget_view(model_id),
-                "text/html": server_parts.card_html(self._server),
-                "text/plain": server_parts.card_text(self._server),
-            },
-            transient={"display_id": self._display_id},
-            update=update,
-        )

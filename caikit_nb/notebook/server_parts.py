@@ -6,7 +6,9 @@ import html
 
 from caikit_nb.jobs.sizes import format_size
 from caikit_nb.jobs.states import JobStatus
+from caikit_nb.notebook.card_parts import lost_html
 from caikit_nb.notebook.looks import BORDER, CODE_FONT, FAINT, FONT, LOOKS, TEXT, folded
+from caikit_nb.notebook.view_bundle import KeptView, at_clock, marked_state
 from caikit_nb.serving.model_server import ModelServer
 from caikit_nb.serving.picture import ModelPicture
 
@@ -23,17 +25,27 @@ _MOST_ROWS = 20
 _FIRST_NUMBER = 2  # of the columns; numbers stand right
 
 
-def card_html(server: ModelServer) -> str:
-    """The whole card, as a saved notebook keeps it."""
-    return (
+def kept_card(server: ModelServer, key: str) -> KeptView:
+    """The whole card, as a saved notebook keeps it.
+
+    Args:
+        server: Whose.
+        key: The view's.
+    """
+    moment = "" if server.has_ended else at_clock()
+    shown = (
         f'<div style="border:1px solid {BORDER};border-radius:6px;padding:8px 12px;'
-        f'max-width:900px">{head_html(server)}{models_html(server)}{snippet_html(server)}</div>'
+        f'max-width:900px">{head_html(server, moment)}{models_html(server)}'
+        f"{snippet_html(server)}</div>"
     )
+    lost = lost_html() if moment else ""
+    return KeptView(key, shown, card_text(server, moment), not moment, lost)
 
 
-def card_text(server: ModelServer) -> str:
-    """The card in plain text."""
-    lines = [f"server {server.name}: {server.state} {_where(server)}".rstrip()]
+def card_text(server: ModelServer, moment: str = "") -> str:
+    """The card in plain text; `moment` says when that was so."""
+    words = (f"server {server.name}: {server.state}", moment, _where(server))
+    lines = [" ".join(word for word in words if word)]
     for model in _models(server):
         facts = zip(_COLUMNS, _cells(model), strict=True)
         texts = [cell if name in _PLAIN else f"{name} {cell}" for name, cell in facts if cell]
@@ -43,16 +55,26 @@ def card_text(server: ModelServer) -> str:
     return "\n".join(lines)
 
 
-def head_html(server: ModelServer) -> str:
-    """State, name, address, and who may call."""
+def head_html(server: ModelServer, moment: str = "") -> str:
+    """State, name, address, and who may call.
+
+    Args:
+        server: Whose.
+        moment: When that was so, for a page that nobody brings up to date.
+    """
     look = _LOOKS[server.state]
+    state = (
+        f'<span style="color:{look.colour};font-weight:600" role="status">'
+        f'<span aria-hidden="true">{look.sign}</span> {server.state}</span>'
+    )
+    if moment:
+        state = marked_state(f"{state} {moment}")
     error = server.error
     reason = "" if error is None else _line(html.escape(str(error)), look.colour, 'role="alert"')
     return (
         f'<div style="font-family:{FONT};color:{TEXT};line-height:1.5">'
         '<div style="display:flex;flex-wrap:wrap;gap:0 10px;align-items:baseline">'
-        f'<span style="color:{look.colour};font-weight:600" role="status">'
-        f'<span aria-hidden="true">{look.sign}</span> {server.state}</span>'
+        f"{state}"
         f'<span style="font-weight:600;font-family:{CODE_FONT};overflow-wrap:anywhere">'
         f"{html.escape(server.name)}</span>"
         f'<span style="font-family:{CODE_FONT};overflow-wrap:anywhere;user-select:all">'

@@ -62,13 +62,6 @@ def at_clock() -> str:
     return time.strftime("at %H:%M:%S")
 
 
-def widget_view(model_id: str | None) -> dict[str, Any]:
-    """The part of a bundle that is the widget; see `view_bundle` for where there is none."""
-    if model_id is None:
-        return {}
-    return {WIDGET_VIEW: {"version_major": 2, "version_minor": 0, "model_id": model_id}}
-
-
 def view_bundle(
     view: KeptView, model_id: str | None, job_ids: Sequence[str] = ()
 ) -> dict[str, Any]:
@@ -83,8 +76,9 @@ def view_bundle(
     kept: dict[str, Any] = {"version": 1, "ended": view.ended, "key": view.key}
     if not view.ended:
         kept["lost"] = view.lost
+    widget = {"version_major": 2, "version_minor": 0, "model_id": model_id}
     return {
-        **widget_view(model_id),
+        **({} if model_id is None else {WIDGET_VIEW: widget}),
         KEPT_VIEW: {**kept, "jobs": list(job_ids)} if job_ids else kept,
         "text/html": view.html,
         "text/plain": view.text,

@@ -139,6 +139,11 @@ class ModelServer:
         return self.state in ("starting", "serving")
 
     @property
+    def has_ended(self) -> bool:
+        """Whether its process is gone."""
+        return self._ended.is_set()
+
+    @property
     def error(self) -> Exception | None:
         """Why it has ended; None if it was stopped, or has not ended."""
         outcome = self._outcome

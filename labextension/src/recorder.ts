@@ -242,13 +242,21 @@ export class Recorder implements IDisposable {
 
   /** Have it saved, too, if that is news: a last state may change, as when values came home. */
   private _write(key: string, write: (shown: IShownView) => boolean): void {
-    if (this._mayWrite(key)) {
-      const written = this._views()
-        .filter(shown => shown.key === key)
-        .map(write);
-      if (written.includes(true)) {
-        this.save(this.notebook.context);
-      }
+    const { context } = this.notebook;
+    const isMine = this._mayWrite(key);
+    if (!isMine && context.model.collaborative) {
+      return;
+    }
+    const { dirty } = context.model;
+    const written = this._views()
+      .filter(shown => shown.key === key)
+      .map(write);
+    if (!isMine) {
+      // It is shown here, and another window saves it.
+      this._known.set(key, { ended: true, jobs: 0, ...this._states().get(key) });
+      context.model.dirty = dirty;
+    } else if (written.includes(true)) {
+      this.save(context);
     }
   }
 

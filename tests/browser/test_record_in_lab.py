@@ -249,6 +249,28 @@ def test_of_two_windows_one_writes_and_none_is_asked(lab, new_page):
         other.page.close()
 
 
+def test_a_window_that_does_not_write_shows_what_was_seen_last(lab, new_page):
+    page = lab(LASTING)
+    until(lambda: kept(page, 1), "the submission in the file")
+    other = new_page()
+    try:
+        other.open(NAME)
+        other.cell_output(1).get_by_role("button", name="Cancel").wait_for()
+        let_go(page)
+        for window in (page, other):
+            window.cell_output(1).get_by_text("round 99").wait_for()
+        kernel = record.kernel_id(page.server, NAME)
+        page.server.api(f"kernels/{kernel}/restart", method="POST")
+        for window in (page, other):
+            window.cell_output(1).get_by_text("ended with the kernel").wait_for()
+            assert "round 99" in window.cell_output(1).inner_text()
+        wait_kept(page, 1, "ended with the kernel", "round 99")
+        assert not other.page.evaluate(f"{CURRENT}.context.model.dirty")
+        assert other.page.locator(".jp-Dialog").count() == 0
+    finally:
+        other.page.close()
+
+
 def test_a_saving_by_hand_waits_for_ours_also_if_one_has_waited_for_another(lab):
     page = lab(QUICK, QUICK, run=1)
     held = hold_savings(page, 2)

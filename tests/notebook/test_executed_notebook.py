@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from caikit_nb.notebook.view_bundle import KEPT_VIEW
 from tests.converted import converted
 from tests.lazy import Lazy
 from tests.notebook.gate import Gate
@@ -90,3 +91,23 @@ def test_with_wait_at_end_none_is_cut_off(tmp_path: Path) -> None:
     assert "first words" in cards[2]
     assert "completed" in cards[3]
     assert "last words" in cards[3]
+
+
+def test_the_card_of_a_server_is_kept_and_says_when_it_served(tmp_path: Path) -> None:
+    model = "import numpy as np\ndef double(x: np.ndarray) -> np.ndarray:\n    return 2 * x"
+    serve = "server = caikit_nb.serve(double, 'doubling')"
+    cards = executed([LOAD, model, serve], tmp_path)
+    assert re.search(r"serving +at \d\d:\d\d:\d\d", cards[2])
+    assert "doubling" in cards[2]
+
+
+def test_the_card_of_a_server_that_was_stopped_says_so(kernel: Kernel) -> None:
+    kernel.do("import numpy as np\ndef half(x: np.ndarray) -> np.ndarray:\n    return x / 2")
+    kernel.do("server = caikit_nb.serve(half, 'halving')")
+    (shown,) = [saved for saved in kernel.displays.values() if "halving" in str(saved)]
+    assert shown[KEPT_VIEW]["ended"] is False
+    assert "ended with the kernel" in shown[KEPT_VIEW]["lost"]
+    kernel.do("server.stop()")
+    (display_id,) = [key for key, saved in kernel.displays.items() if "halving" in str(saved)]
+    kernel.read_until(lambda: kernel.displays[display_id][KEPT_VIEW]["ended"])
+    assert "stopped" in kernel.displays[display_id]["text/html"]
