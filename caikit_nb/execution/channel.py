@@ -122,10 +122,11 @@ class Channel:
 
     def close_child_end(self) -> None:
         """Close what only the child needs, once it has its copies."""
-        if self.child is not None:
-            for fd in self.child.fds():
-                os.close(fd)
-            self.child = None
+        # Forgotten first: an interrupt between the two may leave them open, and never has them
+        # closed twice, when they may be somebody else's.
+        child, self.child = self.child, None
+        if child is not None:
+            _close_all(child.fds())
 
     def open_gate(self) -> None:
         """Let the child run.

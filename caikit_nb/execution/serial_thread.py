@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -42,15 +43,32 @@ class SerialThread(NewInFork):
         self._know_fork()
         self._work.put(work)
         if self._thread is None:
-            self.start()
+            try:
+                self.start()
+            except RuntimeError:  # at the end of a process Python 3.12 starts no more threads
+                self._do_all()
+
+    def finish(self, timeout_s: float) -> None:
+        """Wait until all is done that was put until now, but at most for so long."""
+        done = threading.Event()
+        self.put(done.set)
+        done.wait(timeout_s)
 
     def start(self) -> None:
-        """Have the thread run. From then on `put` takes no lock, and may be called anywhere."""
+        """Have the thread run. From then on `put` takes no lock, and may be called anywhere.
+
+        Raises:
+            RuntimeError: it can't be started.
+        """
         self._know_fork()
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                self._thread.start()
+                try:
+                    self._thread.start()
+                except RuntimeError:
+                    self._thread = None
+                    raise
 
     def _run(self) -> None:
         while True:
@@ -64,6 +82,11 @@ class SerialThread(NewInFork):
                 self._do(work)
                 told.update(runs_user_code=False)
             del work
+
+    def _do_all(self) -> None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._do(self._work.get_nowait())
 
     def _do(self, work: Callable[[], object]) -> None:
         try:

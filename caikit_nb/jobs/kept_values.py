@@ -72,7 +72,7 @@ def _keep(
 ) -> None:
     fd = open_memory_file()
     try:
-        kept = _pickle(values, fd, limit_bytes)
+        kept = _pickle(kind, values, fd, limit_bytes)
         message: dict[str, Any] = {"kind": kind}
         if kind == MADE:
             message["names"] = kept
@@ -86,12 +86,13 @@ def _keep(
         os.close(fd)
 
 
-def _pickle(values: Mapping[str, Any], fd: int, limit_bytes: int) -> list[str]:
+def _pickle(kind: str, values: Mapping[str, Any], fd: int, limit_bytes: int) -> list[str]:
     """Returns the names of those that could be."""
     writer = Writer(
         fd,
         shared=True,
-        main_globals=True,
+        # What was made comes to a notebook whose variables are the user's own.
+        main_globals=kind == INPUTS,
         limit_bytes=limit_bytes,
         reduced=lambda obj: _refuse(obj, limit_bytes),
         search_s=0.0,

@@ -79,6 +79,13 @@ def read(key: str) -> dict[str, Any] | None:
     return view if isinstance(view, dict) else None
 
 
+def remove(key: str) -> None:
+    """Delete the file of a view that goes on, if there is one."""
+    assert _KEY.fullmatch(key), key  # noqa: S101 - we make them
+    with contextlib.suppress(OSError), _opened() as fd:
+        os.unlink(f"{key}{_SUFFIX}", dir_fd=fd)
+
+
 @contextlib.contextmanager
 def _opened() -> Iterator[int]:
     """The directory itself, made and marked if need be.

@@ -14,7 +14,7 @@ from caikit_nb.execution.forks import NewInFork
 from caikit_nb.execution.watcher import watcher
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_future import JobFuture
-from caikit_nb.notebook.job_view import card_text, shown_of
+from caikit_nb.notebook.job_view import card_html, card_text, shown_of
 from caikit_nb.notebook.kept_views import KeptViews
 from caikit_nb.notebook.pace import Pace
 from caikit_nb.notebook.view_bundle import at_clock
@@ -77,9 +77,7 @@ class Cards(NewInFork):
     def _end_with_job(self) -> None:
         """In a forked job: its own jobs end with it."""
         self._session.close("ended with its job")
-        for cards in list(self._cards.values()):
-            for card in list(cards):
-                card.keep_end()
+        self.keep_ends()
 
     @property
     def has_widgets(self) -> bool:
@@ -94,11 +92,20 @@ class Cards(NewInFork):
         if not self.has_widgets:
             print(card_text(job, shown_of(job), at_clock()))
             return
+        if os.getpid() != self._pid and self._session.executor.registry.by_id(future.id) is None:
+            self._show_as_it_was(job)
+            return
         card = self._card(job)
         self._cards.setdefault(job, []).append(card)
         card.show()
         self._open[job] = None
         job.changed()
+
+    def _show_as_it_was(self, job: Job) -> None:
+        """In a forked job: of a job of the kernel's it knows how that stood at the fork alone."""
+        shown = shown_of(job)
+        html, text = card_html(job, shown, at_clock()), card_text(job, shown, at_clock())
+        self._shell.display_pub.publish({"text/html": html, "text/plain": text})
 
     def begin_cell(self) -> None:
         """From here on what is told is heard by all."""
@@ -125,12 +132,19 @@ class Cards(NewInFork):
                     card.keep_state()
         self._in_cell = False
 
+    def keep_ends(self) -> None:
+        """Put into the notebook how all have ended, as the session has."""
+        for job in list(self._open):
+            for card in list(self._cards.get(job, ())):
+                card.keep_end()
+
     def show_nothing(self, future: JobFuture) -> None:
         """Show no card in the running cell, not even if the future is its value."""
         self._shown_in[future.id] = self._shell.execution_count
 
     def is_shown(self, job: Job) -> bool:
         """Whether the running cell has shown its card."""
+        self._know_fork()
         return self._shown_in.get(job.spec.id) == self._shell.execution_count
 
     def show_as_value(self, future: JobFuture) -> None:

@@ -19,6 +19,7 @@ from caikit_nb.errors import ExperimentError, NotInDatabaseError
 from caikit_nb.execution.watcher import stillness
 from caikit_nb.experiments import running
 from caikit_nb.notebook.cards import Cards
+from caikit_nb.notebook.encodable import encodable
 from caikit_nb.notebook.kept_views import KeepPace, KeptViews
 from caikit_nb.notebook.live_tables import Place
 from caikit_nb.notebook.plotter import Plotter
@@ -42,6 +43,8 @@ class ExperimentViews:
         self._shell, self._cards, self._views = shell, cards, views
         self._plotter, self._pid = Plotter(), os.getpid()
         self._shown: list[ExperimentView] = []
+        # Those that stand still until their experiment does.
+        self._still: list[ExperimentView] = []
         self._wakened, self._closed = threading.Event(), False
         self._thread: threading.Thread | None = None
         running.on_run.append(self._show_run)
@@ -82,7 +85,9 @@ class ExperimentViews:
         if not self._cards.has_widgets:
             return view
         gone = [each for each in self._shown if each.place.is_overwritten_by(place)]
-        self._shown = [*(each for each in self._shown if each not in gone), view][-MOST_LIVE:]
+        shown = [*(each for each in self._shown if each not in gone), view]
+        self._still += shown[:-MOST_LIVE]
+        self._shown = shown[-MOST_LIVE:]
         for each in gone:
             each.close()
         self._wakened.set()
@@ -128,8 +133,23 @@ class ExperimentViews:
             self._wakened.clear()
             began = time.monotonic()
             busy = [self._draw(view) for view in list(self._shown)]
+            busy += [self._settle(view) for view in list(self._still)]
             # Of thousands of jobs it takes a while, in which cells are slower.
             wait_s = max(_BUSY_S if any(busy) else _IDLE_S, 4 * (time.monotonic() - began))
+
+    def _settle(self, view: ExperimentView) -> bool:
+        """Draw a view that stands still for the last time, once nothing happens any more.
+
+        Returns:
+            Whether that is to come.
+        """
+        try:
+            if view.is_active:
+                return True
+        except ExperimentError as error:
+            logger.info("a view stands still: %s", error)
+        self._still.remove(view)
+        return self._draw(view)
 
     def _draw(self, view: ExperimentView) -> bool:
         """Bring a view up to date; returns whether something happens in its experiment."""
@@ -188,7 +208,7 @@ class ExperimentView:
         self._drawn = seen if self._is_settled else None
         plots = self._plots(picture) if self._is_settled else ()
         make, self._job_cards = CardWidgets(), ExperimentCards(self._cards)
-        self._html = make.html(value=view_html(picture, plots, self._plotter.why_none))
+        self._html = make.html(value=encodable(view_html(picture, plots, self._plotter.why_none)))
         self._box = make.column(children=[self._html, self._job_cards.box])
         self._job_cards.offer(picture.jobs)
         self._publish(picture, plots, update=False)
@@ -209,7 +229,7 @@ class ExperimentView:
             self._job_cards.offer(picture.jobs)
             plots = self._plots(picture)
             with stillness.working():
-                self._html.value = view_html(picture, plots, self._plotter.why_none)
+                self._html.value = encodable(view_html(picture, plots, self._plotter.why_none))
                 self._is_settled = not is_active
                 if self._is_settled:
                     # What a saved notebook keeps; while jobs run it would redraw the page.
@@ -223,6 +243,16 @@ class ExperimentView:
         self._run = None
 
     @property
+    def is_active(self) -> bool:
+        """Whether something happens in its experiment.
+
+        Raises:
+            ExperimentError: that can't be said.
+        """
+        counts = self._experiment.counts()
+        return bool(counts.get("RUNNING") or counts.get("QUEUED")) or self._goes_on
+
+    @property
     def _goes_on(self) -> bool:
         """Whether more jobs may come."""
         run = self._run
@@ -232,8 +262,7 @@ class ExperimentView:
         """Whether something happens, and how it stands if that is not what was drawn."""
         from caikit_nb.experiments.picture import Picture
 
-        counts = self._experiment.counts()
-        is_active = bool(counts.get("RUNNING") or counts.get("QUEUED")) or self._goes_on
+        is_active = self.is_active
         seen = self._experiment.fingerprint()
         if seen == self._drawn and is_active != self._is_settled:
             return is_active, None

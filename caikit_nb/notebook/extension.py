@@ -16,6 +16,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from caikit_nb import jobs as jobs_room
 from caikit_nb.execution.exit_fd import open_fds
 from caikit_nb.execution.forks import only_here
+from caikit_nb.execution.reports import Reports
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.submission import Fresh, SessionHooks
 from caikit_nb.notebook import cell_runner, open_files, process_settings
@@ -38,6 +39,8 @@ from caikit_nb.notebook.warm_start import WarmStart
 from caikit_nb.serving.model_server import ModelServer
 from caikit_nb.session import Session, open_session
 
+logger = Reports(__name__)
+
 _INTERNET = (socket.AF_INET, socket.AF_INET6)
 _CHANNELS = ("shell", "iopub", "stdin", "control", "hb")
 _EXPERIMENT = ("caikit_nb.experiments.experiment", "Experiment")
@@ -52,7 +55,7 @@ class Extension:
         hooks = _hooks(shell)
         self.session: Session = open_session(self.settings, hooks)
         executor = self.session.executor
-        views = KeptViews()
+        views = self.kept_views = KeptViews()
         run_when_idle = _run_when_idle(shell)
         self.homecoming = Homecoming(shell, run_when_idle)
         self.cards = Cards(shell, self.session, views, run_when_idle, self.homecoming.bring_back)
@@ -134,10 +137,8 @@ class Extension:
         nobody_looks = not is_followed and is_unattended(self.shell)
         if nobody_looks and self.settings.wait_at_end:
             self._wait_for_all()
-        self.cards.end_cell(is_followed=is_followed, is_unattended=nobody_looks)
-        self.groups.end_cell(is_followed=is_followed, is_unattended=nobody_looks)
-        self.tables.end_cell(is_followed=is_followed)
-        self.server_cards.end_cell(is_followed=is_followed, is_unattended=nobody_looks)
+        for shown in (self.cards, self.groups, self.tables, self.server_cards):
+            shown.end_cell(is_followed=is_followed, is_unattended=nobody_looks)
         self.warm_start.end_cell()
         if isinstance(error := getattr(result, "error_in_exec", None), NameError):
             self._say_who_made(error.name)
@@ -181,6 +182,9 @@ class Extension:
         atexit.unregister(self.close)
         self.warm_start.close()
         self.session.close(why)
+        for shown in (self.cards, self.groups, self.tables, self.server_cards):
+            shown.keep_ends()
+        self.kept_views.finish()
         if self.lab_comm is not None:
             self.lab_comm.close()
         for name, callback in self._events.items():
@@ -230,8 +234,19 @@ def _run_when_idle(shell: InteractiveShell) -> Callable[[Callable[[], None]], No
     loop = getattr(getattr(shell, "kernel", None), "io_loop", None)
     if loop is None:
         return None
-    add_callback: Callable[[Callable[[], None]], None] = loop.add_callback
-    return add_callback
+    return lambda call: loop.add_callback(_safe(call))
+
+
+def _safe(call: Callable[[], None]) -> Callable[[], None]:
+    """The call, in which code of the user's may run: `sys.exit` there would end the kernel."""
+
+    def run() -> None:
+        try:
+            call()
+        except BaseException:
+            logger.exception("a call between two cells failed")
+
+    return run
 
 
 def _is_notebook(shell: InteractiveShell) -> bool:

@@ -120,7 +120,8 @@ class GroupCard:
         with self._publishing:
             standing = self._standing()
             ended = self._has_ended(standing)
-            self._told, self._told_end = len(standing.jobs), ended
+            self._told = len(standing.jobs)
+            self._told_end = ended and len(self._jobs) == self._told  # more may have come
             view = kept_view(self._display.id, standing, ended=ended, when=when)
             ids = [job.spec.id for job in standing.jobs]
             if update:

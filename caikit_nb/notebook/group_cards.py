@@ -106,6 +106,11 @@ class GroupCards:
                 group.keep_state()
         self._single = []
 
+    def keep_ends(self) -> None:
+        """Put into the notebook how all have ended, as the session has."""
+        for group in list(self._unsaved):
+            group.keep_end()
+
     def close(self) -> None:
         """Draw no more."""
         if self._cards.has_widgets:

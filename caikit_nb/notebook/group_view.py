@@ -13,7 +13,7 @@ from caikit_nb.jobs.states import JobStatus
 from caikit_nb.notebook import ansi
 from caikit_nb.notebook.card_parts import ended_at, lost_html
 from caikit_nb.notebook.job_table import job_table
-from caikit_nb.notebook.looks import BORDER, FAINT, FONT, LOOKS, TEXT, TRACK, Look
+from caikit_nb.notebook.looks import BORDER, FAINT, FONT, LOOKS, LOST, TEXT, TRACK, Look
 from caikit_nb.notebook.standing import Standing
 from caikit_nb.notebook.view_bundle import KeptView, at_clock, marked_state
 
@@ -35,10 +35,26 @@ _IN_BAR = (
 _ERRORS = 3
 
 
-def counts_text(counts: Counter[JobStatus]) -> str:
+def counts_text(standing: Standing) -> str:
     """How many there are, and in which states: ``50 jobs: 2 running, 46 queued, 2 failed``."""
-    parts = [f"{counts[status]:,} {status.word}" for status in _IN_WORDS if counts[status]]
-    return f"{counts.total():,} jobs: {', '.join(parts)}"
+    return f"{len(standing.jobs):,} jobs: {_words(standing, _IN_WORDS)}"
+
+
+def _words(standing: Standing, states: Sequence[JobStatus]) -> str:
+    counts = standing.counts.copy()
+    lost = _lost(standing)
+    counts[JobStatus.CANCELED] -= lost.total()
+    parts = [f"{counts[status]:,} {status.word}" for status in states if counts[status] > 0]
+    if JobStatus.CANCELED in states:
+        parts += [f"{count:,} {word}" for word, count in lost.items()]
+    return ", ".join(parts)
+
+
+def _lost(standing: Standing) -> Counter[str]:
+    """How many have ended with their session, by what that says."""
+    if not standing.counts[JobStatus.CANCELED]:
+        return Counter()
+    return Counter(job.reason for job in standing.ended if job.ended_with_session)
 
 
 def head_html(standing: Standing, moment: str = "") -> str:
@@ -48,21 +64,33 @@ def head_html(standing: Standing, moment: str = "") -> str:
         standing: The group's jobs, at least one.
         moment: When that was so, for a page that nobody brings up to date.
     """
-    look = _look(standing)
-    words = html.escape(counts_text(standing.counts))
     when = moment if moment and standing.has_active else ""
-    title = (
-        f'<span style="color:{look.colour};font-weight:600" role="status">'
-        f'<span aria-hidden="true">{look.sign}</span> {words}</span>'
-        f'<span style="color:{FAINT};font-variant-numeric:tabular-nums"> '
-        f"{when or _time(standing, dated=bool(moment))}</span>"
-    )
     if when:
-        title = marked_state(title)
+        title = _title_at(standing, when)
+    else:
+        title = _title(_look(standing), counts_text(standing), _time(standing, dated=bool(moment)))
     return (
         f'<div style="font-family:{FONT};color:{TEXT};line-height:1.5">'
         f'<div style="display:flex;flex-wrap:wrap;gap:0 10px;align-items:baseline">{title}</div>'
-        f"{_bar(standing.counts)}</div>"
+        f"{_bar(standing.counts, with_running=not when)}</div>"
+    )
+
+
+def _title_at(standing: Standing, moment: str) -> str:
+    """Where nobody brings it up to date, what goes on comes last: it may be all that was lost."""
+    words = _words(standing, [status for status in _IN_WORDS if status.is_terminal])
+    ended = f"{len(standing.jobs):,} jobs: {words}{',' if words else ''}"
+    goes_on = _words(standing, [status for status in _IN_WORDS if not status.is_terminal])
+    return f'<span style="font-weight:600">{html.escape(ended)}</span>' + marked_state(
+        _title(_look(standing), goes_on, moment)
+    )
+
+
+def _title(look: Look, words: str, time: str) -> str:
+    return (
+        f'<span style="color:{look.colour};font-weight:600" role="status">'
+        f'<span aria-hidden="true">{look.sign}</span> {html.escape(words)}</span>'
+        f'<span style="color:{FAINT};font-variant-numeric:tabular-nums"> {time}</span>'
     )
 
 
@@ -99,7 +127,7 @@ def kept_view(key: str, standing: Standing, *, ended: bool, when: str = "") -> K
         f"{table._repr_html_()}</details></div>"
     )
     time = _time(standing, dated=True) if ended else f" {moment}"
-    text = f"{counts_text(standing.counts)}{time}\n{table!r}"
+    text = f"{counts_text(standing)}{time}\n{table!r}"
     return KeptView(key, shown, text, ended, "" if ended else lost_html())
 
 
@@ -107,7 +135,9 @@ def _look(standing: Standing) -> Look:
     """That of what matters most: what goes on, then what went wrong."""
     counts = standing.counts
     worst = (JobStatus.RUNNING, JobStatus.QUEUED, JobStatus.ERRORED, JobStatus.CANCELED)
-    return LOOKS[next((status for status in worst if counts[status]), JobStatus.COMPLETED)]
+    state = next((status for status in worst if counts[status]), JobStatus.COMPLETED)
+    is_lost = state is JobStatus.CANCELED and bool(_lost(standing))
+    return LOST if is_lost else LOOKS[state]
 
 
 def _time(standing: Standing, *, dated: bool) -> str:
@@ -120,7 +150,9 @@ def _time(standing: Standing, *, dated: bool) -> str:
         now = datetime.datetime.now(datetime.UTC)
         return f" for {_seconds(min(started), now, whole=True)}"
     last = _last(jobs)
-    end = last.times.completed_at or max(started)
+    # What had not begun has no end of its own, and may be the last to be told.
+    ends = [job.times.completed_at for job in jobs if job.times.completed_at is not None]
+    end = max(ends, default=max(started))
     return f" after {_seconds(min(started), end)}{ended_at(last, dated=dated)}"
 
 
@@ -134,7 +166,7 @@ def _last(jobs: Sequence[Job]) -> Job:
     return max(jobs, key=lambda job: job.times.completed_at or job.times.submitted_at)
 
 
-def _bar(counts: Counter[JobStatus]) -> str:
+def _bar(counts: Counter[JobStatus], *, with_running: bool) -> str:
     """One bar: what has ended in the colours of its ends, then what runs."""
     total = counts.total()
     done = total - counts[JobStatus.RUNNING] - counts[JobStatus.QUEUED]
@@ -143,7 +175,7 @@ def _bar(counts: Counter[JobStatus]) -> str:
         f"background:{LOOKS[status].colour}"
         f'{";opacity:.35" if status is JobStatus.RUNNING else ""}"></div>'
         for status in _IN_BAR
-        if counts[status]
+        if counts[status] and (with_running or status.is_terminal)
     )
     return (
         '<div style="display:flex;gap:8px;align-items:center;height:21px;font-size:0.9em">'

@@ -118,7 +118,7 @@ class Homecoming:
     def _bring_back(self, job: Job) -> None:
         try:
             values = job.made.load()
-        except LookupError as error:
+        except BaseException as error:  # noqa: BLE001 - see `_assign_one`
             job.notes.append(f"nothing was brought back: {error}")
             job.changed()
             return
@@ -191,8 +191,10 @@ class Homecoming:
             return False
         try:
             value = values.load(name)
-        except Exception as error:  # noqa: BLE001 - the user's own classes are rebuilt here
-            job.notes.append(f"{name} did not come home: {error}")
+        except BaseException as error:  # noqa: BLE001 - the user's own classes are rebuilt here
+            # Also what would end the kernel, as a library that is missing may: `sys.exit`.
+            why = str(error) or type(error).__name__
+            job.notes.append(f"{name} did not come home: {why}")
             return False
         self._bind(expected, name, value)
         return True

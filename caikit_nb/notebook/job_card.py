@@ -60,6 +60,9 @@ class JobCard:
     ) -> None:
         self.job, self._queue = job, queue
         self._next_job: Job | None = None
+        # It stays that of the first where the cell is run again: by it the output is found.
+        self._key = view_files.key_of(job.spec.id)
+        self._views = views
         self._display = ViewDisplay(shell, views)
         self._sender = Sender()
         self._ticking = False
@@ -156,6 +159,10 @@ class JobCard:
             self.job, self._bar_rows, self._chart_drawn, self._full_log = job, 0, None, False
             self._last_shown, self._whole_log = None, ""
             job.on_expired.append(self._keep_shown)
+            self._views.begin_anew(self._key)
+            with self._saving:
+                if self._saved:
+                    self._publish(update=True)
 
     def _keep_shown(self, job: Job) -> None:
         """Before it drops what it holds."""
@@ -240,7 +247,7 @@ class JobCard:
         """The log as it is now: it does not scroll away from who reads it."""
         self._full_log = not self._full_log
         if self._full_log:
-            self._full.value = card_output.full_log_html(self.job.attempt)
+            self._sender.set(self._full, value=card_output.full_log_html(self.job.attempt))
         self.job.changed()
 
     def _tick(self) -> None:
@@ -259,10 +266,9 @@ class JobCard:
         job = self.job
         ended = job.ended.is_set()
         lost = "" if ended else card_parts.lost_html()
-        key = view_files.key_of(job.spec.id)
         moment = f"{at_clock()}{when}"
         html, text = self._html(shown, moment), card_text(job, shown, moment)
-        return KeptView(key, html, text, ended, lost)
+        return KeptView(self._key, html, text, ended, lost)
 
     def _publish(self, update: bool, when: str = "") -> None:
         view = self._view(self._shown(), when)

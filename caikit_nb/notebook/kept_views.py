@@ -20,6 +20,7 @@ from caikit_nb.jobs import view_files
 from caikit_nb.notebook.view_bundle import KeptView
 
 _KEEP_INTERVAL_S, _KEEP_SHARE = 0.5, 100
+_FINISH_S = 2.0
 _KEPT_BYTES_PER_S = 200_000  # of a job that shows many figures each state is large
 
 _writer = SerialThread("caikit_nb views")
@@ -61,6 +62,14 @@ class KeptViews(NewInFork):
         if view.ended:
             _writer.put(functools.partial(self._write, view))
         self._tell(asdict(view))
+
+    def begin_anew(self, key: str) -> None:
+        """What had ended goes on: its last state is to come."""
+        _writer.put(functools.partial(view_files.remove, key))
+
+    def finish(self) -> None:
+        """Wait until the last states are written, before the process ends."""
+        _writer.finish(_FINISH_S)
 
     def _write(self, view: KeptView) -> None:
         view_files.write(view.key, asdict(view))

@@ -21,6 +21,7 @@ from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.jobs.log_file import log_name, read_part
 from caikit_nb.notebook.at_once import hear_where_sent
+from caikit_nb.notebook.encodable import encodable
 from caikit_nb.notebook.kept_views import KeptViews
 
 logger = logging.getLogger(__name__)
@@ -144,7 +145,8 @@ class LabComm:
         self._send("failed", request=content.get("request"), message=message)
 
     def _send(self, kind: str, **content: Any) -> None:
-        self._comm.send({"protocol": TARGET, "version": VERSION, "type": kind, **content})
+        message = {"protocol": TARGET, "version": VERSION, "type": kind, **content}
+        self._comm.send(encodable(message))
 
 
 def _newest(jobs: Sequence[Job]) -> list[Job]:

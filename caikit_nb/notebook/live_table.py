@@ -19,7 +19,7 @@ from caikit_nb.notebook.job_table import job_table
 from caikit_nb.notebook.kept_views import KeepPace, KeptViews
 from caikit_nb.notebook.live_rows import rows_html
 from caikit_nb.notebook.looks import LOST
-from caikit_nb.notebook.standing import Standing
+from caikit_nb.notebook.standing import Census, Standing
 from caikit_nb.notebook.table_choice import Choice
 from caikit_nb.notebook.table_controls import TableControls
 from caikit_nb.notebook.table_row import TableRow
@@ -120,23 +120,41 @@ class LiveTable:
         lost = "" if ended else LOST.word
         return KeptView(self._display.id, static._repr_html_(), repr(static), ended, lost)
 
-    def keep_end(self, standing: Standing) -> None:
-        """Renew what is saved at the end of a cell, once no job is active.
+    def keep(self, standing: Standing) -> None:
+        """Renew what is saved at the end of a cell.
 
         For who only executes a notebook (nbclient) and hears nothing between two cells.
         """
-        if not standing.has_active and standing.counts != self._told_in_cell:
-            self._told_in_cell = standing.counts
+        if standing.has_active or standing.counts != self._told_in_cell:
+            self._told_in_cell = None if standing.has_active else standing.counts
             self.publish(standing, update=True)
 
     def freeze(self, standing: Standing, why: str) -> None:
-        """Draw it for the last time, with a line that says so; it costs nothing from now on."""
+        """Draw it with a line that says so; from now on it shows the end of its jobs alone."""
         self._opened = None
         self.draw(standing, why, TraitChanges())
         self.publish(standing, update=True)
+        self._frozen = standing
         kept = (self._style, self._news, self._rows)
         self.box.children = kept
         self._make.close(but=(self.box, *kept))
+
+    def settle(self) -> bool:
+        """Of a table that stands still: draw it for the last time once its jobs have ended.
+
+        Returns:
+            Whether that is done.
+        """
+        standing = self._frozen
+        if standing.has_active:
+            if not all(job.ended.is_set() for job in standing.active):
+                return False
+            self._frozen = standing = Census(standing.queue).take(standing.jobs)
+            rows = [TableRow.of(job, standing) for job in self._page]
+            html = rows_html(rows, self._controls.choice, len(standing.jobs))
+            TraitChanges().set(self._rows, value=html)
+            self.publish(standing, update=True)
+        return True
 
     def close(self) -> None:
         """Take it away."""

@@ -90,6 +90,8 @@ class LiveTables(NewInFork):
         self._executor = self._session.executor
         self._census = Census(self._executor.queue)
         self._shown: list[tuple[Place, LiveTable]] = []
+        # Those that stand still, of jobs that have not ended.
+        self._still: list[LiveTable] = []
         self._subscription: Subscription | None = None
         self._touched = self._ticking = False
         self._drawing = threading.Lock()
@@ -133,13 +135,24 @@ class LiveTables(NewInFork):
             self._executor.events.unsubscribe(self._subscription)
             self._subscription = None
 
-    def end_cell(self, *, is_followed: bool) -> None:
-        """Where no front end follows, save in the running cell that the jobs have ended."""
-        if self._shown and not is_followed:
-            with self._drawing:
-                standing = self._standing()
-                for _, table in self._shown:
-                    table.keep_end(standing)
+    def end_cell(self, *, is_followed: bool, is_unattended: bool) -> None:
+        """Put into the saved notebook how the jobs stand; see `Cards.end_cell`."""
+        if not self._shown or is_followed:
+            return
+        with self._drawing:
+            standing = self._standing()
+            for _, table in self._shown:
+                if is_unattended or not standing.has_active:
+                    table.keep(standing)
+
+    def keep_ends(self) -> None:
+        """Put into the notebook how all jobs have ended, as the session has."""
+        with self._drawing:
+            standing = self._standing()
+            for _, table in self._shown:
+                table.keep(standing)
+            for table in self._still:
+                table.settle()
 
     def freeze(self, why: str) -> None:
         """Have every table stand still. After `close`, while the kernel still talks."""
@@ -173,6 +186,7 @@ class LiveTables(NewInFork):
             goes_on |= table.draw(standing, news, changes)
             goes_on |= table.save(standing)
             messages = max(messages, changes.messages)
+        self._still = [table for table in self._still if not table.settle()]
         if self._subscription is not None and not self._touched:
             self._subscription.min_interval_s = messages * MESSAGE_INTERVAL_S
         if goes_on and not self._ticking:
@@ -194,7 +208,9 @@ class LiveTables(NewInFork):
             self._freeze_oldest(standing, _NEWER_ONES)
 
     def _freeze_oldest(self, standing: Standing, why: str) -> None:
-        self._shown.pop(0)[1].freeze(standing, f"This table stands still, as {why}.")
+        _, table = self._shown.pop(0)
+        table.freeze(standing, f"This table stands still, as {why}.")
+        self._still.append(table)
 
 
 class JobsTable:

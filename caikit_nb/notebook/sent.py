@@ -7,6 +7,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from caikit_nb.notebook.breath import breathe
+from caikit_nb.notebook.encodable import encodable
 
 
 class Sender:
@@ -18,7 +19,8 @@ class Sender:
     def set(self, widget: widgets.Widget, **values: Any) -> None:
         """Give traits their values, in one message, if any of them is new."""
         breathe()
-        new = {name: value for name, value in values.items() if getattr(widget, name) != value}
+        asked = {name: encodable(value) for name, value in values.items()}
+        new = {name: value for name, value in asked.items() if getattr(widget, name) != value}
         if new:
             self._count += 1
             with widget.hold_sync():

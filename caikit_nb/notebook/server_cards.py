@@ -49,6 +49,11 @@ class ServerCards:
             if is_unattended or (card.has_ended and not is_followed):
                 card.keep()
 
+    def keep_ends(self) -> None:
+        """Put into the notebook how all have ended, as the session has."""
+        for card in self._untold:
+            card.keep()
+
     def show_as_value(self, server: ModelServer) -> None:
         """Show a server that is the value of a cell, unless that cell has shown it already."""
         if not self._has_widgets:

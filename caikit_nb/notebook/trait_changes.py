@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from caikit_nb.notebook.encodable import encodable
+
 
 class TraitChanges:
     """Sets what differs and nothing else.
@@ -17,7 +19,8 @@ class TraitChanges:
 
     def set(self, widget: Any, **traits: Any) -> None:
         """Give a widget these traits, in one message at most."""
-        changed = {name: value for name, value in traits.items() if getattr(widget, name) != value}
+        asked = {name: encodable(value) for name, value in traits.items()}
+        changed = {name: value for name, value in asked.items() if getattr(widget, name) != value}
         if changed:
             self.messages += 1
             with widget.hold_sync():

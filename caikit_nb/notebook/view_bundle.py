@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from caikit_nb.notebook.encodable import encodable
+
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 KEPT_VIEW = "application/vnd.caikit-nb.card+json"
 _STATE = "<!--state-->{}<!--/state-->"
@@ -37,6 +39,10 @@ class KeptView:
     ended: bool
     lost: str = ""
 
+    def __post_init__(self) -> None:
+        for name in ("html", "text", "lost"):
+            object.__setattr__(self, name, encodable(getattr(self, name)))
+
 
 def marked_state(html: str) -> str:
     """Mark what tells in the HTML of a view how something stands that has not ended."""
@@ -59,7 +65,7 @@ def without_widget(data: Mapping[str, Any], lost: str) -> dict[str, Any]:
 
 def at_clock() -> str:
     """The moment at which a saved view was true, for those who read it later."""
-    return time.strftime("at %H:%M:%S")
+    return time.strftime("at %H:%M:%S on %Y-%m-%d")
 
 
 def view_bundle(

@@ -78,7 +78,7 @@ def test_a_job_that_the_notebooks_end_cuts_off_says_so(tmp_path: Path) -> None:
     job = "%%caikit_job cut\nimport signal\nprint('begun', flush=True)\nsignal.pause()"
     seen = "import time\nwhile 'begun' not in cut.logs(): time.sleep(0.01)"
     card = executed([LOAD, job, seen], tmp_path)[1]
-    assert re.search(r"running at \d\d:\d\d:\d\d, when the last cell ended", card)
+    assert re.search(r"running at \d\d:\d\d:\d\d on [\d-]+, when the last cell ended", card)
     assert "begun" in card
 
 
@@ -111,3 +111,10 @@ def test_the_card_of_a_server_that_was_stopped_says_so(kernel: Kernel) -> None:
     (display_id,) = [key for key, saved in kernel.displays.items() if "halving" in str(saved)]
     kernel.read_until(lambda: kernel.displays[display_id][KEPT_VIEW]["ended"])
     assert "stopped" in kernel.displays[display_id]["text/html"]
+
+
+def test_a_table_tells_at_each_cells_end_how_jobs_stand(tmp_path: Path) -> None:
+    quick, endless = "%%caikit_job quick\n1", "%%caikit_job endless\nimport signal\nsignal.pause()"
+    table = executed([LOAD, endless, quick, "%caikit_jobs", "quick.wait()"], tmp_path)[3]
+    assert "completed" in table
+    assert "running" in table

@@ -1,10 +1,13 @@
 """One card for the jobs that a cell submits in a loop."""
 
-from collections.abc import Iterator
+import json
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from caikit_nb.notebook.view_bundle import KEPT_VIEW, without_widget
 from tests.notebook.gate import Gate
 from tests.notebook.kernel import Card, Kernel
 from tests.notebook.test_executed_notebook import LOAD, executed
@@ -134,3 +137,33 @@ def test_an_executed_notebook_has_the_end(tmp_path: Path) -> None:
     end = "[future.result() for future in futures]"
     shown = executed([LOAD, loop, end], tmp_path)[1]
     assert "3 jobs: 3 completed" in shown
+
+
+def test_its_end_with_the_kernel_is_none_of_cancelling(
+    start_kernel: Callable[..., Kernel], gate: Gate
+) -> None:
+    kernel = start_kernel()
+    kernel.do("%load_ext caikit_nb")
+    kernel.do(WORK.format(wait=f"if n:\n        {gate.wait}"))
+    kernel.do("%config CaikitJobs.max_workers = 2\n" + LOOP)
+    kernel.do("futures[0].wait()")
+    card = groups(kernel)[-1]
+    key = card.saved[KEPT_VIEW]["key"]
+    kernel.manager.shutdown_kernel()
+    kept = json.loads((kernel.sessions / "views" / f"{key}.json").read_text("utf-8"))
+    assert kept["text"].startswith("4 jobs: 1 completed, 3 ended with the kernel after ")
+
+
+def test_what_is_lost_with_the_kernel_leaves_what_was_known(kernel: Kernel, gate: Gate) -> None:
+    card = begin(kernel, f"if n:\n        {gate.wait}")
+    card.wait_for("1 completed")
+    kernel.do("from caikit_nb.notebook.group_view import kept_view")
+    kernel.do("from caikit_nb.notebook.standing import Census")
+    kernel.do("queue = caikit_nb.session.current_session().executor.queue")
+    kernel.do("now = Census(queue).take([future._job for future in futures])")
+    html = kernel.value("kept_view('0' * 12, now, ended=False).html")
+    bundle = {"text/html": html, KEPT_VIEW: {"ended": False}}
+    shown = without_widget(bundle, "<b>ended with the kernel</b>")["text/html"]
+    text = " ".join(re.sub("<[^>]*>", " ", shown).split())
+    assert "4 jobs: 1 completed, ended with the kernel" in text
+    kernel.do("for future in futures: future.cancel()")

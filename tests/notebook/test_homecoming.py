@@ -237,3 +237,20 @@ def test_a_forked_job_does_nothing_of_what_the_kernel_does_around_its_cells(
     kernel.do("%%caikit_job copy -m fork -o own\nown = 1")
     assert kernel.value("copy.wait(120)")
     assert kernel.value("copy.logs()") == "own\n"
+
+
+ENDS_THE_PROCESS = """import sys
+class Needy:
+    def __init__(self): self.state = 1
+    def __setstate__(self, state): sys.exit("libfoo is needed")
+"""
+
+
+def test_a_value_that_would_end_the_kernel_is_told_of(kernel: Kernel) -> None:
+    kernel.do(ENDS_THE_PROCESS)
+    kernel.do("%%caikit_job needy -o home\nhome = Needy()\nmade = Needy()")
+    card = kernel.card("needy")
+    card.wait_for("home did not come home: libfoo is needed")
+    kernel.click(card.button("Bring back"))
+    card.wait_for("nothing was brought back")
+    assert kernel.value("1 + 1") == 2

@@ -300,8 +300,10 @@ def test_only_the_newest_tables_are_live(kernel: Kernel, gate: Gate) -> None:
     gate.open()
     for table in tables[1:]:
         wait_for_rows(table, lambda shown: "completed" in shown["seen"])
-    kernel.read_what_is_there()
-    assert len(updates(kernel, old)) == before
+    kernel.read_until(lambda: "completed" in tables[0].saved["text/html"], 180, "its last state")
+    assert "running" not in tables[0].saved["text/plain"]
+    wait_for_rows(tables[0], lambda shown: "completed" in shown["seen"])
+    assert len(updates(kernel, old)) == before + 1, "nothing but its last state"
 
 
 def test_a_table_whose_session_has_ended_says_so(kernel: Kernel, gate: Gate) -> None:

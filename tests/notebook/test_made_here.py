@@ -121,3 +121,21 @@ def test_what_should_have_come_home_and_is_not_there_is_in_the_head(kernel: Kern
         "COMPLETED",
         "without best, lock",
     ]
+
+
+@pytest.mark.parametrize("way", ["read", "button"])
+def test_a_function_that_was_made_leaves_the_users_variables_alone(
+    kernel: Kernel, way: str
+) -> None:
+    kernel.do("small = 'mine'")
+    kernel.do(f"%%caikit_job of_{way} --wait\nsmall = 'of the job'\ndef value(): return small")
+    card = kernel.card(f"of_{way}")
+    card.wait_for("made here: small, value")
+    kernel.do("small = 'my week of work'")
+    if way == "read":
+        assert kernel.value(f"of_{way}.made['value']()") == "of the job"
+    else:
+        kernel.click(card.button("Bring back"))
+        card.wait_for("value is in the namespace")
+        assert kernel.value("value()") == "of the job"
+    assert kernel.value("small") == "my week of work"

@@ -95,3 +95,14 @@ def test_the_settings_hold_for_its_jobs_too(kernel: Kernel) -> None:
     kernel.do("%config CaikitJobs.retention_duration = '2h'")
     kernel.do("%%caikit_job o7 --wait\nprint(caikit_nb.submit(int)._job.spec.retention_s)")
     assert "7200" in wait_saved(kernel, kernel.card("o7"), "completed o7")
+
+
+def test_a_job_of_the_kernels_is_shown_as_it_was_at_the_fork(kernel: Kernel, gate: Gate) -> None:
+    kernel.do(f"%%caikit_job beside\nprint('first')\n{gate.wait}\nprint('second')")
+    kernel.card("beside").wait_for("first")
+    kernel.do("%%caikit_job o8 --wait\ndisplay(beside)\nprint('after')")
+    text = wait_saved(kernel, kernel.card("o8"), "completed o8")
+    assert re.search(r"running at [\d:]+ on [\d-]+ beside", text)
+    assert "after" in text
+    gate.open()
+    kernel.card("beside").wait_for("completed")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from caikit_nb.notebook.view_bundle import KEPT_VIEW
 from tests.notebook.gate import Gate
 from tests.notebook.kernel import Kernel
 
@@ -159,6 +160,23 @@ def test_the_job_run_again_has_its_own_output(kernel: Kernel) -> None:
             "result dropped" in card.html and f"in {first} ." not in card.html and " ." in card.html
         )
     )
+
+
+def test_the_job_run_again_takes_the_first_ones_place_in_the_saved_notebook(
+    kernel: Kernel, gate: Gate
+) -> None:
+    kernel.do(f"%%caikit_job twice\nprint('begun')\n{gate.wait}\nprint('over')")
+    card = kernel.card("twice")
+    gate.open()
+    kernel.read_until(lambda: "completed" in card.saved["text/plain"], 180, "the first end")
+    before = card.saved[KEPT_VIEW]
+    kernel.click(card.button("Run again"))
+    kernel.read_until(lambda: "completed" not in card.saved["text/plain"], 180, "the second begins")
+    assert card.saved[KEPT_VIEW]["key"] == before["key"]
+    assert card.saved[KEPT_VIEW]["jobs"] != before["jobs"]
+    assert not card.saved[KEPT_VIEW]["ended"]
+    gate.open()
+    kernel.read_until(lambda: "completed" in card.saved["text/plain"], 180, "the second end")
 
 
 @pytest.mark.parametrize(("count", "all_there"), [(310, True), (60_000, False)])
