@@ -141,15 +141,17 @@ class KeptValues:
     Attributes:
         names: Of what can be had.
         left: The names of what was made and isn't kept.
+        gone: The names of what nobody had taken when it was dropped.
     """
 
-    __slots__ = ("_directory", "_kind", "_sent", "_taken", "left", "names")
+    __slots__ = ("_directory", "_kind", "_sent", "_taken", "gone", "left", "names")
 
     def __init__(self, kind: str, directory: str) -> None:
         self._kind, self._directory = kind, directory
         self._sent: str | None = None
         self.names: tuple[str, ...] = ()
         self.left: tuple[str, ...] = ()
+        self.gone: tuple[str, ...] = ()
         self._taken: tuple[str, ...] = ()  # an empty frozenset of each job would weigh 200 bytes
 
     @property
@@ -193,7 +195,8 @@ class KeptValues:
 
     def drop(self) -> None:
         """Forget them."""
-        self._sent, self.names, self.left = None, (), ()
+        self.gone = self.gone or tuple(self.untaken)
+        self._sent, self.names = None, ()
         with contextlib.suppress(OSError):
             Path(self._directory, f"{self._kind}.bin").unlink()
 

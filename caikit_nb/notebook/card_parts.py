@@ -301,11 +301,12 @@ def source_html(job: Job) -> str:
 
 def all_notes(job: Job) -> list[str]:
     """Its notes, and before them what its cell has made that can be brought back."""
-    names = job.made.untaken
+    names = [*job.made.untaken, *job.made.gone]
     if not names:
         return list(job.notes)
     more = f" and {len(names) - _MADE} more" if len(names) > _MADE else ""
-    return [f"made here: {', '.join(names[:_MADE])}{more}", *job.notes]
+    gone = " · dropped" if job.made.gone else ""
+    return [f"made here: {', '.join(names[:_MADE])}{more}{gone}", *job.notes]
 
 
 def notes_html(job: Job) -> str:

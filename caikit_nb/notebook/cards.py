@@ -21,6 +21,7 @@ from caikit_nb.notebook.view_bundle import at_clock
 from caikit_nb.session import Session
 
 MIN_INTERVAL_S = 0.2
+ENDED_WITH_JOB = "ended with its job"
 _LAST_REST_S = 0.2  # between a job's result and the end of its process
 
 
@@ -76,7 +77,7 @@ class Cards(NewInFork):
 
     def _end_with_job(self) -> None:
         """In a forked job: its own jobs end with it."""
-        self._session.close("ended with its job")
+        self._session.close(ENDED_WITH_JOB)
         self.keep_ends()
 
     @property

@@ -63,8 +63,8 @@ class Extension:
             hooks.on_message = self.cards.job_widgets.on_message
         hooks.show = self._show_in_cell
         self.tables = LiveTables(shell, self.session, self.cards, views)
-        self.groups = GroupCards(shell, executor, self.cards, self.tables, views)
-        hooks.submitted = only_here(self.groups.add)
+        self.groups = GroupCards(shell, self.session, self.cards, self.tables, views)
+        hooks.submitted = self.groups.add
         first = [NOTEBOOK_SHELL] if _is_notebook(shell) else []
         self.warm_start = WarmStart(
             [*first, "caikit_nb.notebook.preload"], then=lambda: self.settings.preload
@@ -146,21 +146,31 @@ class Extension:
     def _say_who_made(self, name: str | None) -> None:
         """A variable that isn't here may be one that a job has made."""
         for future in reversed(self.session.executor.registry.all()):
-            made = future._job.made
-            if name in made.left:
-                sys.stderr.write(
-                    f"{name} was made by job {future.name}, and was not kept: it can't be "
-                    f"pickled, or is larger than keep_made_bytes. -o {name} brings it or says why "
-                    "not.\n"
-                )
+            if said := self._origin(future, str(name)):
+                sys.stderr.write(f"{said}\n")
                 return
-            if name in made.untaken:
-                sys.stderr.write(
-                    f"{name} was made by job {future.name}: bring it back on its card, or by "
-                    f"{self.homecoming.future_of(future._job)}.made[{name!r}]; "
-                    f"-o {name} brings it by itself.\n"
-                )
-                return
+
+    def _origin(self, future: JobFuture, name: str) -> str:
+        """Where a variable is that this job has made or brings; empty if it doesn't."""
+        job = future._job
+        if name in job.spec.outs and not job.ended.is_set():
+            return f"{name} comes with job {job.spec.name}, which has not ended."
+        if name in job.made.left:
+            return (
+                f"{name} was made by job {job.spec.name}, and was not kept: it can't be "
+                f"pickled, or is larger than keep_made_bytes. -o {name} brings it or says why not."
+            )
+        if name in job.made.gone:
+            return (
+                f"{name} was made by job {job.spec.name}, whose result has been dropped: run it "
+                f"again with -o {name}."
+            )
+        if name in job.made.untaken:
+            return (
+                f"{name} was made by job {job.spec.name}: bring it back on its card, or by "
+                f"{self.homecoming.future_of(job)}.made[{name!r}]; -o {name} brings it by itself."
+            )
+        return ""
 
     def _wait_for_all(self) -> None:
         """Also for jobs that others start meanwhile, as a running search does."""

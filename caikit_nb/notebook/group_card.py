@@ -10,12 +10,14 @@ from IPython.core.interactiveshell import InteractiveShell
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.queue import JobQueue
 from caikit_nb.notebook.card_widgets import CardWidgets
+from caikit_nb.notebook.group_outputs import GroupOutputs
 from caikit_nb.notebook.group_view import errors_html, head_html, kept_view
 from caikit_nb.notebook.kept_views import KeepPace, KeptViews
 from caikit_nb.notebook.live_table import LiveTable
 from caikit_nb.notebook.sent import Sender
 from caikit_nb.notebook.standing import Census, Standing
 from caikit_nb.notebook.trait_changes import TraitChanges
+from caikit_nb.notebook.view_bundle import KeptView
 from caikit_nb.notebook.view_display import ViewDisplay
 
 
@@ -46,6 +48,7 @@ class GroupCard:
         self._jobs: list[Job] = []
         self._told, self._publishing = 0, threading.Lock()
         self._told_end = False
+        self._outputs = GroupOutputs()
         self._wants_table = False
         self._table: LiveTable | None = None
         self._sender = Sender()
@@ -66,8 +69,13 @@ class GroupCard:
     def add(self, job: Job) -> None:
         """Have it show one more job."""
         self._jobs.append(job)
+        job.on_expired.append(self._keep_outputs)
         self._told_end = False
         self._wake()
+
+    def _keep_outputs(self, job: Job) -> None:
+        """Before it drops what it holds."""
+        self._outputs.keep(job)
 
     def show(self) -> None:
         """Display it in the running cell."""
@@ -82,7 +90,7 @@ class GroupCard:
             # Ahead of the widgets, so that who saves what is shown has it.
             self.keep_end()
         else:
-            self._pace.offer(lambda: kept_view(self._display.id, standing, ended=False))
+            self._pace.offer(lambda: self._view(standing, ended=False))
         self._fill(standing)
         self._draw_table(standing)
         return not ended
@@ -99,6 +107,11 @@ class GroupCard:
             again: Also if it was told already.
         """
         if again or not self._told_end:
+            self._publish(update=True)
+
+    def take_purged(self) -> None:
+        """Have it lose the output that was purged since."""
+        if self._outputs.has_purged:
             self._publish(update=True)
 
     def keep_state(self, when: str = "") -> None:
@@ -122,12 +135,16 @@ class GroupCard:
             ended = self._has_ended(standing)
             self._told = len(standing.jobs)
             self._told_end = ended and len(self._jobs) == self._told  # more may have come
-            view = kept_view(self._display.id, standing, ended=ended, when=when)
+            view = self._view(standing, ended=ended, when=when)
             ids = [job.spec.id for job in standing.jobs]
             if update:
                 self._display.renew(view, ids)
             else:
                 self._display.show(view, self._box, ids)
+
+    def _view(self, standing: Standing, *, ended: bool, when: str = "") -> KeptView:
+        outputs = self._outputs.html(standing.jobs)
+        return kept_view(self._display.id, standing, outputs, ended=ended, when=when)
 
     def _fill(self, standing: Standing) -> None:
         send = self._sender

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import threading
 from typing import TYPE_CHECKING
 
 from IPython.core.interactiveshell import InteractiveShell
 
+from caikit_nb.execution.forks import NewInFork
 from caikit_nb.execution.watcher import watcher
-from caikit_nb.jobs.executor import JobExecutor
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_future import JobFuture
-from caikit_nb.notebook.cards import Cards
+from caikit_nb.notebook.cards import ENDED_WITH_JOB, Cards
 from caikit_nb.notebook.kept_views import KeptViews
 from caikit_nb.notebook.live_tables import LiveTables, Place
+from caikit_nb.session import Session
 
 if TYPE_CHECKING:
     from caikit_nb.notebook.group_card import GroupCard
@@ -22,14 +25,16 @@ _INTERVAL_S = 0.2
 _CLOCK_S = 1.0
 
 
-class GroupCards:
+class GroupCards(NewInFork):
     """The group cards of a session; nothing where there are no widgets.
+
+    Also in a forked job, whose card shows its group among what the job displays.
 
     A cell that submits one job has none: its future, as the cell's value, shows the job's card.
 
     Args:
         shell: Where they are shown.
-        executor: Whose jobs they show.
+        session: Whose jobs they show.
         cards: Knows which jobs a cell shows already.
         tables: Makes the tables of their jobs.
         views: Has what is to be saved.
@@ -38,32 +43,47 @@ class GroupCards:
     def __init__(
         self,
         shell: InteractiveShell,
-        executor: JobExecutor,
+        session: Session,
         cards: Cards,
         tables: LiveTables,
         views: KeptViews,
     ) -> None:
-        self._shell, self._executor, self._cards = shell, executor, cards
-        self._tables, self._views = tables, views
-        self._place: Place | None = None
-        self._single: list[Job] = []
-        self._group: GroupCard | None = None
-        # Each that changes yet, or that somebody has clicked.
-        self._open: dict[GroupCard, None] = {}
-        # Each whose end no cell has told.
-        self._unsaved: dict[GroupCard, None] = {}
-        self._lock = threading.Lock()
-        self._ticking = False
+        self._shell, self._session, self._cards = shell, session, cards
+        self._tables, self._views, self._pid = tables, views, os.getpid()
         if cards.has_widgets:
             # Before the first fork: what the kernel has imported, its copies have.
             from caikit_nb.notebook.card_widgets import CardWidgets
             from caikit_nb.notebook.group_card import GroupCard
 
             self._card_class, self._make = GroupCard, CardWidgets()
-            self._subscription = executor.events.subscribe(self._draw, _INTERVAL_S, as_one=True)
+        super().__init__()
+
+    def _reset(self) -> None:
+        self._executor = self._session.executor
+        self._place: Place | None = None
+        self._single: list[Job] = []
+        self._group: GroupCard | None = None
+        self._all: list[GroupCard] = []
+        # Each that changes yet, or that somebody has clicked.
+        self._open: dict[GroupCard, None] = {}
+        # Each whose end no cell has told.
+        self._unsaved: dict[GroupCard, None] = {}
+        self._lock = threading.Lock()
+        self._ticking = False
+        if self._cards.has_widgets:
+            events = self._executor.events
+            self._subscription = events.subscribe(self._draw, _INTERVAL_S, as_one=True)
+        if os.getpid() != self._pid:
+            atexit.register(self._end_with_job)
+
+    def _end_with_job(self) -> None:
+        """In a forked job: its own jobs end with it."""
+        self._session.close(ENDED_WITH_JOB)
+        self.keep_ends()
 
     def add(self, future: JobFuture) -> None:
         """The running cell has submitted this job by a call."""
+        self._know_fork()
         is_main = threading.current_thread() is threading.main_thread()
         if not self._cards.has_widgets or not is_main:
             return
@@ -92,10 +112,13 @@ class GroupCards:
         for job in jobs:
             group.add(job)
         group.show()
+        self._all.append(group)
         return group
 
     def end_cell(self, *, is_followed: bool, is_unattended: bool) -> None:
         """Put into the saved notebook how the groups stand; see `Cards.end_cell`."""
+        for group in self._all:
+            group.take_purged()
         for group in list(self._unsaved):
             if group.has_ended:
                 group.keep_end(again=not is_followed)

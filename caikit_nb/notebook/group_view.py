@@ -108,12 +108,15 @@ def errors_html(standing: Standing) -> str:
     )
 
 
-def kept_view(key: str, standing: Standing, *, ended: bool, when: str = "") -> KeptView:
+def kept_view(
+    key: str, standing: Standing, outputs: str = "", *, ended: bool, when: str = ""
+) -> KeptView:
     """What a saved notebook shows of a group.
 
     Args:
         key: Which.
         standing: Its jobs.
+        outputs: What they have put out, as HTML.
         ended: Whether that is its last state.
         when: What the moment was, where nobody hears of later ones.
     """
@@ -124,7 +127,7 @@ def kept_view(key: str, standing: Standing, *, ended: bool, when: str = "") -> K
         f'max-width:900px">{head_html(standing, moment)}{errors_html(standing)}'
         f'<details style="margin:4px 0;font-family:{FONT};color:{TEXT}">'
         f'<summary style="cursor:pointer;color:{FAINT};font-size:0.9em">Jobs</summary>'
-        f"{table._repr_html_()}</details></div>"
+        f"{table._repr_html_()}</details>{outputs}</div>"
     )
     time = _time(standing, dated=True) if ended else f" {moment}"
     text = f"{counts_text(standing)}{time}\n{table!r}"

@@ -43,6 +43,8 @@ def dropped(job: Job, *, keeps_output: bool) -> str:
     """
     if job.expired is None:
         return ""
+    if job.is_output_purged:
+        return f"result dropped {job.expired.how} · output removed by purge --output"
     return f"result dropped {job.expired.how}{' · output kept' if keeps_output else ''}"
 
 
@@ -63,4 +65,6 @@ def kept_until(job: Job) -> str:
     date = None if job.kept_s is None else job.times.date_after_end(job.kept_s)
     if job.ended.is_set() and job.pinned:
         return "pinned"
-    return "" if date is None else f"kept until {date.astimezone():%Y-%m-%d %H:%M}"
+    if date is None:
+        return ""
+    return f"kept until {date.astimezone():%Y-%m-%d %H:%M}, or the kernel's end"

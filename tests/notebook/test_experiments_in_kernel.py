@@ -431,3 +431,24 @@ def test_the_jobs_of_a_kernel_that_ends_go_back_to_the_queue(
     until(lambda: experiment.counts() == {"QUEUED": 1})
     assert json.dumps([job.hyperparameters for job in experiment.all_jobs()]) == '[{"x": 1}]'
     db.close()
+
+
+def test_views_that_stand_still_have_the_end_in_the_saved_notebook(
+    kernel: Kernel, gate: Gate
+) -> None:
+    kernel.do("e = db.add_experiment(RandomSearch('still', {'x': U(0, 1)}))")
+    kernel.do(
+        f"def train(x):\n    {gate.wait}\n    return x\nrun = e.run(train, workers=1, jobs=1)"
+    )
+    kernel.until("e.counts().get('RUNNING') == 1")
+    before = set(kernel.displays)
+    for _ in range(5):
+        kernel.do("e")
+    views = [key for key in kernel.displays if key not in before]
+    assert len(views) == 5
+    gate.open()
+    kernel.read_until(
+        lambda: all("1 done" in kernel.displays[key]["text/plain"] for key in views),
+        180,
+        "the end is saved",
+    )

@@ -167,3 +167,49 @@ def test_what_is_lost_with_the_kernel_leaves_what_was_known(kernel: Kernel, gate
     text = " ".join(re.sub("<[^>]*>", " ", shown).split())
     assert "4 jobs: 1 completed, ended with the kernel" in text
     kernel.do("for future in futures: future.cancel()")
+
+
+OUTPUTS = """def work(n):
+    print("words", n * 111)
+    caikit_nb.log_metric(loss=n)
+    caikit_nb.log_metric(loss=0.5)
+    if n == 3:
+        raise ValueError(f"fault {n * 111}")
+"""
+
+
+def outputs(kernel: Kernel, options: str = "") -> Card:
+    kernel.do(OUTPUTS)
+    kernel.do(f"done = caikit_nb.options({options})")
+    kernel.do("futures = [done.submit(work, n) for n in range(1, 4)]")
+    card = groups(kernel)[-1]
+    kernel.read_until(lambda: "1 failed" in card.saved["text/plain"], 180, "the end is saved")
+    return card
+
+
+def test_the_saved_notebook_has_what_each_has_put_out(kernel: Kernel) -> None:
+    html = outputs(kernel).saved["text/html"]
+    for words in ("words 111", "words 222", "words 333", "fault 333"):
+        assert words in html
+    assert html.count("<svg") == 3
+
+
+def test_retention_leaves_it_there_and_purge_with_output_takes_it(kernel: Kernel) -> None:
+    card = outputs(kernel, "retain='0.1s'")
+    kernel.until("all(future._job.expired for future in futures)")
+    kernel.do("caikit_nb.submit(abs, 1)")
+    assert "words 222" in card.saved["text/html"]
+    kernel.do("%caikit_jobs purge --output " + kernel.value("futures[1].name"))
+    kernel.read_until(lambda: "words 222" not in card.saved["text/html"], 180, "it is gone")
+    assert "words 111" in card.saved["text/html"]
+
+
+def test_of_very_much_the_first_is_there_and_how_many_are_not(kernel: Kernel) -> None:
+    kernel.do("def work(n):\n    for m in range(15): print(f'{n:06}' * 700)")
+    kernel.do("futures = [caikit_nb.submit(work, n) for n in range(30)]")
+    card = groups(kernel)[-1]
+    kernel.read_until(lambda: "30 completed" in card.saved["text/plain"], 180, "the end is saved")
+    html = card.saved["text/html"]
+    assert 150_000 < len(html) < 300_000
+    assert "000000" * 9 in html
+    assert " more is not saved here" in html

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.notebook.gate import Gate
 from tests.notebook.kernel import Kernel
 
 TRAIN = "%%caikit_job {} --wait\nimport math\nmodel = {{'a': 1}}\nfor epoch in range(3): pass\n"
@@ -97,9 +98,18 @@ def test_it_goes_with_the_result(kernel: Kernel) -> None:
     assert kept.stat().st_size >= 5_000
     assert kept.stat().st_mode & 0o077 == 0
     kernel.do("%caikit_jobs purge gone")
-    kernel.read_until(lambda: "made here" not in card.html)
+    card.wait_for("made here: lost · dropped")
+    kernel.read_until(lambda: not card.shows_button("Bring back"))
     assert not kept.exists()
-    assert "made by job" not in kernel.run("lost").text
+    told = kernel.run("lost").text
+    assert "lost was made by job gone, whose result has been dropped" in told
+
+
+def test_one_that_is_on_its_way_is_told_of(kernel: Kernel, gate: Gate) -> None:
+    kernel.do(f"%%caikit_job coming -o value\n{gate.wait}\nvalue = 1")
+    assert "value comes with job coming, which has not ended" in kernel.run("value").text
+    gate.open()
+    kernel.until("globals().get('value') == 1")
 
 
 def test_it_is_kept_beside_a_result_and_a_handler_of_atexit(kernel: Kernel) -> None:

@@ -106,3 +106,26 @@ def test_a_job_of_the_kernels_is_shown_as_it_was_at_the_fork(kernel: Kernel, gat
     assert "after" in text
     gate.open()
     kernel.card("beside").wait_for("completed")
+
+
+def test_a_loop_of_submits_in_a_job_is_one_card_of_its(kernel: Kernel) -> None:
+    kernel.do(
+        "%%caikit_job o9 --wait\n"
+        "def work(n): print('words', n * 111)\n"
+        "futures = [caikit_nb.submit(work, n) for n in range(1, 4)]\n"
+        "for future in futures: future.result()"
+    )
+    text = wait_saved(kernel, kernel.card("o9"), "completed o9")
+    assert "3 jobs: 3 completed" in text
+    assert "running" not in text
+    assert "words 333" in kernel.card("o9").saved["text/html"]
+
+
+def test_a_loop_that_has_not_ended_ends_with_its_job(kernel: Kernel, gate: Gate) -> None:
+    kernel.do(
+        "%%caikit_job o10 --wait\n"
+        f"def work(n):\n    if n: {gate.wait}\n"
+        "futures = [caikit_nb.submit(work, n) for n in range(3)]\nfutures[0].result()"
+    )
+    text = wait_saved(kernel, kernel.card("o10"), "completed o10")
+    assert "3 jobs: 1 completed, 2 ended with its job" in text

@@ -170,6 +170,7 @@ def test_the_job_run_again_takes_the_first_ones_place_in_the_saved_notebook(
     gate.open()
     kernel.read_until(lambda: "completed" in card.saved["text/plain"], 180, "the first end")
     before = card.saved[KEPT_VIEW]
+    kernel.read_until(lambda: card.shows_button("Run again"), 180, "the button")
     kernel.click(card.button("Run again"))
     kernel.read_until(lambda: "completed" not in card.saved["text/plain"], 180, "the second begins")
     assert card.saved[KEPT_VIEW]["key"] == before["key"]
