@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 from caikit_nb.execution.exception_pickler import PackedError, text_of
 
 _LAST_LINES = 10
 _CRASH_FRAMES = 3
 _HEADLINE_CHARACTERS = 500
+# What Python's report on a crash consists of.
+_OF_REPORT = re.compile(
+    r"\s*$|  |Current thread |Thread 0x|Extension modules: |Python runtime state: "
+)
 
 
 def last_words(log: str) -> str:
@@ -14,9 +20,12 @@ def last_words(log: str) -> str:
     before, crash, report = log.rpartition("Fatal Python error: ")
     if not crash:
         return "\n".join(log.rstrip().splitlines()[-_LAST_LINES:])
-    frames = [line for line in report.splitlines() if line.startswith("  File ")]
-    said = before.rstrip().splitlines()[-_LAST_LINES:]
-    return "\n".join([*said, crash + report.partition("\n")[0], *frames[:_CRASH_FRAMES]])
+    kind, *lines = report.splitlines()
+    frames = [line for line in lines if line.startswith("  File ")]
+    # Of what was printed the last may be read after the report, which comes by another pipe.
+    later = [line for line in lines if not _OF_REPORT.match(line)]
+    said = [*before.rstrip().splitlines(), *later][-_LAST_LINES:]
+    return "\n".join([*said, crash + kind, *frames[:_CRASH_FRAMES]])
 
 
 def headline(error: PackedError | BaseException) -> str:

@@ -64,12 +64,16 @@ def _head(picture: Picture, moment: str) -> str:
         f"{count} {_word(status, moment)}</span>"
         for status, count in _in_order(picture)
     )
+    states = states or "<span>no jobs yet</span>"
+    if moment and not {QUEUED, RUNNING} & picture.counts.keys():
+        # Between two jobs of a run, or before its first.
+        states += f"<span>{marked_state(f'goes on {moment}')}</span>"
     return (
         '<div style="display:flex;flex-wrap:wrap;gap:0 12px;align-items:baseline">'
         f'<span style="font-weight:600;font-family:{CODE_FONT};overflow-wrap:anywhere">'
         f"{html.escape(picture.name)}</span>"
         f'<span style="color:{FAINT}">{html.escape(picture.search)}{_done(picture)}</span>'
-        f"{states or '<span>no jobs yet</span>'}</div>"
+        f"{states}</div>"
     )
 
 

@@ -101,6 +101,7 @@ IS_TIDY = """() => {
 }"""
 CHANGE_THEME = "name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: name})"
 HAS_THEME = "name => document.body.dataset.jpThemeName === name"
+HAS_CELL = f"index => {CURRENT}?.content?.widgets?.length > index"
 GO_TO_CELL = f"""async index => {{
     const content = {CURRENT}.content;
     content.activeCellIndex = index;
@@ -466,6 +467,7 @@ class LabPage:
         self.page.evaluate(EXECUTE, [command, arguments])
 
     def _go_to(self, index: int) -> None:
+        self.page.wait_for_function(HAS_CELL, arg=index)
         self.page.evaluate(GO_TO_CELL, index)
 
     def _wait_until_open(self, wait_idle: bool = True) -> None:
