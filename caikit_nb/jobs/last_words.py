@@ -20,7 +20,7 @@ def last_words(log: str) -> str:
     before, crash, report = log.rpartition("Fatal Python error: ")
     if not crash:
         return "\n".join(log.rstrip().splitlines()[-_LAST_LINES:])
-    kind, *lines = report.splitlines()
+    kind, *lines = report.splitlines() or [""]
     frames = [line for line in lines if line.startswith("  File ")]
     # Of what was printed the last may be read after the report, which comes by another pipe.
     later = [line for line in lines if not _OF_REPORT.match(line)]
