@@ -7,7 +7,7 @@ import type { IJob, INews } from './jobList';
 import { ClosedNotebooks } from './closedNotebooks';
 import { NotebookJobs } from './notebookJobs';
 import type { ServerRoute } from './serverRoute';
-import type { IFound, IJobs, IJobSource, ILoss, INotebookNews } from './tokens';
+import type { IFound, IJobs, IJobSource, INotebookNews } from './tokens';
 
 /** The jobs of all notebooks. */
 export class Jobs implements IJobs, IDisposable {
@@ -47,7 +47,7 @@ export class Jobs implements IJobs, IDisposable {
     return this._news;
   }
 
-  get lost(): ISignal<this, ILoss> {
+  get lost(): ISignal<this, NotebookJobs> {
     return this._lost;
   }
 
@@ -95,9 +95,7 @@ export class Jobs implements IJobs, IDisposable {
     this._notebooks = [...this._notebooks, notebook];
     notebook.changed.connect(this._tell, this);
     notebook.news.connect(this._onNews, this);
-    notebook.lost.connect((_, hasEnded) =>
-      this._lost.emit({ notebook, hasEnded })
-    );
+    notebook.lost.connect(() => this._lost.emit(notebook));
     panel.disposed.connect(() => {
       this._notebooks = this._notebooks.filter(other => other !== notebook);
       const { context } = notebook;
@@ -135,5 +133,5 @@ export class Jobs implements IJobs, IDisposable {
   private _notebooks: readonly NotebookJobs[] = [];
   private readonly _changed = new Signal<this, void>(this);
   private readonly _news = new Signal<this, INotebookNews>(this);
-  private readonly _lost = new Signal<this, ILoss>(this);
+  private readonly _lost = new Signal<this, NotebookJobs>(this);
 }

@@ -32,13 +32,6 @@ export interface IFound {
   readonly job: IJob;
 }
 
-/** What a notebook has shown is gone from its kernel. */
-export interface ILoss {
-  readonly notebook: NotebookJobs;
-  /** The kernel was there, with its jobs, and has ended just now. */
-  readonly hasEnded: boolean;
-}
-
 /** The jobs of all notebooks that are open, and of those that were closed. */
 export interface IJobs {
   /** The open ones. */
@@ -50,7 +43,7 @@ export interface IJobs {
   /** Jobs have come or ended. */
   readonly news: ISignal<IJobs, INotebookNews>;
   /** The kernel of a notebook has ended, or is without caikit_nb. */
-  readonly lost: ISignal<IJobs, ILoss>;
+  readonly lost: ISignal<IJobs, NotebookJobs>;
   /** The jobs of one notebook. */
   of(panel: NotebookPanel): NotebookJobs | undefined;
   find(id: string): IFound | null;
