@@ -1,5 +1,5 @@
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
-import type { Session } from '@jupyterlab/services';
+import type { Kernel, Session } from '@jupyterlab/services';
 import type { IDisposable } from '@lumino/disposable';
 import { type ISignal, Signal } from '@lumino/signaling';
 
@@ -14,10 +14,12 @@ export class Jobs implements IJobs, IDisposable {
   constructor(
     private readonly tracker: INotebookTracker,
     sessions: Session.IManager,
+    kernels: Kernel.IManager,
     private readonly server: ServerRoute
   ) {
     this._closed = new ClosedNotebooks(
       sessions,
+      kernels,
       session => this._isOpen(session),
       server
     );
