@@ -49,6 +49,10 @@ export class NotebookJobs implements IJobSource, IDisposable {
     return this.context.path;
   }
 
+  get kernelId(): string | null {
+    return this.context.sessionContext.session?.kernel?.id ?? null;
+  }
+
   get state(): NotebookState {
     return this._kernelLink?.state ?? 'none';
   }

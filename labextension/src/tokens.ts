@@ -9,6 +9,8 @@ import type { ILogPart } from './protocol';
 /** A notebook's jobs, or those of the kernel of one that was closed. */
 export interface IJobSource {
   readonly path: string;
+  /** The kernel; null if there is none. */
+  readonly kernelId: string | null;
   /** The notebook; null if it was closed. */
   readonly panel: NotebookPanel | null;
   /** Oldest first. */
