@@ -1,8 +1,13 @@
 """The last states of cards and tables as files, by which a notebook is brought up to date later.
 
-They lie in ``$CAIKIT_NB_DIR`` if that is set, else below Jupyter's directory for the user's data,
-which is there after a restart of the machine as well. Each is private to the user, and goes after a
-month, or earlier if there are too many.
+In place of the last state of a view that has not ended there is the name of its session's
+directory, whose owner has the view: so a reader can tell it from one that ended with its kernel,
+however that died, and finds no earlier end of a table that goes on again. It says so of views with
+and without jobs, by one small file whatever number of jobs there is.
+
+The files lie in ``$CAIKIT_NB_DIR`` if that is set, else below Jupyter's directory for the user's
+data, which is there after a restart of the machine as well. Each is private to the user, and goes
+after a month, or earlier if there are too many.
 """
 
 from __future__ import annotations
@@ -22,6 +27,7 @@ from typing import Any
 from jupyter_core.paths import jupyter_data_dir
 
 from caikit_nb.execution.guard import MARKER_FILE
+from caikit_nb.jobs import paths
 from caikit_nb.jobs.job_directory import write_private
 
 MOST_BYTES = 200_000_000
@@ -29,6 +35,7 @@ LONGEST_S = 30 * 86_400.0
 
 _KEY = re.compile(r"[0-9a-f]{12,32}")
 _SUFFIX = ".json"
+_SESSION = "session"
 
 
 def key_of(job_id: str) -> str:
@@ -46,16 +53,30 @@ def directory() -> Path:
 
 
 def write(key: str, view: Mapping[str, Any]) -> None:
-    """Write a view's state in place of the one before, in one step; others go that are too old.
+    """Write a view's last state in place of what was there; others go that are too old.
 
     Raises:
         OSError: it can't be written.
     """
+    _replace(key, view)
+
+
+def write_open(key: str, session: Path) -> None:
+    """Write that a view goes on in the session that has this directory.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    _replace(key, {_SESSION: str(session)})
+
+
+def _replace(key: str, content: Mapping[str, Any]) -> None:
+    """Write a file in one step."""
     assert _KEY.fullmatch(key), key  # noqa: S101 - we make them
     with _opened() as fd:
         draft = f".{secrets.token_hex(8)}"
         try:
-            write_private(Path(draft), json.dumps(view), dir_fd=fd)
+            write_private(Path(draft), json.dumps(content), dir_fd=fd)
             os.replace(draft, f"{key}{_SUFFIX}", src_dir_fd=fd, dst_dir_fd=fd)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -66,24 +87,29 @@ def write(key: str, view: Mapping[str, Any]) -> None:
 
 def read(key: str) -> dict[str, Any] | None:
     """A view's last state; None if there is none, or `key` can't be one."""
+    content = _content(key)
+    return None if _SESSION in content else content or None
+
+
+def goes_on(key: str) -> bool:
+    """Whether a view has not ended, and its session lives on this machine."""
+    session = _content(key).get(_SESSION)
+    return isinstance(session, str) and paths.owner_of(Path(session)) is not None
+
+
+def _content(key: str) -> dict[str, Any]:
+    """What a view's file has; empty if there is none that we have written."""
     if not _KEY.fullmatch(key):
-        return None
+        return {}
     try:
         fd = os.open(directory() / f"{key}{_SUFFIX}", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         with open(fd, encoding="utf-8") as file:
             if os.fstat(fd).st_uid != os.getuid():
-                return None
-            view = json.load(file)
+                return {}
+            content = json.load(file)
     except (OSError, ValueError):
-        return None
-    return view if isinstance(view, dict) else None
-
-
-def remove(key: str) -> None:
-    """Delete the file of a view that goes on, if there is one."""
-    assert _KEY.fullmatch(key), key  # noqa: S101 - we make them
-    with contextlib.suppress(OSError), _opened() as fd:
-        os.unlink(f"{key}{_SUFFIX}", dir_fd=fd)
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 @contextlib.contextmanager
@@ -120,6 +146,7 @@ def _remove_old(fd: int) -> None:
     oldest, held = time.time() - LONGEST_S, 0
     for written, size, name in sorted(found, reverse=True):
         held += size
-        if written < oldest or held > MOST_BYTES:
+        is_old = written < oldest or held > MOST_BYTES
+        if is_old and not goes_on(name.removesuffix(_SUFFIX)):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=fd)

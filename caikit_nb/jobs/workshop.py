@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import os
 import sys
+import threading
 import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -43,14 +44,16 @@ class Workshop:
         self.queue = JobQueue(max_workers, why_wait)
         self.retention = Retention(limits)
         self._directory: Path | None = None
+        self._making_directory = threading.Lock()
 
     @property
     def directory(self) -> Path:
         """Where the jobs' own files lie; made with the first use, gone with this process."""
-        if self._directory is None:
-            self._directory = paths.make_session_directory()
-            guardian.remove_at_end(str(self._directory))
-        return self._directory
+        with self._making_directory:
+            if self._directory is None:
+                self._directory = paths.make_session_directory()
+                guardian.remove_at_end(str(self._directory))
+            return self._directory
 
     def make_job(self, spec: JobSpec) -> Job:
         """A new job that has not started, with a place for its files."""

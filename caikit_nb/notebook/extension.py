@@ -55,7 +55,7 @@ class Extension:
         hooks = _hooks(shell)
         self.session: Session = open_session(self.settings, hooks)
         executor = self.session.executor
-        views = self.kept_views = KeptViews()
+        views = self.kept_views = KeptViews(lambda: self.session.executor.directory)
         run_when_idle = _run_when_idle(shell)
         self.homecoming = Homecoming(shell, run_when_idle)
         self.cards = Cards(shell, self.session, views, run_when_idle, self.homecoming.bring_back)

@@ -62,7 +62,6 @@ class JobCard:
         self._next_job: Job | None = None
         # It stays that of the first where the cell is run again: by it the output is found.
         self._key = view_files.key_of(job.spec.id)
-        self._views = views
         self._display = ViewDisplay(shell, views)
         self._sender = Sender()
         self._ticking = False
@@ -159,7 +158,6 @@ class JobCard:
             self.job, self._bar_rows, self._chart_drawn, self._full_log = job, 0, None, False
             self._last_shown, self._whole_log = None, ""
             job.on_expired.append(self._keep_shown)
-            self._views.begin_anew(self._key)
             with self._saving:
                 if self._saved:
                     self._publish(update=True)

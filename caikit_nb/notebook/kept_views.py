@@ -3,7 +3,8 @@
 A page that is loaded anew has forgotten the display ids of its outputs, and hears no update of
 them. So JupyterLab's extension learns the state of each view by its key, and writes it into the
 cell's output itself (labextension/src/recorder.ts). The last state of all is a file, too: who opens
-a notebook when its kernel is gone finds there what became of its jobs.
+a notebook when its kernel is gone finds there what became of its jobs, and who opens a copy of it
+that they go on.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import functools
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from caikit_nb.execution.forks import NewInFork
@@ -31,9 +33,17 @@ class KeptViews(NewInFork):
 
     A forked job has none of its kernel's views, and nobody follows its own: they are parts of what
     the job's card shows.
+
+    Args:
+        session: The session's directory, with whose owner go the views that have not ended.
     """
 
+    def __init__(self, session: Callable[[], Path]) -> None:
+        self._session = session
+        super().__init__()
+
     def _reset(self) -> None:
+        self._open: set[str] = set()
         self._newest: dict[str, KeptView] = {}
         self._tell: Callable[[dict[str, Any]], object] = _tell_nobody
         self._is_followed: Callable[[], bool] = bool
@@ -60,12 +70,12 @@ class KeptViews(NewInFork):
         self._know_fork()
         self._newest[view.key] = view
         if view.ended:
+            self._open.discard(view.key)
             _writer.put(functools.partial(self._write, view))
+        elif view.key not in self._open:
+            self._open.add(view.key)
+            _writer.put(functools.partial(self._write_open, view.key))
         self._tell(asdict(view))
-
-    def begin_anew(self, key: str) -> None:
-        """What had ended goes on: its last state is to come."""
-        _writer.put(functools.partial(view_files.remove, key))
 
     def finish(self) -> None:
         """Wait until the last states are written, before the process ends."""
@@ -75,6 +85,9 @@ class KeptViews(NewInFork):
         view_files.write(view.key, asdict(view))
         if self._newest.get(view.key) is view:  # not held twice: its figures may be large
             del self._newest[view.key]
+
+    def _write_open(self, key: str) -> None:
+        view_files.write_open(key, self._session())
 
     def find(self, keys: Iterable[object]) -> tuple[list[dict[str, Any]], list[str]]:
         """The states of these views, and the keys of which nothing is known."""

@@ -22,7 +22,7 @@ from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import url_path_join
 from tornado import web
 
-from caikit_nb.jobs import journal, paths, view_files
+from caikit_nb.jobs import journal, view_files
 from caikit_nb.jobs.log_file import log_name, read_part
 from caikit_nb.server.kernel_sessions import session_directories
 
@@ -61,10 +61,12 @@ class ViewHandler(_Handler):
     @authorized
     async def get(self, key: str) -> None:
         """Send it, or that its kernel lives."""
+        # First of all: its kernel may end it, and be gone, while we look.
+        goes_on = await asyncio.to_thread(view_files.goes_on, key)
         view = await asyncio.to_thread(view_files.read, key)
         if view is not None:
             self.reply({"type": "view", **view})
-        elif await asyncio.to_thread(_lives, key):
+        elif goes_on:
             self.reply({"type": "lives", "key": key})
         else:
             raise web.HTTPError(404, f"there is no view {key}")
@@ -125,13 +127,6 @@ class LogHandler(_KernelHandler):
         if given is not None and not given.isdecimal():
             raise web.HTTPError(400, f"offset must be a number of bytes, not {given!r}")
         return None if given is None else int(given)
-
-
-def _lives(job_id: str) -> bool:
-    """Whether a living session of this user's on this machine has the job."""
-    states = journal.read_all(paths.sessions_directory())
-    sessions = [Path(state["directory"]).parent for state in states if state["id"] == job_id]
-    return any(paths.owner_of(session) is not None for session in sessions)
 
 
 def _read_states(pid: int) -> list[dict[str, Any]]:

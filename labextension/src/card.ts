@@ -1,6 +1,7 @@
 import type { ISessionContext } from '@jupyterlab/apputils';
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import type { IRenderMime, IRenderMimeRegistry } from '@jupyterlab/rendermime';
+import { KernelMessage } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type {
   ReadonlyPartialJSONObject,
@@ -9,9 +10,10 @@ import type {
 import { type ISignal, Signal } from '@lumino/signaling';
 import { Panel, Widget } from '@lumino/widgets';
 
+import type { NotebookJobs } from './notebookJobs';
 import { CARD_MIME_TYPE } from './protocol';
-import type { IJobs, ILoss } from './tokens';
-import { findViews, joined, keptOf, withoutState } from './views';
+import type { IJobs } from './tokens';
+import { keptOf } from './views';
 
 const WIDGET_MIME_TYPE = 'application/vnd.jupyter.widget-view+json';
 const HTML_MIME_TYPE = 'text/html';
@@ -36,7 +38,7 @@ export function addCardFactory(
 ): void {
   const { rendermime } = panel.content;
   const { sessionContext } = panel;
-  const gone = new GoneWidgets(panel, jobs);
+  const gone = new GoneWidgets(sessionContext, jobs);
   const canMakeWidgets = (): boolean => {
     const factory = rendermime.getFactory(WIDGET_MIME_TYPE);
     return !!factory && factory !== everywhere.getFactory(WIDGET_MIME_TYPE);
@@ -59,16 +61,27 @@ export function addCardFactory(
   );
 }
 
-/** Widgets in a notebook's outputs that its kernel has no more. */
-class GoneWidgets {
-  constructor(panel: NotebookPanel, jobs: IJobs) {
-    const onLost = (_: IJobs, { notebook, hasEnded }: ILoss): void => {
-      if (notebook.context === panel.context) {
-        this._add(panel, hasEnded);
-      }
-    };
-    jobs.lost.connect(onLost);
-    panel.disposed.connect(() => jobs.lost.disconnect(onLost));
+/**
+ * Widgets that a notebook's kernel has no more.
+ *
+ * Whatever comes back into the notebook after its kernel has ended, be it from the clipboard or
+ * from a checkpoint: there is no widget but those that the kernel has made since then.
+ */
+export class GoneWidgets {
+  /**
+   * @param sessionContext - The notebook's.
+   * @param jobs - Knows when a kernel is gone.
+   */
+  constructor(
+    private readonly sessionContext: ISessionContext,
+    jobs: Pick<IJobs, 'lost'>
+  ) {
+    jobs.lost.connect(this._onLost, this);
+    sessionContext.iopubMessage.connect(this._onMessage, this);
+    sessionContext.disposed.connect(() => {
+      jobs.lost.disconnect(this._onLost, this);
+      Signal.clearData(this);
+    });
   }
 
   /** There are more of them. */
@@ -77,23 +90,24 @@ class GoneWidgets {
   }
 
   has(modelId: string): boolean {
-    return this._ids.has(modelId);
+    return this._made !== null && !this._made.has(modelId);
   }
 
-  /** Whether it has ended with its kernel while this page was looking. */
-  hasEnded(modelId: string): boolean {
-    return this._ids.get(modelId) ?? false;
-  }
-
-  private _add(panel: NotebookPanel, hasEnded: boolean): void {
-    for (const { cell, index } of findViews(panel.content.model)) {
-      const id = modelIdOf(cell.outputs.get(index).data);
-      this._ids.set(id, hasEnded || this.hasEnded(id));
+  private _onLost(_: unknown, { context }: NotebookJobs): void {
+    if (context.sessionContext === this.sessionContext) {
+      this._made = new Set();
+      this._changed.emit();
     }
-    this._changed.emit();
   }
 
-  private readonly _ids = new Map<string, boolean>();
+  private _onMessage(_: unknown, message: KernelMessage.IMessage): void {
+    if (KernelMessage.isCommOpenMsg(message)) {
+      this._made?.add(message.content.comm_id);
+    }
+  }
+
+  /** What the kernel has made since the one before has ended; null if none has. */
+  private _made: Set<string> | null = null;
   private readonly _changed = new Signal<this, void>(this);
 }
 
@@ -127,8 +141,7 @@ export class CardRenderer extends Panel implements IRenderMime.IRenderer {
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
     this._model = model;
     this._hasEnded = keptOf(model.data[CARD_MIME_TYPE])?.ended ?? true;
-    this._isOver = this.gone.hasEnded(modelIdOf(model.data));
-    await this._saved.renderModel(this._isOver ? overOf(model) : model);
+    await this._saved.renderModel(model);
     this._renderLive();
     this._swap();
     // Once there is a kernel, ipywidgets readies itself at the same moment: just after that.
@@ -197,8 +210,7 @@ export class CardRenderer extends Panel implements IRenderMime.IRenderer {
     } else if (!this._saved.parent) {
       this.insertWidget(0, this._saved);
     }
-    const isLost =
-      !isLive && !this._hasEnded && !this._isOver && this._isLost();
+    const isLost = !isLive && !this._hasEnded && this._isLost();
     this._note.node.textContent = isLost ? this._lost : '';
     this._note.setHidden(!isLost);
   }
@@ -212,17 +224,10 @@ export class CardRenderer extends Panel implements IRenderMime.IRenderer {
   }
 
   private _onGone(): void {
-    const model = this._model;
-    if (!model || !this._isGone) {
-      return;
+    if (this._isGone) {
+      this._dropLive();
+      this._swap();
     }
-    this._dropLive();
-    // The file says so, too, if this window writes it.
-    if (!this._isOver && this.gone.hasEnded(modelIdOf(model.data))) {
-      this._isOver = true;
-      void this._saved.renderModel(overOf(model));
-    }
-    this._swap();
   }
 
   private get _isGone(): boolean {
@@ -234,7 +239,6 @@ export class CardRenderer extends Panel implements IRenderMime.IRenderer {
   private _live: IRenderMime.IRenderer | null = null;
   private _stage: Panel | null = null;
   private _hasEnded = true;
-  private _isOver = false;
   private readonly _saved: IRenderMime.IRenderer;
   private readonly _lost: string;
   private readonly _note = new Widget();
@@ -252,18 +256,4 @@ function isObject(
   value: ReadonlyPartialJSONValue | undefined
 ): value is ReadonlyPartialJSONObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** The same model, of which the kernel has ended. */
-function overOf(model: IRenderMime.IMimeModel): IRenderMime.IMimeModel {
-  const html = withoutState(
-    joined(model.data[HTML_MIME_TYPE]),
-    keptOf(model.data[CARD_MIME_TYPE])?.lost ?? ''
-  );
-  return {
-    data: { ...model.data, [HTML_MIME_TYPE]: html },
-    metadata: model.metadata,
-    trusted: model.trusted,
-    setData: () => undefined
-  };
 }

@@ -1,4 +1,4 @@
-import type { Session } from '@jupyterlab/services';
+import type { Kernel, Session } from '@jupyterlab/services';
 import type { IDisposable } from '@lumino/disposable';
 import { Poll } from '@lumino/polling';
 import { type ISignal, Signal } from '@lumino/signaling';
@@ -12,8 +12,19 @@ import type { IJobSource, INotebookNews } from './tokens';
 const POLL_MS = 2_000;
 /** While none of their jobs goes on. */
 const SLOWEST_POLL_MS = 30_000;
-/** How long a kernel in which no job goes on isn't asked again: nobody here can submit any. */
+/**
+ * How long a kernel isn't asked again in which no job goes on, and that does nothing: a cell that
+ * goes on may submit more, but no page can run another one.
+ */
 const STILL_MS = 120_000;
+
+/** A kernel in which no job went on. */
+interface IStill {
+  /** When it was asked. */
+  readonly since: number;
+  /** When it had done something last. */
+  readonly activity: string;
+}
 
 /** The jobs of a kernel whose notebook was closed: the server knows them from what is on disk. */
 export class ClosedNotebook implements IJobSource {
@@ -50,11 +61,13 @@ export class ClosedNotebook implements IJobSource {
 export class ClosedNotebooks implements IDisposable {
   /**
    * @param sessions - Of the server.
+   * @param kernels - Of the server, which says what they do.
    * @param isOpen - Whether a session is that of an open notebook.
    * @param server - Knows the jobs of kernels.
    */
   constructor(
     private readonly sessions: Session.IManager,
+    private readonly kernels: Kernel.IManager,
     private readonly isOpen: (session: Session.IModel) => boolean,
     private readonly server: ServerRoute
   ) {
@@ -66,6 +79,7 @@ export class ClosedNotebooks implements IDisposable {
       standby: 'never'
     });
     sessions.runningChanged.connect(this.refresh, this);
+    kernels.runningChanged.connect(this.refresh, this);
     void sessions.ready.then(() => this.refresh());
   }
 
@@ -85,7 +99,7 @@ export class ClosedNotebooks implements IDisposable {
     return this._news;
   }
 
-  /** Look again, as a notebook was opened or closed. */
+  /** Look again, as a notebook was opened or closed, or a kernel has done something. */
   refresh(): void {
     if (!this.isDisposed) {
       void this._poll.refresh();
@@ -94,6 +108,7 @@ export class ClosedNotebooks implements IDisposable {
 
   dispose(): void {
     this.sessions.runningChanged.disconnect(this.refresh, this);
+    this.kernels.runningChanged.disconnect(this.refresh, this);
     this._poll.dispose();
     Signal.clearData(this);
   }
@@ -103,13 +118,11 @@ export class ClosedNotebooks implements IDisposable {
       session => session.type === 'notebook'
     );
     const closed = all.filter(session => !this.isOpen(session));
-    const now = performance.now();
     for (const { kernel } of all.filter(session => this.isOpen(session))) {
       this._still.delete(kernel?.id ?? '');
     }
     for (const session of closed) {
-      const since = this._still.get(session.kernel?.id ?? '');
-      if (since === undefined || now - since > STILL_MS) {
+      if (!this._isStill(session.kernel?.id ?? '')) {
         await this._askOne(session);
       }
     }
@@ -123,13 +136,35 @@ export class ClosedNotebooks implements IDisposable {
     }
   }
 
+  private _isStill(kernelId: string): boolean {
+    const still = this._still.get(kernelId);
+    const { state, activity } = this._doings(kernelId);
+    return (
+      !!still &&
+      state === 'idle' &&
+      activity === still.activity &&
+      performance.now() - still.since < STILL_MS
+    );
+  }
+
+  /** What a kernel does, as far as the server knows. */
+  private _doings(kernelId: string): { state: string; activity: string } {
+    const model = [...this.kernels.running()].find(({ id }) => id === kernelId);
+    return {
+      state: model?.execution_state ?? '',
+      activity: model?.last_activity ?? ''
+    };
+  }
+
   private async _askOne(session: Session.IModel): Promise<void> {
     const kernelId = session.kernel?.id;
+    // What it does while the server answers may be another job.
+    const { activity } = this._doings(kernelId ?? '');
     const answer = kernelId ? await this.server.jobs(kernelId) : null;
     const goesOn =
       answer?.type === 'jobs' && answer.jobs.some(job => !hasEnded(job.status));
     if (kernelId && !goesOn) {
-      this._still.set(kernelId, performance.now());
+      this._still.set(kernelId, { since: performance.now(), activity });
     } else if (kernelId) {
       this._still.delete(kernelId);
     }
@@ -165,8 +200,7 @@ export class ClosedNotebooks implements IDisposable {
     }
   }
 
-  /** Kernels in which no job goes on, and when they were asked. */
-  private readonly _still = new Map<string, number>();
+  private readonly _still = new Map<string, IStill>();
   private readonly _notebooks = new Map<string, ClosedNotebook>();
   private readonly _poll: Poll;
   private readonly _changed = new Signal<this, void>(this);

@@ -1,5 +1,5 @@
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
-import type { Session } from '@jupyterlab/services';
+import type { Kernel, Session } from '@jupyterlab/services';
 import type { IDisposable } from '@lumino/disposable';
 import { type ISignal, Signal } from '@lumino/signaling';
 
@@ -7,17 +7,19 @@ import type { IJob, INews } from './jobList';
 import { ClosedNotebooks } from './closedNotebooks';
 import { NotebookJobs } from './notebookJobs';
 import type { ServerRoute } from './serverRoute';
-import type { IFound, IJobs, IJobSource, ILoss, INotebookNews } from './tokens';
+import type { IFound, IJobs, IJobSource, INotebookNews } from './tokens';
 
 /** The jobs of all notebooks. */
 export class Jobs implements IJobs, IDisposable {
   constructor(
     private readonly tracker: INotebookTracker,
     sessions: Session.IManager,
+    kernels: Kernel.IManager,
     private readonly server: ServerRoute
   ) {
     this._closed = new ClosedNotebooks(
       sessions,
+      kernels,
       session => this._isOpen(session),
       server
     );
@@ -47,7 +49,7 @@ export class Jobs implements IJobs, IDisposable {
     return this._news;
   }
 
-  get lost(): ISignal<this, ILoss> {
+  get lost(): ISignal<this, NotebookJobs> {
     return this._lost;
   }
 
@@ -95,9 +97,7 @@ export class Jobs implements IJobs, IDisposable {
     this._notebooks = [...this._notebooks, notebook];
     notebook.changed.connect(this._tell, this);
     notebook.news.connect(this._onNews, this);
-    notebook.lost.connect((_, hasEnded) =>
-      this._lost.emit({ notebook, hasEnded })
-    );
+    notebook.lost.connect(() => this._lost.emit(notebook));
     panel.disposed.connect(() => {
       this._notebooks = this._notebooks.filter(other => other !== notebook);
       const { context } = notebook;
@@ -135,5 +135,5 @@ export class Jobs implements IJobs, IDisposable {
   private _notebooks: readonly NotebookJobs[] = [];
   private readonly _changed = new Signal<this, void>(this);
   private readonly _news = new Signal<this, INotebookNews>(this);
-  private readonly _lost = new Signal<this, ILoss>(this);
+  private readonly _lost = new Signal<this, NotebookJobs>(this);
 }

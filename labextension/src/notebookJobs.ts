@@ -49,6 +49,10 @@ export class NotebookJobs implements IJobSource, IDisposable {
     return this.context.path;
   }
 
+  get kernelId(): string | null {
+    return this.context.sessionContext.session?.kernel?.id ?? null;
+  }
+
   get state(): NotebookState {
     return this._kernelLink?.state ?? 'none';
   }
@@ -79,11 +83,8 @@ export class NotebookJobs implements IJobSource, IDisposable {
     return this._views;
   }
 
-  /**
-   * All widgets that the notebook has shown until now are gone from its kernel; and whether it has
-   * ended just now.
-   */
-  get lost(): ISignal<this, boolean> {
+  /** All widgets that the kernel has made until now are gone. */
+  get lost(): ISignal<this, void> {
     return this._lost;
   }
 
@@ -131,7 +132,7 @@ export class NotebookJobs implements IJobSource, IDisposable {
   ): void {
     // The first kernel that a notebook gets may be the one that has made what it shows.
     if (oldValue) {
-      this._lost.emit(false);
+      this._lost.emit();
     }
     this._link(newValue);
   }
@@ -152,9 +153,8 @@ export class NotebookJobs implements IJobSource, IDisposable {
   private _onLink(_: KernelLink, state: LinkState): void {
     if (state === 'absent') {
       this._list.clear(false);
-      this._lost.emit(this._wasLive);
+      this._lost.emit();
     }
-    this._wasLive = state === 'live';
     this._watchSilence();
     this._tell();
   }
@@ -216,12 +216,11 @@ export class NotebookJobs implements IJobSource, IDisposable {
 
   private _kernelLink: KernelLink | null = null;
   private _isDisposed = false;
-  private _wasLive = false;
   private _patience = 0;
   private readonly _list = new JobList();
   private readonly _poll: Poll;
   private readonly _changed = new Signal<this, void>(this);
   private readonly _news = new Signal<this, INews>(this);
   private readonly _views = new Signal<this, ViewMessage>(this);
-  private readonly _lost = new Signal<this, boolean>(this);
+  private readonly _lost = new Signal<this, void>(this);
 }

@@ -66,9 +66,7 @@ export class Recorder implements IDisposable {
     this._isDisposed = true;
     this._lock.dispose();
     window.clearTimeout(this._checking);
-    this._later.forEach(timer => {
-      window.clearTimeout(timer);
-    });
+    this._askNoMore();
     const { context } = this.notebook;
     context.model.contentChanged.disconnect(this._onContent, this);
     this.notebook.views.disconnect(this._onView, this);
@@ -96,7 +94,10 @@ export class Recorder implements IDisposable {
     }
   }
 
-  /** What a cell has begun to show, and what has come to its end, whoever wrote it, is saved. */
+  /**
+   * What a cell has begun to show, and what has come to its end, whoever wrote it, is saved. What
+   * has come from elsewhere may have ended long ago.
+   */
   private _check(): void {
     const states = this._states();
     let isNews = false;
@@ -106,12 +107,13 @@ export class Recorder implements IDisposable {
         this._own.add(key);
       }
       isNews ||=
-        !before || (state.ended && !before.ended) || state.jobs > before.jobs;
+        !before || state.ended !== before.ended || state.jobs > before.jobs;
     }
     this._known = states;
     if (isNews) {
       this.save(this.notebook.context);
     }
+    this._look();
   }
 
   /** How each view stands: it has ended if it has wherever it is shown. */
@@ -142,31 +144,34 @@ export class Recorder implements IDisposable {
     if (state !== this._state) {
       this._state = state;
       this._asked.clear();
+      this._askNoMore();
     }
     if (!context.isReady || state === 'other-version') {
       return;
     }
+    const open = new Set(this._open().map(shown => shown.key));
+    // What is cut out, and what was written as ended, may come back as it was.
+    [...this._asked]
+      .filter(key => !open.has(key))
+      .forEach(key => this._asked.delete(key));
     if (state === 'silent') {
-      this._askOfEnded();
+      this._askOfEnded(open);
       return;
     }
-    const keys = this._open()
-      .map(shown => shown.key)
-      .filter(key => !this._asked.has(key));
+    const keys = [...open].filter(key => !this._asked.has(key));
     if (!keys.length || (state === 'none' && !this._hasNoKernel)) {
       return;
     }
     keys.forEach(key => this._asked.add(key));
     if (state === 'live') {
-      this.notebook.askViews([...new Set(keys)]);
+      this.notebook.askViews(keys);
     } else {
       void this._askServer(keys, true);
     }
   }
 
   /** A kernel that is busy says nothing, and the last state of what has ended is on disk. */
-  private _askOfEnded(): void {
-    const open = new Set(this._open().map(shown => shown.key));
+  private _askOfEnded(open: ReadonlySet<string>): void {
     const ended = this.notebook.jobs
       .filter(job => hasEnded(job.status) && open.has(job.id))
       .map(job => job.id)
@@ -192,7 +197,11 @@ export class Recorder implements IDisposable {
 
   private _take(view: IView): void {
     this._latest.set(view.key, view);
-    if (view.ended) {
+    // A cell whose job had ended may have been run again on its card.
+    const hasChanged =
+      view.ended ||
+      this._views().some(shown => shown.key === view.key && shown.ended);
+    if (hasChanged) {
       this._write(view.key, shown => writeView(shown, view));
     } else if (
       this._mayWrite(view.key) &&
@@ -206,7 +215,7 @@ export class Recorder implements IDisposable {
    * Look for last states on disk.
    *
    * @param keys - Of which views.
-   * @param isGone - Their kernel is gone, at least from this notebook: there is no other state.
+   * @param isGone - Their kernel is gone, at least from this notebook: nobody else knows them.
    */
   private async _askServer(
     keys: readonly string[],
@@ -219,14 +228,22 @@ export class Recorder implements IDisposable {
       }
       if (answer?.type === 'view' && answer.view.ended) {
         this._take(answer.view);
-      } else if (answer?.type === 'lives') {
-        // In another notebook, from which it was copied: nobody tells this one.
+      } else if (answer?.type !== 'unknown') {
+        // It lives in another notebook, from which it was copied: nobody tells this one. Or the
+        // server can't tell for the moment.
         this._askLater(key, isGone);
       } else if (isGone) {
         const last = this._latest.get(key);
         this._write(key, shown => writeLost(shown, last));
       }
     }
+  }
+
+  private _askNoMore(): void {
+    this._later.forEach(timer => {
+      window.clearTimeout(timer);
+    });
+    this._later.clear();
   }
 
   private _askLater(key: string, isGone: boolean): void {
@@ -247,13 +264,18 @@ export class Recorder implements IDisposable {
     if (!isMine && context.model.collaborative) {
       return;
     }
+    this._asked.delete(key);
     const { dirty } = context.model;
     const written = this._views()
       .filter(shown => shown.key === key)
       .map(write);
     if (!isMine) {
       // It is shown here, and another window saves it.
-      this._known.set(key, { ended: true, jobs: 0, ...this._states().get(key) });
+      this._known.set(key, {
+        ended: true,
+        jobs: 0,
+        ...this._states().get(key)
+      });
       context.model.dirty = dirty;
     } else if (written.includes(true)) {
       this.save(context);

@@ -3,16 +3,19 @@ import { ServerConnection } from '@jupyterlab/services';
 
 import { type KernelMessage, parseMessage } from './protocol';
 
-/** The server's account of a kernel's jobs, from what they write to disk. */
+/**
+ * The server's account of a kernel's jobs, from what they write to disk: `unknown` if there is no
+ * such thing, null if the server can't tell, as when it doesn't answer.
+ */
 export class ServerRoute {
   constructor(private readonly settings: ServerConnection.ISettings) {}
 
-  /** The jobs of a kernel; null if the server can't tell. */
+  /** The jobs of a kernel. */
   async jobs(kernelId: string): Promise<KernelMessage | null> {
     return this._get('kernels', kernelId, 'jobs');
   }
 
-  /** A part of a job's log; null if the server can't tell. */
+  /** A part of a job's log. */
   async log(
     kernelId: string,
     jobId: string,
@@ -22,7 +25,7 @@ export class ServerRoute {
     return this._get('kernels', kernelId, 'jobs', jobId, `log${query}`);
   }
 
-  /** The last state of a card or a table, or that its kernel lives; null if nothing is known. */
+  /** The last state of a card or a table, or that it goes on in a kernel. */
   async view(key: string): Promise<KernelMessage | null> {
     return this._get('views', key);
   }
@@ -35,6 +38,9 @@ export class ServerRoute {
         {},
         this.settings
       );
+      if (response.status === 404) {
+        return { type: 'unknown', keys: [] };
+      }
       if (!response.ok) {
         return null;
       }

@@ -9,6 +9,8 @@ import type { ILogPart } from './protocol';
 /** A notebook's jobs, or those of the kernel of one that was closed. */
 export interface IJobSource {
   readonly path: string;
+  /** The kernel; null if there is none. */
+  readonly kernelId: string | null;
   /** The notebook; null if it was closed. */
   readonly panel: NotebookPanel | null;
   /** Oldest first. */
@@ -32,13 +34,6 @@ export interface IFound {
   readonly job: IJob;
 }
 
-/** What a notebook has shown is gone from its kernel. */
-export interface ILoss {
-  readonly notebook: NotebookJobs;
-  /** The kernel was there, with its jobs, and has ended just now. */
-  readonly hasEnded: boolean;
-}
-
 /** The jobs of all notebooks that are open, and of those that were closed. */
 export interface IJobs {
   /** The open ones. */
@@ -50,7 +45,7 @@ export interface IJobs {
   /** Jobs have come or ended. */
   readonly news: ISignal<IJobs, INotebookNews>;
   /** The kernel of a notebook has ended, or is without caikit_nb. */
-  readonly lost: ISignal<IJobs, ILoss>;
+  readonly lost: ISignal<IJobs, NotebookJobs>;
   /** The jobs of one notebook. */
   of(panel: NotebookPanel): NotebookJobs | undefined;
   find(id: string): IFound | null;

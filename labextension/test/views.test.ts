@@ -1,49 +1,9 @@
-import type { IDisplayData, IMimeBundle } from '@jupyterlab/nbformat';
-import { type INotebookModel, NotebookModel } from '@jupyterlab/notebook';
+import type { INotebookModel } from '@jupyterlab/notebook';
 import { describe, expect, it } from 'vitest';
 
-import { CARD_MIME_TYPE, type IView } from '../src/protocol';
+import { CARD_MIME_TYPE } from '../src/protocol';
 import { findViews, writeLost, writeView } from '../src/views';
-
-const RUNNING = 'a <!--state-->running<!--/state--> <p>words</p>';
-
-/** A notebook of a cell for each list, with an output for each of what a view keeps. */
-function notebook(...cells: object[][]): INotebookModel {
-  const model = new NotebookModel();
-  model.fromJSON({
-    nbformat: 4,
-    nbformat_minor: 5,
-    metadata: {},
-    cells: cells.map(kept => ({
-      cell_type: 'code',
-      source: '',
-      metadata: {},
-      execution_count: null,
-      outputs: kept.map(displayOf)
-    }))
-  });
-  return model;
-}
-
-function displayOf(kept: object): IDisplayData {
-  const data: IMimeBundle = {
-    [CARD_MIME_TYPE]: { ...kept },
-    'text/html': RUNNING,
-    'text/plain': 'running'
-  };
-  return { output_type: 'display_data', data, metadata: {} };
-}
-
-function view(values: Partial<IView> = {}): IView {
-  return {
-    key: 'a',
-    html: 'the end',
-    text: 'completed',
-    ended: true,
-    lost: '',
-    ...values
-  };
-}
+import { notebook, RUNNING, view } from './notebooks';
 
 /** What the only output of a notebook holds. */
 function dataOf(model: INotebookModel): unknown {

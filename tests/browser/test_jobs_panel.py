@@ -26,6 +26,13 @@ CHANGE_KERNEL = """async () => {
     await sessionContext.changeKernel({ name: 'python3' });
     return sessionContext.session.kernel.id !== before;
 }"""
+CONSOLE = """async () => {
+    const { commands, shell } = window.jupyterapp;
+    const { id } = shell.currentWidget.sessionContext.session.kernel;
+    const console = await commands.execute('console:create', { kernelPreference: { id } });
+    await console.sessionContext.ready;
+    shell.activateById(console.id);
+}"""
 # JupyterLab makes no sidebar narrower.
 NARROWEST = 250
 PANEL = "caikit-nb:show-jobs"
@@ -246,3 +253,24 @@ def test_who_restarts_a_kernel_is_told_how_many_jobs_end_with_it(lab):
     page.cell_output(1).get_by_text("ended with the kernel").wait_for()
     page.cell_output(2).get_by_text("ended with the kernel").wait_for()
     page.wait_idle()  # the server refuses to end a session that it is just restarting
+
+
+def test_every_way_to_end_a_kernel_says_how_many_jobs_end_with_it(lab):
+    page = lab(ENDLESS)
+    page.job("endless").get_by_text("running").wait_for()
+    dialog = page.page.locator(".jp-Dialog")
+
+    def says(command, answer="Cancel"):
+        page.execute(command)
+        dialog.get_by_text("1 job that has not ended will end with its kernel").wait_for()
+        dialog.get_by_role("button", name=answer, exact=True).click()
+        dialog.wait_for(state="detached")
+
+    says("kernelmenu:change")
+    page.page.evaluate(CONSOLE)
+    for command in ("kernelmenu:restart", "kernelmenu:shutdown"):
+        says(command)
+    assert "running" in page.job("endless").inner_text()
+    says("filemenu:close-and-cleanup", "Confirm Kernel Shut Down")
+    page.page.locator(".jp-ConsolePanel").wait_for(state="detached")
+    page.cell_output(1).get_by_text("ended with the kernel").wait_for()

@@ -1,6 +1,7 @@
 """The file says what became of each job, whatever became of page and kernel."""
 
 import json
+import shutil
 import urllib.request
 
 import pytest
@@ -32,9 +33,11 @@ def work():
 futures = [caikit_nb.submit(work) for n in range(3)]"""
 QUICK = "%%caikit_job quick\nprint('quick words')"
 NAME = "record.ipynb"
+OTHER = "other.ipynb"
 
 # More than what comes after a saving is put off.
 IS_DUE = "due => performance.now() > due"
+RESTART = f"() => {CURRENT}.sessionContext.restartKernel()"
 SAVES_BESIDE = f"""async () => {{
     const {{context}} = {CURRENT};
     const states = [];
@@ -269,6 +272,70 @@ def test_a_window_that_does_not_write_shows_what_was_seen_last(lab, new_page):
         assert other.page.locator(".jp-Dialog").count() == 0
     finally:
         other.page.close()
+
+
+def is_asked(response) -> bool:
+    """Whether it is the server's word on a view."""
+    return "/caikit-nb/views/" in response.url
+
+
+def test_a_copy_waits_for_the_end_of_all_that_it_shows(lab, new_page):
+    page = lab(LOOP, "%caikit_jobs")
+    for cell in (1, 2):
+        until(lambda cell=cell: "running" in kept(page, cell), "the start in the file")
+    shutil.copy(page.server.root / NAME, page.server.root / OTHER)
+    copy = new_page()
+    try:
+        copy.page.clock.install()
+        with copy.page.expect_response(is_asked) as asked:
+            copy.open(OTHER)
+        assert json.loads(asked.value.text())["type"] == "lives"
+        let_go(page)
+        for cell in (1, 2):
+            wait_kept(page, cell, "completed")
+        copy.page.clock.fast_forward("00:30")
+        for cell in (1, 2):
+            until(lambda cell=cell: "completed" in record.kept(copy, OTHER, cell), "the end")
+    finally:
+        copy.page.close()
+
+
+def test_a_cell_that_is_pasted_elsewhere_has_its_end_there(lab):
+    page = lab(LOOP)
+    page.cell_output(1).get_by_text("3 jobs: 3 running").wait_for()
+    page.execute("notebook:copy-cell")
+    page.open(page.write_notebook(OTHER, ["1"]))
+    with page.page.expect_response(is_asked) as asked:
+        page.execute("notebook:paste-cell-below")
+    assert json.loads(asked.value.text())["type"] == "lives"
+    let_go(page)
+    page.cell_output(1).get_by_text("3 jobs: 3 completed").wait_for()
+    until(lambda: "3 completed" in record.kept(page, OTHER, 1), "the end in the file")
+
+
+def test_what_is_cut_while_it_runs_and_pasted_without_its_kernel_says_so(lab):
+    page = lab(LASTING, "2")
+    page.cell_output(1).get_by_role("button", name="Cancel").wait_for()
+    page.execute("notebook:cut-cell")
+    page.page.evaluate(RESTART)
+    page.cell_output(0)
+    page.execute("notebook:paste-cell-below")
+    page.cell_output(1).get_by_text("ended with the kernel").wait_for()
+    assert page.cell_output(1).get_by_role("button", name="Cancel").count() == 0
+    assert "running" not in wait_kept(page, 1, "ended with the kernel")
+
+
+def test_a_checkpoint_of_before_the_end_is_brought_up_to_date(lab):
+    page = lab(WAITING)
+    wait_round(page)
+    with page.page.expect_response(lambda response: "/checkpoints" in response.url):
+        page.execute("docmanager:save")
+    let_go(page)
+    wait_kept(page, 1, "completed")
+    page.execute("docmanager:restore-checkpoint")
+    with page.page.expect_response(lambda response: "/checkpoints/" in response.url):
+        page.page.locator(".jp-Dialog .jp-mod-warn").click()
+    assert is_true(wait_kept(page, 1, "completed"))
 
 
 def test_a_saving_by_hand_waits_for_ours_also_if_one_has_waited_for_another(lab):

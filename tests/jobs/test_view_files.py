@@ -1,13 +1,15 @@
 """The last states of cards and tables on disk: private, and no more than there is room for."""
 
+import json
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from caikit_nb.execution.guard import MARKER_FILE
-from caikit_nb.jobs import view_files
+from caikit_nb.execution.guard import MARKER_FILE, remove_marked_directory
+from caikit_nb.jobs import paths, view_files
 
 KEY, OTHER = "0123456789ab", "ba9876543210"
 VIEW = {"key": KEY, "html": "<b>done</b>", "text": "done", "ended": True}
@@ -89,6 +91,41 @@ def test_the_oldest_go_if_they_are_too_much(place: Path, monkeypatch: pytest.Mon
         os.utime(path, (path.stat().st_mtime - 1000 + number,) * 2)
     view_files.write(KEY, VIEW)
     assert [key for key in keys if view_files.read(key)] == keys[-2:]
+
+
+@pytest.fixture
+def session() -> Iterator[Path]:
+    session = paths.make_session_directory()
+    yield session
+    remove_marked_directory(str(session))
+
+
+def test_one_that_goes_on_has_no_last_state_and_goes_with_its_session(session: Path) -> None:
+    assert not view_files.goes_on(KEY)
+    view_files.write_open(KEY, session)
+    assert view_files.read(KEY) is None
+    assert view_files.goes_on(KEY)
+    view_files.write(KEY, VIEW)
+    assert view_files.read(KEY) == VIEW
+    assert not view_files.goes_on(KEY)
+    view_files.write_open(KEY, session)  # it goes on again: that was no end
+    assert view_files.read(KEY) is None
+    remove_marked_directory(str(session))
+    assert not view_files.goes_on(KEY)
+
+
+def test_one_whose_kernel_was_killed_goes_on_no_more(session: Path) -> None:
+    view_files.write_open(KEY, session)
+    owner = json.loads((session / MARKER_FILE).read_text())
+    (session / MARKER_FILE).write_text(json.dumps({**owner, "started": 1.0}))
+    assert not view_files.goes_on(KEY)
+
+
+def test_one_that_goes_on_is_never_too_old(place: Path, session: Path) -> None:
+    view_files.write_open(KEY, session)
+    os.utime(place / f"{KEY}.json", (0, 0))
+    view_files.write(OTHER, VIEW)
+    assert view_files.goes_on(KEY)
 
 
 def test_they_lie_where_all_our_files_do_if_that_was_said(

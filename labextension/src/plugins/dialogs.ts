@@ -9,7 +9,6 @@ import {
   showDialog
 } from '@jupyterlab/apputils';
 import { IMainMenu } from '@jupyterlab/mainmenu';
-import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
 import {
   ITranslator,
   nullTranslator,
@@ -18,7 +17,7 @@ import {
 import type { Widget } from '@lumino/widgets';
 
 import { CommandIds } from '../commandIds';
-import { hasEnded } from '../protocol';
+import { countEnding, sessionOf } from '../ending';
 import { IJobs } from '../tokens';
 
 /** JupyterLab's own commands, which do the same without the question, have 500. */
@@ -27,22 +26,22 @@ const RANK = 100;
 export const dialogsPlugin: JupyterFrontEndPlugin<void> = {
   id: 'caikit-nb:dialogs',
   description:
-    'Says how many jobs end with a kernel that is restarted or shut down.',
+    'Says how many jobs end with a kernel that is restarted, changed or shut down.',
   autoStart: true,
-  requires: [IJobs, ISessionContextDialogs, INotebookTracker],
+  requires: [IJobs, ISessionContextDialogs],
   optional: [IMainMenu, ITranslator],
   activate: (
     app: JupyterFrontEnd,
     jobs: IJobs,
     dialogs: ISessionContext.IDialogs,
-    tracker: INotebookTracker,
     menu: IMainMenu | null,
     translator: ITranslator | null
   ) => {
     const trans = (translator ?? nullTranslator).load('caikit_nb');
     askAtRestart(jobs, dialogs, trans);
+    askAtChange(jobs, dialogs, trans);
     if (menu) {
-      askAtShutDown(app, jobs, tracker, menu, trans);
+      askAtShutDown(app, jobs, menu, trans);
     }
   }
 };
@@ -54,21 +53,17 @@ function askAtRestart(
   trans: TranslationBundle
 ): void {
   const restart = dialogs.restart.bind(dialogs);
+  const words = {
+    title: trans.__('Restart Kernel?'),
+    button: trans.__('Restart'),
+    label: trans.__('Confirm Kernel Restart')
+  };
   dialogs.restart = async (context, options) => {
     const ending = countEnding(jobs, context);
     if (!ending) {
       return restart(context, options);
     }
-    const isSure = await confirm(
-      {
-        title: trans.__('Restart Kernel?'),
-        button: trans.__('Restart'),
-        label: trans.__('Confirm Kernel Restart')
-      },
-      context,
-      ending,
-      trans
-    );
+    const isSure = await confirm(words, context, ending, trans);
     if (isSure) {
       await options?.onBeforeRestart();
       await context.restartKernel();
@@ -77,74 +72,76 @@ function askAtRestart(
   };
 }
 
-/** Be what the menus mean for a notebook whose jobs would end. */
-function askAtShutDown(
-  { commands }: JupyterFrontEnd,
+/** Another kernel may be chosen once it is known that jobs end with the one before. */
+function askAtChange(
   jobs: IJobs,
-  tracker: INotebookTracker,
+  dialogs: ISessionContext.IDialogs,
+  trans: TranslationBundle
+): void {
+  const select = dialogs.selectKernel.bind(dialogs);
+  const words = {
+    title: trans.__('Change Kernel?'),
+    button: trans.__('Change…'),
+    label: trans.__('Confirm Kernel Change')
+  };
+  dialogs.selectKernel = async context => {
+    const ending = countEnding(jobs, context);
+    if (!ending || (await confirm(words, context, ending, trans))) {
+      await select(context);
+    }
+  };
+}
+
+/** Be what the menus mean for a notebook or a console with whose kernel jobs would end. */
+function askAtShutDown(
+  { commands, shell }: JupyterFrontEnd,
+  jobs: IJobs,
   { fileMenu, kernelMenu }: IMainMenu,
   trans: TranslationBundle
 ): void {
-  const wouldEnd = (widget: Widget | null): widget is NotebookPanel =>
-    widget === tracker.currentWidget &&
-    !!tracker.currentWidget &&
-    countEnding(jobs, tracker.currentWidget.sessionContext) > 0;
-  const add = (
-    id: string,
-    label: string,
-    act: (panel: NotebookPanel) => Promise<void>
-  ): void => {
+  const wouldEnd = (widget: Widget | null): boolean => {
+    const context = sessionOf(widget);
+    return !!context && countEnding(jobs, context) > 0;
+  };
+  const add = (id: string, label: string, closes: boolean): void => {
     commands.addCommand(id, {
       label,
-      isEnabled: () => wouldEnd(tracker.currentWidget),
+      isEnabled: () => wouldEnd(shell.currentWidget),
       isVisible: () => false,
       describedBy: { args: { type: 'object', properties: {} } },
-      execute: async () => {
-        const panel = tracker.currentWidget;
-        if (!panel) {
-          return;
-        }
-        const { sessionContext } = panel;
-        const ending = countEnding(jobs, sessionContext);
-        const words = {
-          title: trans.__('Shut Down Kernel?'),
-          button: trans.__('Shut Down'),
-          label: trans.__('Confirm Kernel Shut Down')
-        };
-        if (await confirm(words, sessionContext, ending, trans)) {
-          await act(panel);
-        }
-      }
+      execute: () => shutDown(shell.currentWidget, closes, jobs, trans)
     });
   };
-  add(CommandIds.shutDown, trans.__('Shut Down Kernel with its Jobs'), panel =>
-    panel.sessionContext.shutdown()
-  );
-  add(
-    CommandIds.shutDownAndClose,
-    trans.__('Close and Shut Down Notebook with its Jobs'),
-    async panel => {
-      await panel.sessionContext.shutdown();
-      panel.dispose();
-    }
-  );
-  kernelMenu.kernelUsers.shutdownKernel.add({
-    id: CommandIds.shutDown,
-    isEnabled: wouldEnd,
-    rank: RANK
-  });
-  fileMenu.closeAndCleaners.add({
-    id: CommandIds.shutDownAndClose,
-    isEnabled: wouldEnd,
-    rank: RANK
-  });
+  const { shutDown: id, shutDownAndClose } = CommandIds;
+  add(id, trans.__('Shut Down Kernel with its Jobs'), false);
+  add(shutDownAndClose, trans.__('Close and Shut Down with its Jobs'), true);
+  const command = { isEnabled: wouldEnd, rank: RANK };
+  kernelMenu.kernelUsers.shutdownKernel.add({ ...command, id });
+  fileMenu.closeAndCleaners.add({ ...command, id: shutDownAndClose });
 }
 
-function countEnding(jobs: IJobs, context: ISessionContext): number {
-  return jobs.notebooks
-    .filter(({ panel }) => panel.sessionContext === context)
-    .flatMap(notebook => notebook.jobs)
-    .filter(job => !hasEnded(job.status)).length;
+/** Shut down the kernel of a notebook or a console, and close that, if the user is sure. */
+async function shutDown(
+  widget: Widget | null,
+  closes: boolean,
+  jobs: IJobs,
+  trans: TranslationBundle
+): Promise<void> {
+  const context = sessionOf(widget);
+  if (!context) {
+    return;
+  }
+  const words = {
+    title: trans.__('Shut Down Kernel?'),
+    button: trans.__('Shut Down'),
+    label: trans.__('Confirm Kernel Shut Down')
+  };
+  if (await confirm(words, context, countEnding(jobs, context), trans)) {
+    await context.shutdown();
+    if (closes) {
+      widget?.dispose();
+    }
+  }
 }
 
 async function confirm(

@@ -15,7 +15,12 @@ export const jobsPlugin: JupyterFrontEndPlugin<IJobs> = {
   requires: [INotebookTracker],
   provides: IJobs,
   activate: (app: JupyterFrontEnd, tracker: INotebookTracker): IJobs => {
-    const { serverSettings, sessions } = app.serviceManager;
-    return new Jobs(tracker, sessions, new ServerRoute(serverSettings));
+    const { serverSettings, sessions, kernels } = app.serviceManager;
+    return new Jobs(
+      tracker,
+      sessions,
+      kernels,
+      new ServerRoute(serverSettings)
+    );
   }
 };
