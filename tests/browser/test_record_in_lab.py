@@ -185,6 +185,20 @@ def test_a_job_that_ended_with_its_kernel_says_so(lab, is_open):
     assert "round 9" in text
 
 
+@pytest.mark.parametrize("is_reloaded", [True, False])
+def test_a_job_run_again_is_in_the_file(lab, is_reloaded):
+    page = lab(LASTING.replace("threading.Event().wait()", "'the value'"))
+    let_go(page)
+    wait_kept(page, 1, "completed", "round 99")
+    if is_reloaded:
+        page.reload()
+    (page.server.root / "go").unlink()
+    page.cell_output(1).get_by_role("button", name="Run again").click()
+    until(lambda: "completed" not in kept(page, 1), "the second job in the file")
+    let_go(page)
+    wait_kept(page, 1, "completed", "round 99")
+
+
 def test_each_card_of_run_all_is_in_the_file(lab):
     page = lab(WAITING, QUICK, "x = 1", run=0)
     page.execute("notebook:run-all-cells")
