@@ -24,8 +24,9 @@ class GroupOutputs:
         self._size = 0
 
     def keep(self, job: Job) -> None:
-        """A job is about to drop what it holds: that stays, unless that is to go as well."""
-        self._of(job)
+        """A job is about to drop what it holds: that stays, unless it is to go as well."""
+        if job not in self._ended and not job.is_output_purged:
+            self._take(job, _folded(job))
 
     @property
     def has_purged(self) -> bool:
@@ -57,10 +58,14 @@ class GroupOutputs:
         if (found := self._ended.get(job)) is not None:
             return found
         found = _folded(job)
-        if job.ended.is_set() and job.expired is None and self._size < MOST_CHARACTERS:
+        if job.ended.is_set() and job.expired is None:
+            self._take(job, found)
+        return found
+
+    def _take(self, job: Job, found: str) -> None:
+        if self._size < MOST_CHARACTERS:  # what comes after that has no room anyway
             self._size += len(found) - len(self._ended.get(job, ""))
             self._ended[job] = found
-        return found
 
 
 def _folded(job: Job) -> str:

@@ -195,7 +195,7 @@ def test_the_saved_notebook_has_what_each_has_put_out(kernel: Kernel) -> None:
 
 
 def test_retention_leaves_it_there_and_purge_with_output_takes_it(kernel: Kernel) -> None:
-    card = outputs(kernel, "retain='0.1s'")
+    card = outputs(kernel, "retain='0s'")
     kernel.until("all(future._job.expired for future in futures)")
     kernel.do("caikit_nb.submit(abs, 1)")
     assert "words 222" in card.saved["text/html"]
