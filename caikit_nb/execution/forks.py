@@ -17,7 +17,7 @@ class _Forks:
     """How many forks lie between the first process and this one.
 
     Attributes:
-        lock: Held by who begins anew, and in that begins others anew that it is made of.
+        lock: Held while an object begins anew; its parts may begin anew within that.
     """
 
     def __init__(self) -> None:

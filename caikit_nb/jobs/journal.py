@@ -12,6 +12,7 @@ import itertools
 import json
 import logging
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -125,13 +126,22 @@ def _bar(bar: Bar) -> dict[str, Any]:
     return {"desc": bar.desc, "n": bar.n, "total": bar.total, "closed": bar.closed}
 
 
-def read_session(session: Path) -> list[dict[str, Any]]:
-    """The states of a session's jobs, oldest first, given its directory.
+def read_all(sessions: Path) -> list[dict[str, Any]]:
+    """The states of all jobs below a directory of sessions, oldest first.
 
     Each has ``directory`` added, where its ``output.log`` lies. What can't be read, or is of a
     later version, is left out.
     """
-    states = [state for path in session.glob(f"*/{FILE}") if (state := _read(path)) is not None]
+    return _sorted(sessions.glob(f"*/*/{FILE}"))
+
+
+def read_session(session: Path) -> list[dict[str, Any]]:
+    """The same of one session, given its directory."""
+    return _sorted(session.glob(f"*/{FILE}"))
+
+
+def _sorted(files: Iterable[Path]) -> list[dict[str, Any]]:
+    states = [state for path in files if (state := _read(path)) is not None]
     return sorted(states, key=lambda state: str(state["submission_time"]))
 
 

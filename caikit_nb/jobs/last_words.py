@@ -11,7 +11,7 @@ _CRASH_FRAMES = 3
 _HEADLINE_CHARACTERS = 500
 # What Python's report on a crash consists of.
 _OF_REPORT = re.compile(
-    r"\s*$|  |Current thread |Thread 0x|Extension modules: |Python runtime state: "
+    r"\s*$|  |Current thread\b|Thread 0x|Extension modules: |Python runtime state: "
 )
 
 

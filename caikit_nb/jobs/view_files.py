@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 import re
 import secrets
@@ -36,6 +37,8 @@ LONGEST_S = 30 * 86_400.0
 _KEY = re.compile(r"[0-9a-f]{12,32}")
 _SUFFIX = ".json"
 _SESSION = "session"
+LOOK_INTERVAL_S = 300.0
+_next_look_at = -math.inf
 
 
 def key_of(job_id: str) -> str:
@@ -53,12 +56,14 @@ def directory() -> Path:
 
 
 def write(key: str, view: Mapping[str, Any]) -> None:
-    """Write a view's last state in place of what was there; others go that are too old.
+    """Write a view's last state in place of what was there; now and then others go that are old.
 
     Raises:
         OSError: it can't be written.
     """
-    _replace(key, view)
+    with _opened() as fd:
+        _replace(key, view, fd)
+        _remove_old_now_and_then(fd)
 
 
 def write_open(key: str, session: Path) -> None:
@@ -67,22 +72,21 @@ def write_open(key: str, session: Path) -> None:
     Raises:
         OSError: it can't be written.
     """
-    _replace(key, {_SESSION: str(session)})
+    with _opened() as fd:
+        _replace(key, {_SESSION: str(session)}, fd)
 
 
-def _replace(key: str, content: Mapping[str, Any]) -> None:
+def _replace(key: str, content: Mapping[str, Any], fd: int) -> None:
     """Write a file in one step."""
     assert _KEY.fullmatch(key), key  # noqa: S101 - we make them
-    with _opened() as fd:
-        draft = f".{secrets.token_hex(8)}"
-        try:
-            write_private(Path(draft), json.dumps(content), dir_fd=fd)
-            os.replace(draft, f"{key}{_SUFFIX}", src_dir_fd=fd, dst_dir_fd=fd)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(draft, dir_fd=fd)
-            raise
-        _remove_old(fd)
+    draft = f".{secrets.token_hex(8)}"
+    try:
+        write_private(Path(draft), json.dumps(content), dir_fd=fd)
+        os.replace(draft, f"{key}{_SUFFIX}", src_dir_fd=fd, dst_dir_fd=fd)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(draft, dir_fd=fd)
+        raise
 
 
 def read(key: str) -> dict[str, Any] | None:
@@ -132,6 +136,14 @@ def _opened() -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
+
+
+def _remove_old_now_and_then(fd: int) -> None:
+    """To look at all of them takes a while, and each card has its end."""
+    global _next_look_at
+    if time.monotonic() >= _next_look_at:
+        _next_look_at = time.monotonic() + LOOK_INTERVAL_S
+        _remove_old(fd)
 
 
 def _remove_old(fd: int) -> None:

@@ -12,6 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from caikit_nb.execution.forks import NewInFork
 from caikit_nb.execution.watcher import watcher
+from caikit_nb.jobs import view_files
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.notebook.job_view import card_html, card_text, shown_of
@@ -21,7 +22,7 @@ from caikit_nb.notebook.view_bundle import at_clock
 from caikit_nb.session import Session
 
 MIN_INTERVAL_S = 0.2
-ENDED_WITH_JOB = "ended with its job"
+ENDED_WITH_JOB = "ended with the outer job"
 _LAST_REST_S = 0.2  # between a job's result and the end of its process
 
 
@@ -65,6 +66,7 @@ class Cards(NewInFork):
         self._events, self._queue = executor.events, executor.queue
         self._cards: weakref.WeakKeyDictionary[Job, list[Any]] = weakref.WeakKeyDictionary()
         self._shown_in: dict[str, int] = {}
+        self._keys: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
         self._open: dict[Job, None] = {}
         self._told_between: dict[Job, None] = {}
         self._in_cell = True  # the one that loads the extension
@@ -98,7 +100,11 @@ class Cards(NewInFork):
             return
         card = self._card(job)
         self._cards.setdefault(job, []).append(card)
-        card.show()
+        # The job's own: the server can tell of it also while the kernel is busy. A second card,
+        # or one that shows another job by now, must not be taken for the first.
+        key = view_files.key_of(job.spec.id)
+        is_first = self._keys.setdefault(key, card) is card
+        card.show(key if is_first else None)
         self._open[job] = None
         job.changed()
 
@@ -123,10 +129,10 @@ class Cards(NewInFork):
         """
         for job in [job for job in list(self._open) if job.status.is_terminal]:
             if job.ended.wait(_LAST_REST_S):
-                self._open.pop(job, None)
                 again = self._told_between.pop(job, self) is None and not is_followed
                 for card in list(self._cards.get(job, ())):
                     card.keep_end(again=again)
+                self._open.pop(job, None)
         if is_unattended:
             for job in self._open:
                 for card in list(self._cards.get(job, ())):
@@ -141,6 +147,7 @@ class Cards(NewInFork):
 
     def show_nothing(self, future: JobFuture) -> None:
         """Show no card in the running cell, not even if the future is its value."""
+        self._know_fork()
         self._shown_in[future.id] = self._shell.execution_count
 
     def is_shown(self, job: Job) -> bool:
@@ -155,6 +162,7 @@ class Cards(NewInFork):
 
     def embed(self, job: Job) -> Any:
         """A card of the job as a widget that the caller shows, live until it is removed."""
+        self._know_fork()
         card = self._card(job)
         self._cards.setdefault(job, []).append(card)
         job.changed()
@@ -254,6 +262,7 @@ class Cards(NewInFork):
             job.changed()
             return
         self._cards.setdefault(again, []).append(card)
+        self._open[again] = None
         card.follow(again)
         again.changed()
         if card in self._cards.get(job, ()):

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MOST_LIVE = 3
+_MOST_STILL = 10
 _BUSY_S, _IDLE_S = 1.0, 5.0
 
 
@@ -84,10 +85,11 @@ class ExperimentViews:
         view.show()
         if not self._cards.has_widgets:
             return view
-        gone = [each for each in self._shown if each.place.is_overwritten_by(place)]
+        before = [*self._still, *self._shown]
+        gone = [each for each in before if each.place.is_overwritten_by(place)]
         shown = [*(each for each in self._shown if each not in gone), view]
-        self._still += shown[:-MOST_LIVE]
-        self._shown = shown[-MOST_LIVE:]
+        still = [*(each for each in self._still if each not in gone), *shown[:-MOST_LIVE]]
+        self._still, self._shown = still[-_MOST_STILL:], shown[-MOST_LIVE:]
         for each in gone:
             each.close()
         self._wakened.set()
@@ -148,7 +150,7 @@ class ExperimentViews:
                 return True
         except ExperimentError as error:
             logger.info("a view stands still: %s", error)
-        self._still.remove(view)
+        self._still = [each for each in self._still if each is not view]
         return self._draw(view)
 
     def _draw(self, view: ExperimentView) -> bool:

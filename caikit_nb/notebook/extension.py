@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import os
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -75,8 +76,9 @@ class Extension:
         if self.cards.has_widgets:
             refuse_input_in_threads(shell.kernel)  # type: ignore[attr-defined]
         self.lab_comm = LabComm(executor, views) if self.cards.has_widgets else None
-        self.views = ExperimentViews(shell, self.cards, views)
+        self.experiment_views = ExperimentViews(shell, self.cards, views)
         self.server_cards = ServerCards(shell, views, has_widgets=self.cards.has_widgets)
+        self._shown = (self.cards, self.groups, self.tables, self.server_cards)
         self.session.servers.on_start.append(self.server_cards.show)
         shell.register_magics(self._magics())
         self._configurables().append(self.settings)
@@ -86,11 +88,10 @@ class Extension:
         atexit.register(self.close)
 
     def _apply_settings(self) -> None:
-        """Some have an effect as soon as they change."""
-        executor = self.session.executor
-        self.settings.observe(lambda _: executor.queue.start_next(), "max_workers")
-        limits = ["max_results", "max_result_bytes"]
-        self.settings.observe(lambda _: executor.retention.apply_limits(), limits)
+        """Some have an effect as soon as they change; in a forked job on its own jobs."""
+        session, limits = self.session, ["max_results", "max_result_bytes"]
+        self.settings.observe(lambda _: session.executor.queue.start_next(), "max_workers")
+        self.settings.observe(lambda _: session.executor.retention.apply_limits(), limits)
 
     def _register_events(self) -> dict[str, Callable[..., None]]:
         # The cell of a forked job is none of the notebook's.
@@ -110,7 +111,7 @@ class Extension:
             self.tables,
             self.homecoming,
             self.settings,
-            self.views,
+            self.experiment_views,
             ServeCommand(self.session, self.server_cards, self.shell.user_ns),
         )
 
@@ -119,7 +120,7 @@ class Extension:
         formatter = self.shell.display_formatter.ipython_display_formatter  # type: ignore[union-attr]
         formatter.for_type(JobFuture, self.cards.show_as_value)
         formatter.for_type(ModelServer, self.server_cards.show_as_value)
-        formatter.for_type_by_name(*_EXPERIMENT, self.views.show_as_value)
+        formatter.for_type_by_name(*_EXPERIMENT, self.experiment_views.show_as_value)
         module: Any = sys.modules[jobs_room.__name__]
         module.find_table = self.tables.show
 
@@ -137,8 +138,9 @@ class Extension:
         nobody_looks = not is_followed and is_unattended(self.shell)
         if nobody_looks and self.settings.wait_at_end:
             self._wait_for_all()
-        for shown in (self.cards, self.groups, self.tables, self.server_cards):
-            shown.end_cell(is_followed=is_followed, is_unattended=nobody_looks)
+        for shown in self._shown:
+            with logged("the end of a cell could not be told on all cards"):
+                shown.end_cell(is_followed=is_followed, is_unattended=nobody_looks)
         self.warm_start.end_cell()
         if isinstance(error := getattr(result, "error_in_exec", None), NameError):
             self._say_who_made(error.name)
@@ -192,8 +194,9 @@ class Extension:
         atexit.unregister(self.close)
         self.warm_start.close()
         self.session.close(why)
-        for shown in (self.cards, self.groups, self.tables, self.server_cards):
-            shown.keep_ends()
+        for shown in self._shown:
+            with logged("the end of jobs could not be told on all cards"):
+                shown.keep_ends()
         self.kept_views.finish()
         if self.lab_comm is not None:
             self.lab_comm.close()
@@ -202,7 +205,7 @@ class Extension:
         self.cards.close()
         self.groups.close()
         self.tables.close()
-        self.views.close()
+        self.experiment_views.close()
         self.homecoming.close()
         if self.settings in self._configurables():
             self._configurables().remove(self.settings)
@@ -251,12 +254,19 @@ def _safe(call: Callable[[], None]) -> Callable[[], None]:
     """The call, in which code of the user's may run: `sys.exit` there would end the kernel."""
 
     def run() -> None:
-        try:
+        with logged("a call between two cells failed", BaseException):
             call()
-        except BaseException:
-            logger.exception("a call between two cells failed")
 
     return run
+
+
+@contextlib.contextmanager
+def logged(what: str, kinds: type[BaseException] = Exception) -> Iterator[None]:
+    """Log an error of these kinds, as what comes next must be done all the same."""
+    try:
+        yield
+    except kinds:
+        logger.exception("%s", what)
 
 
 def _is_notebook(shell: InteractiveShell) -> bool:

@@ -44,7 +44,7 @@ class GroupCard:
     ) -> None:
         self._census, self._pace = Census(queue), KeepPace(views)
         self._new_table, self._wake = new_table, lambda: wake(self)
-        self._display = ViewDisplay(shell, views)
+        self._display, self._views = ViewDisplay(shell, views), views
         self._jobs: list[Job] = []
         self._told, self._publishing = 0, threading.Lock()
         self._told_end = False
@@ -69,13 +69,12 @@ class GroupCard:
     def add(self, job: Job) -> None:
         """Have it show one more job."""
         self._jobs.append(job)
-        job.on_expired.append(self._keep_outputs)
-        self._told_end = False
+        job.on_expired.append(self._outputs.keep)
+        if self._told_end:
+            with self._publishing:
+                self._told_end = False
+                self._views.reopen(self._display.id)
         self._wake()
-
-    def _keep_outputs(self, job: Job) -> None:
-        """Before it drops what it holds."""
-        self._outputs.keep(job)
 
     def show(self) -> None:
         """Display it in the running cell."""
@@ -90,10 +89,15 @@ class GroupCard:
             # Ahead of the widgets, so that who saves what is shown has it.
             self.keep_end()
         else:
-            self._pace.offer(lambda: self._view(standing, ended=False))
+            self._offer()
         self._fill(standing)
         self._draw_table(standing)
         return not ended
+
+    def _offer(self) -> None:
+        with self._publishing:  # or what is older would come after the end
+            if not self._told_end:
+                self._pace.offer(lambda: self._view(self._standing(), ended=False))
 
     @property
     def has_ended(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import threading
 from collections.abc import Iterable
 
 from caikit_nb.jobs.job import Job
@@ -20,52 +21,74 @@ class GroupOutputs:
     """The outputs of a group's jobs as HTML, each folded; they outlive the jobs' retention."""
 
     def __init__(self) -> None:
-        self._ended: dict[Job, str] = {}
+        self._lock = threading.Lock()
+        # Of jobs that have ended: what is shown of them, and who has no room.
+        self._kept: dict[Job, str] = {}
+        self._left_out: set[Job] = set()
         self._size = 0
 
     def keep(self, job: Job) -> None:
         """A job is about to drop what it holds: that stays, unless it is to go as well."""
-        if job not in self._ended and not job.is_output_purged:
-            self._take(job, _folded(job))
+        with self._lock:
+            if not job.is_output_purged and not self._knows(job):
+                self._take(job, _folded(job))
 
     @property
     def has_purged(self) -> bool:
         """Whether something is to go that is there yet."""
-        return any(job.is_output_purged for job in list(self._ended))
+        with self._lock:
+            return any(job.is_output_purged for job in self._kept)
 
     def html(self, jobs: Iterable[Job]) -> str:
         """What there is now."""
-        shown, size, left_out = [], 0, 0
-        for job in jobs:
-            part = self._of(job)
-            if size + len(part) > MOST_CHARACTERS:
-                left_out += 1
-            else:
+        shown, left_out, passing = [], 0, 0  # what isn't kept, as it will be another
+        with self._lock:
+            for job in jobs:
+                part = self._part(job, MOST_CHARACTERS - self._size - passing)
+                if part is None:
+                    left_out += 1
+                    continue
                 shown.append(part)
-                size += len(part)
+                if job not in self._kept:
+                    passing += len(part)
         if left_out:
+            jobs_are = "job is" if left_out == 1 else "jobs are"
             shown.append(
-                f'<div style="color:{FAINT};font-size:0.9em;font-family:{FONT}">the output of '
-                f"{left_out:,} more is not saved here, as all together is more than "
-                f"{format_size(MOST_CHARACTERS)}</div>"
+                f'<div style="color:{FAINT};font-size:0.9em;font-family:{FONT}">The outputs of '
+                f"{left_out:,} more {jobs_are} not saved here: there is room for "
+                f"{format_size(MOST_CHARACTERS)}.</div>"
             )
         return "".join(shown)
 
-    def _of(self, job: Job) -> str:
+    def _part(self, job: Job, room: int) -> str | None:
+        """What is shown of a job; None if there is no room for it."""
         if job.is_output_purged:
-            self._size -= len(self._ended.pop(job, ""))
+            self._size -= len(self._kept.pop(job, ""))
             return ""
-        if (found := self._ended.get(job)) is not None:
-            return found
-        found = _folded(job)
-        if job.ended.is_set() and job.expired is None:
-            self._take(job, found)
-        return found
+        if job in self._kept:
+            return self._kept[job]
+        if job in self._left_out or (room <= 0 and _has_output(job)):
+            return None
+        has_ended = job.ended.is_set()  # before it is drawn: what is kept is the last of it
+        part = _folded(job)
+        if has_ended and job.expired is None:
+            self._take(job, part)
+        return part if len(part) <= room else None
 
-    def _take(self, job: Job, found: str) -> None:
-        if self._size < MOST_CHARACTERS:  # what comes after that has no room anyway
-            self._size += len(found) - len(self._ended.get(job, ""))
-            self._ended[job] = found
+    def _knows(self, job: Job) -> bool:
+        return job in self._kept or job in self._left_out
+
+    def _take(self, job: Job, part: str) -> None:
+        if self._size + len(part) > MOST_CHARACTERS:
+            self._left_out.add(job)
+        else:
+            self._kept[job] = part
+            self._size += len(part)
+
+
+def _has_output(job: Job) -> bool:
+    attempt = job.attempt
+    return bool(attempt.log.size_bytes or len(attempt.displays) or len(attempt.metrics))
 
 
 def _folded(job: Job) -> str:

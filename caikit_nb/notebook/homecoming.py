@@ -119,7 +119,7 @@ class Homecoming:
         try:
             values = job.made.load()
         except BaseException as error:  # noqa: BLE001 - see `_assign_one`
-            job.notes.append(f"nothing was brought back: {error}")
+            job.notes.append(f"nothing was brought back: {_why(error)}")
             job.changed()
             return
         home = [name for name in job.made.untaken if self._bring_one(job, name, values.get(name))]
@@ -193,8 +193,7 @@ class Homecoming:
             value = values.load(name)
         except BaseException as error:  # noqa: BLE001 - the user's own classes are rebuilt here
             # Also what would end the kernel, as a library that is missing may: `sys.exit`.
-            why = str(error) or type(error).__name__
-            job.notes.append(f"{name} did not come home: {why}")
+            job.notes.append(f"{name} did not come home: {_why(error)}")
             return False
         self._bind(expected, name, value)
         return True
@@ -221,6 +220,10 @@ class Homecoming:
         bound = self._shell.user_ns.get(job.spec.name)
         is_this = isinstance(bound, JobFuture) and bound.id == job.spec.id
         return job.spec.name if is_this else f"caikit_nb.jobs[{job.spec.id!r}]"
+
+
+def _why(error: BaseException) -> str:
+    return str(error) or type(error).__name__
 
 
 def _say_home(job: Job, names: Sequence[str]) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 
 from caikit_nb.execution.watcher import watcher
-from caikit_nb.jobs import view_files
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.queue import JobQueue
 from caikit_nb.jobs.states import JobStatus
@@ -60,9 +59,8 @@ class JobCard:
     ) -> None:
         self.job, self._queue = job, queue
         self._next_job: Job | None = None
-        # It stays that of the first where the cell is run again: by it the output is found.
-        self._key = view_files.key_of(job.spec.id)
         self._display = ViewDisplay(shell, views)
+        self._key = self._display.id
         self._sender = Sender()
         self._ticking = False
         self._bar_rows = 0
@@ -110,8 +108,14 @@ class JobCard:
         }
         return tuple(part for part, shown in parts.items() if shown)
 
-    def show(self) -> None:
-        """Display the card in the running cell."""
+    def show(self, key: str | None) -> None:
+        """Display the card in the running cell.
+
+        Args:
+            key: By which its output is found, also where the cell is run again; None for one that
+                no other card has.
+        """
+        self._key = key or self._display.id
         with self._saving:  # an update that came first would be lost
             self._publish(update=False)
         self._sender.take_count()  # what a cell shows is no update
@@ -126,10 +130,14 @@ class JobCard:
             # Ahead of the card, so that who saves what the card shows has it.
             self.keep_end()
         self._fill()
-        if not ended and self._saved:
-            self._pace.offer(lambda: self._view(self._shown()))
+        self._offer()
         self._tick()
         return self._sender.take_count()
+
+    def _offer(self) -> None:
+        with self._saving:  # or what is older would come after the end
+            if self._saved and not self.job.ended.is_set():
+                self._pace.offer(lambda: self._view(self._shown()))
 
     def keep_end(self, *, again: bool = False) -> None:
         """What a saved notebook keeps is the last state, not the first.
@@ -155,6 +163,7 @@ class JobCard:
         job, self._next_job = self._next_job, None
         if job is not None:
             self._buttons.has_run_again()
+        if job is not None and job is not self.job:
             self.job, self._bar_rows, self._chart_drawn, self._full_log = job, 0, None, False
             self._last_shown, self._whole_log = None, ""
             job.on_expired.append(self._keep_shown)

@@ -79,7 +79,7 @@ def _settled(piece: Piece) -> Piece:
     """A card of a job of this job, which has ended with it."""
     if isinstance(piece, Text) or KEPT_VIEW not in piece.data:
         return piece
-    return dataclasses.replace(piece, data=without_widget(piece.data, lost_html("its job")))
+    return dataclasses.replace(piece, data=without_widget(piece.data, lost_html("the outer job")))
 
 
 def card_html(job: Job, shown: Shown, moment: str, log: str = "") -> str:

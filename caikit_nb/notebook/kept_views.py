@@ -72,10 +72,20 @@ class KeptViews(NewInFork):
         if view.ended:
             self._open.discard(view.key)
             _writer.put(functools.partial(self._write, view))
-        elif view.key not in self._open:
-            self._open.add(view.key)
-            _writer.put(functools.partial(self._write_open, view.key))
+        else:
+            self._open_file(view.key)
         self._tell(asdict(view))
+
+    def reopen(self, key: str) -> None:
+        """What had ended goes on: its last state is to come."""
+        self._know_fork()
+        self._newest.pop(key, None)
+        self._open_file(key)
+
+    def _open_file(self, key: str) -> None:
+        if key not in self._open:
+            self._open.add(key)
+            _writer.put(functools.partial(self._write_open, key))
 
     def finish(self) -> None:
         """Wait until the last states are written, before the process ends."""

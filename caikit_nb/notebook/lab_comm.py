@@ -137,7 +137,7 @@ class LabComm:
     def _states(self, jobs: Sequence[Job]) -> dict[str, Any]:
         waiting = sorted(self._queue.positions().items(), key=lambda item: item[1])
         return {
-            "jobs": [journal.state_of(job) for job in jobs],
+            "jobs": encodable([journal.state_of(job) for job in jobs]),
             "queue": [job.spec.id for job, _ in waiting],
         }
 
@@ -145,8 +145,7 @@ class LabComm:
         self._send("failed", request=content.get("request"), message=message)
 
     def _send(self, kind: str, **content: Any) -> None:
-        message = {"protocol": TARGET, "version": VERSION, "type": kind, **content}
-        self._comm.send(encodable(message))
+        self._comm.send({"protocol": TARGET, "version": VERSION, "type": kind, **content})
 
 
 def _newest(jobs: Sequence[Job]) -> list[Job]:

@@ -51,7 +51,7 @@ class LiveTable:
         wake: Callable[[], None],
     ) -> None:
         self._cards, self._wake = cards, wake
-        self._display = ViewDisplay(shell, views)
+        self._display, self._views = ViewDisplay(shell, views), views
         self._pace = KeepPace(views)
         self._opened: Job | None = None
         self._card: tuple[Job, Any] | None = None
@@ -204,6 +204,9 @@ class LiveTable:
         if standing.counts != self._counts:
             self._counts, self._restless_at = standing.counts, now
         if standing.has_active:
+            if self._saved is not None:
+                self._saved = None
+                self._views.reopen(self._display.id)
             self._pace.offer(lambda: self._view(standing))
             return False
         if standing.counts == self._saved:

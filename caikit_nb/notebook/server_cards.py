@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -63,13 +64,14 @@ class ServerCards:
 
 
 class ServerCard:
-    """One card. `draw` is called from the servers' thread alone."""
+    """One card. `draw` is called from the servers' thread alone, `keep` from any."""
 
     def __init__(self, server: ModelServer, shell: InteractiveShell, views: KeptViews) -> None:
         from caikit_nb.notebook.card_widgets import CardWidgets
 
         self._server, self._sender = server, Sender()
         self._display, self._pace = ViewDisplay(shell, views), KeepPace(views)
+        self._keeping = threading.Lock()
         make = CardWidgets()
         self._head, self._models, self._snippet = make.html("head"), make.html(), make.html()
         self._stop = make.button("Stop", "stop", "Answer the requests that are there, and end it")
@@ -91,7 +93,12 @@ class ServerCard:
             # While it runs this would redraw the page.
             self.keep()
         else:
-            self._pace.offer(self._kept)
+            self._offer()
+
+    def _offer(self) -> None:
+        with self._keeping:  # or what is older would come after the end
+            if not self.has_ended:
+                self._pace.offer(self._kept)
 
     @property
     def has_ended(self) -> bool:
@@ -100,7 +107,8 @@ class ServerCard:
 
     def keep(self) -> None:
         """Put into the notebook how the server stands."""
-        self._display.renew(self._kept())
+        with self._keeping:
+            self._display.renew(self._kept())
 
     def _kept(self) -> KeptView:
         return server_parts.kept_card(self._server, self._display.id)

@@ -25,7 +25,7 @@ class KeptView:
     """What a saved notebook shows of something live.
 
     Attributes:
-        key: Which: a job's id for a card.
+        key: Which: for the first card of a job that job's id, also once it was run again.
         html: How it stands, for a page without a kernel.
         text: The same where there is no HTML.
         ended: Whether that is its last state.

@@ -19,6 +19,8 @@ VIEW = {"key": KEY, "html": "<b>done</b>", "text": "done", "ended": True}
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("CAIKIT_NB_DIR", raising=False)
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setattr(view_files, "LOOK_INTERVAL_S", 0.0)
+    monkeypatch.setattr(view_files, "_next_look_at", 0.0)
     return tmp_path / "data" / "caikit_nb" / "views"
 
 
@@ -80,6 +82,14 @@ def test_old_ones_go(place: Path) -> None:
     view_files.write(OTHER, VIEW)
     assert view_files.read(KEY) is None
     assert view_files.read(OTHER) == VIEW
+
+
+def test_not_each_ending_looks_at_all_of_them(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(view_files, "LOOK_INTERVAL_S", 1e9)
+    view_files.write(KEY, VIEW)
+    os.utime(place / f"{KEY}.json", (0, 0))
+    view_files.write(OTHER, VIEW)
+    assert view_files.read(KEY) == VIEW
 
 
 def test_the_oldest_go_if_they_are_too_much(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from caikit_nb.notebook.view_bundle import KEPT_VIEW, without_widget
 from tests.notebook.gate import Gate
 from tests.notebook.kernel import Card, Kernel
 from tests.notebook.test_executed_notebook import LOAD, executed
+from tests.waiting import until
 
 WORK = """def work(n):
     {wait}
@@ -214,4 +215,31 @@ def test_of_very_much_the_first_is_there_and_how_many_are_not(kernel: Kernel) ->
     assert len(html) < 250_000
     assert all(f"<i>{n:06}</i>" in html for n in range(6))
     assert "<i>000009</i>" not in html
-    assert "the output of 4 more is not saved here" in html
+    assert "The outputs of 4 more jobs are not saved here" in html
+
+
+def test_a_loop_that_waits_for_each_is_open_while_it_goes_on(kernel: Kernel, gate: Gate) -> None:
+    """Between two of its jobs the group has ended, and yet it goes on."""
+    kernel.do(f"def work(n):\n    if n == 3: {gate.wait}")
+    before = len(groups(kernel))
+    cell = kernel.execute("for n in range(4): caikit_nb.submit(work, n).result()")
+    kernel.read_until(lambda: len(groups(kernel)) > before, 180, "the group")
+    card = groups(kernel)[-1]
+    card.wait_for("1 running, 3 completed")
+    file = kernel.sessions / "views" / f"{card.saved[KEPT_VIEW]['key']}.json"
+    until(lambda: "session" in json.loads(file.read_text("utf-8")), "its file says that it lives")
+    gate.open()
+    kernel.finish(cell)
+    until(lambda: "4 completed" in json.loads(file.read_text("utf-8")).get("text", ""), "its end")
+
+
+def test_a_second_card_of_a_job_is_not_taken_for_one_that_was_run_again(kernel: Kernel) -> None:
+    kernel.do("%%caikit_job shown --wait\nimport os\nprint('in', os.getpid(), '.')")
+    first = kernel.card("shown")
+    kernel.read_until(lambda: first.shows_button("Run again"), 180, "the button")
+    kernel.do("earlier = shown")
+    kernel.click(first.button("Run again"))
+    kernel.read_until(lambda: kernel.value("shown is not earlier"), 180, "the second job")
+    kernel.do("shown.wait()\nearlier")
+    keys = [display[KEPT_VIEW]["key"] for display in list(kernel.displays.values())[-2:]]
+    assert len(set(keys)) == 2

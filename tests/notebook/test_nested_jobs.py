@@ -49,7 +49,7 @@ def words_of_widgets(kernel: Kernel) -> set[str]:
 def test_one_that_has_not_ended_ends_with_its_job(kernel: Kernel, gate: Gate) -> None:
     card = outer(kernel, "o3", "i3", gate.wait)
     text = wait_saved(kernel, card, "completed o3")
-    assert "ended with its job i3" in text
+    assert "ended with the outer job i3" in text
     assert "running" not in text
 
 
@@ -128,4 +128,4 @@ def test_a_loop_that_has_not_ended_ends_with_its_job(kernel: Kernel, gate: Gate)
         "futures = [caikit_nb.submit(work, n) for n in range(3)]\nfutures[0].result()"
     )
     text = wait_saved(kernel, kernel.card("o10"), "completed o10")
-    assert "3 jobs: 1 completed, 2 ended with its job" in text
+    assert "3 jobs: 1 completed, 2 ended with the outer job" in text
