@@ -29,6 +29,7 @@ class GroupCard:
         queue: Where its jobs may wait.
         make: Makes its widgets.
         views: Has what is to be saved.
+        outputs: Keeps what its jobs have put out.
         new_table: Makes a table of its jobs, which calls what it is given to be drawn.
         wake: Asks for a call of `draw`.
     """
@@ -39,6 +40,7 @@ class GroupCard:
         queue: JobQueue,
         make: CardWidgets,
         views: KeptViews,
+        outputs: GroupOutputs,
         new_table: Callable[[Callable[[], None]], LiveTable],
         wake: Callable[[GroupCard], None],
     ) -> None:
@@ -46,9 +48,9 @@ class GroupCard:
         self._new_table, self._wake = new_table, lambda: wake(self)
         self._display, self._views = ViewDisplay(shell, views), views
         self._jobs: list[Job] = []
+        self._outputs = outputs
         self._told, self._publishing = 0, threading.Lock()
         self._told_end = False
-        self._outputs = GroupOutputs()
         self._wants_table = False
         self._table: LiveTable | None = None
         self._sender = Sender()
@@ -69,7 +71,6 @@ class GroupCard:
     def add(self, job: Job) -> None:
         """Have it show one more job."""
         self._jobs.append(job)
-        job.on_expired.append(self._outputs.keep)
         if self._told_end:
             with self._publishing:
                 self._told_end = False

@@ -14,6 +14,7 @@ from caikit_nb.execution.watcher import watcher
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_future import JobFuture
 from caikit_nb.notebook.cards import ENDED_WITH_JOB, Cards
+from caikit_nb.notebook.group_outputs import GroupOutputs
 from caikit_nb.notebook.kept_views import KeptViews
 from caikit_nb.notebook.live_tables import LiveTables, Place
 from caikit_nb.session import Session
@@ -63,6 +64,7 @@ class GroupCards(NewInFork):
         self._place: Place | None = None
         self._single: list[Job] = []
         self._group: GroupCard | None = None
+        self._outputs = GroupOutputs()
         self._all: list[GroupCard] = []
         # Each that changes yet, or that somebody has clicked.
         self._open: dict[GroupCard, None] = {}
@@ -90,6 +92,9 @@ class GroupCards(NewInFork):
         place = Place.of_running_cell(self._shell)
         if place != self._place:
             self._place, self._single, self._group = place, [], None
+            self._outputs = GroupOutputs()
+        # At once: its retention may be over before there is a group.
+        future._job.on_expired.append(self._outputs.keep)
         if self._group is not None:
             self._group.add(future._job)
             return
@@ -106,6 +111,7 @@ class GroupCards(NewInFork):
             self._executor.queue,
             self._make,
             self._views,
+            self._outputs,
             self._tables.new_table,
             self._wake,
         )
