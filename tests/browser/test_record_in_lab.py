@@ -207,22 +207,17 @@ def test_each_card_of_run_all_is_in_the_file(lab):
     assert is_true(wait_kept(page, 1, "completed"))
 
 
-def test_what_goes_on_is_saved_again_now_and_then(lab_server, new_page):
-    (lab_server.root / "go").unlink(missing_ok=True)
-    page = new_page()
-    try:
-        page.page.clock.install()
-        page.open(page.write_notebook(NAME, [LOAD, LASTING]))
-        page.run_all()
-        until(lambda: kept(page, 1), "the submission in the file")
-        (lab_server.root / "go").touch()
-        page.cell_output(1).get_by_text("round 99").wait_for()
-        assert "round 99" not in kept(page, 1)
-        page.page.clock.fast_forward("03:00")
-        wait_kept(page, 1, "running at", "round 99")
-    finally:
-        page.server.shut_down_kernels()
-        page.page.close()
+def test_what_goes_on_is_saved_again_now_and_then(fresh_page):
+    page = fresh_page
+    page.page.clock.install()
+    page.open(page.write_notebook(NAME, [LOAD, LASTING]))
+    page.run_all()
+    until(lambda: kept(page, 1), "the submission in the file")
+    let_go(page)
+    page.cell_output(1).get_by_text("round 99").wait_for()
+    assert "round 99" not in kept(page, 1)
+    page.page.clock.fast_forward("03:00")
+    wait_kept(page, 1, "running at", "round 99")
 
 
 def test_the_table_tells_the_end_after_a_reload(lab):
