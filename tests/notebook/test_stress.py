@@ -74,6 +74,8 @@ def left_behind(kernel: Kernel) -> list[str]:
 def stress(kernel: Kernel, count: int, timeout: float) -> None:
     kernel.do(SET_UP)
     kernel.do("%load_ext caikit_nb\n%config CaikitJobs.max_workers = 4")
+    # With its first large message zmq starts a thread that has sockets of its own.
+    kernel.do("from IPython.display import HTML\nHTML('x' * 500_000)")
     kernel.do("warm = run_jobs(20, seed=0); before = open_things()", timeout=timeout)
     assert kernel.value("warm") == []
     kernel.do(f"wrong = run_jobs({count}, seed=1)", timeout=timeout)
