@@ -28,6 +28,9 @@ const CHECK_MS = 100;
  */
 const FOLLOW_MS = 120_000;
 
+/** So soon after an end the window that was to save it may have been closed before it did. */
+const HANDOVER_MS = 2_000;
+
 /**
  * Keeps what a notebook shows of cards and tables as they stand, also in the file.
  *
@@ -130,7 +133,14 @@ export class Recorder implements IDisposable {
   }
 
   private _newLock(): WriterLock {
-    return new WriterLock(this.notebook.path, () => this._look());
+    return new WriterLock(this.notebook.path, () => this._onMine());
+  }
+
+  private _onMine(): void {
+    if (performance.now() - this._leftAt < HANDOVER_MS) {
+      this.save(this.notebook.context);
+    }
+    this._look();
   }
 
   private _onPath(): void {
@@ -277,6 +287,7 @@ export class Recorder implements IDisposable {
         ...this._states().get(key)
       });
       context.model.dirty = dirty;
+      this._leftAt = performance.now();
     } else if (written.includes(true)) {
       this.save(context);
     }
@@ -320,6 +331,8 @@ export class Recorder implements IDisposable {
   private _state: NotebookJobs['state'] = 'silent';
   private _checking = 0;
   private _savedAt = 0;
+  /** When an end was left to another window to save. */
+  private _leftAt = -Infinity;
   private _known = new Map<string, IState>();
   /** Views that have come into this window's copy of the notebook while it is open. */
   private readonly _own = new Set<string>();
