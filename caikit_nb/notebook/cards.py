@@ -22,7 +22,6 @@ from caikit_nb.notebook.view_bundle import at_clock
 from caikit_nb.session import Session
 
 MIN_INTERVAL_S = 0.2
-ENDED_WITH_JOB = "ended with the outer job"
 _LAST_REST_S = 0.2  # between a job's result and the end of its process
 
 
@@ -75,12 +74,7 @@ class Cards(NewInFork):
         self._subscription = self._events.subscribe(self._on_change, MIN_INTERVAL_S)
         self._queue.on_moved.append(self._on_moved)
         if os.getpid() != self._pid:
-            atexit.register(self._end_with_job)
-
-    def _end_with_job(self) -> None:
-        """In a forked job: its own jobs end with it."""
-        self._session.close(ENDED_WITH_JOB)
-        self.keep_ends()
+            end_with_job(self._session, self.keep_ends)
 
     @property
     def has_widgets(self) -> bool:
@@ -267,6 +261,16 @@ class Cards(NewInFork):
         again.changed()
         if card in self._cards.get(job, ()):
             self._cards[job].remove(card)
+
+
+def end_with_job(session: Session, keep_ends: Callable[[], None]) -> None:
+    """In a forked job: have its own jobs end with it, and then keep how they have ended."""
+
+    def end() -> None:
+        session.close("ended with the outer job")
+        keep_ends()
+
+    atexit.register(end)
 
 
 def _close(widget: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import threading
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ from caikit_nb.execution.forks import NewInFork
 from caikit_nb.execution.watcher import watcher
 from caikit_nb.jobs.job import Job
 from caikit_nb.jobs.job_future import JobFuture
-from caikit_nb.notebook.cards import ENDED_WITH_JOB, Cards
+from caikit_nb.notebook.cards import Cards, end_with_job
 from caikit_nb.notebook.group_outputs import GroupOutputs
 from caikit_nb.notebook.kept_views import KeptViews
 from caikit_nb.notebook.live_tables import LiveTables, Place
@@ -76,12 +75,7 @@ class GroupCards(NewInFork):
             events = self._executor.events
             self._subscription = events.subscribe(self._draw, _INTERVAL_S, as_one=True)
         if os.getpid() != self._pid:
-            atexit.register(self._end_with_job)
-
-    def _end_with_job(self) -> None:
-        """In a forked job: its own jobs end with it."""
-        self._session.close(ENDED_WITH_JOB)
-        self.keep_ends()
+            end_with_job(self._session, self.keep_ends)
 
     def add(self, future: JobFuture) -> None:
         """The running cell has submitted this job by a call."""

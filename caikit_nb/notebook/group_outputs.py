@@ -14,7 +14,7 @@ from caikit_nb.notebook.looks import FAINT, FONT, TEXT, sign_html
 from caikit_nb.notebook.view_bundle import at_clock, marked_state
 
 MOST_CHARACTERS = 200_000
-"""So much of a group's outputs is in the file, of its first jobs that have any."""
+"""So much of a group's outputs is in the file, of the jobs that ended first."""
 
 
 class GroupOutputs:
@@ -67,28 +67,27 @@ class GroupOutputs:
             return ""
         if job in self._kept:
             return self._kept[job]
-        if job in self._left_out or (room <= 0 and _has_output(job)):
+        if job in self._left_out:
             return None
         has_ended = job.ended.is_set()  # before it is drawn: what is kept is the last of it
         part = _folded(job)
-        if has_ended and job.expired is None:
+        if has_ended and job.expired is None and (len(part) <= room or self._is_too_much(part)):
             self._take(job, part)
         return part if len(part) <= room else None
+
+    def _is_too_much(self, part: str) -> bool:
+        """Whether there is no room for it even if nothing else is shown but what is kept."""
+        return self._size + len(part) > MOST_CHARACTERS
 
     def _knows(self, job: Job) -> bool:
         return job in self._kept or job in self._left_out
 
     def _take(self, job: Job, part: str) -> None:
-        if self._size + len(part) > MOST_CHARACTERS:
+        if self._is_too_much(part):
             self._left_out.add(job)
         else:
             self._kept[job] = part
             self._size += len(part)
-
-
-def _has_output(job: Job) -> bool:
-    attempt = job.attempt
-    return bool(attempt.log.size_bytes or len(attempt.displays) or len(attempt.metrics))
 
 
 def _folded(job: Job) -> str:

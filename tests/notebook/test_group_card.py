@@ -208,7 +208,9 @@ def test_retention_leaves_it_there_and_purge_with_output_takes_it(kernel: Kernel
 def test_of_very_much_the_first_is_there_and_how_many_are_not(kernel: Kernel) -> None:
     kernel.do("from IPython.display import HTML")
     kernel.do("def work(n): display(HTML(f'<i>{n:06}</i>' + 'x' * 30_000))")
-    kernel.do("futures = [caikit_nb.submit(work, n) for n in range(10)]")
+    first = "futures = [caikit_nb.submit(work, n) for n in range(6)]"
+    ended = "for future in futures: future._job.ended.wait(120)"
+    kernel.do(f"{first}\n{ended}\nfor n in range(6, 10): caikit_nb.submit(work, n)")
     card = groups(kernel)[-1]
     kernel.read_until(lambda: "10 completed" in card.saved["text/plain"], 180, "the end is saved")
     html = card.saved["text/html"]
