@@ -19,20 +19,23 @@ DOCS_VENV := .venv-docs$(OTHER)
 BENCH_VENV := .venv-bench$(OTHER)
 # Ray holds many packages to versions of its own.
 RAY_VENV := .venv-ray$(OTHER)
+# Where jupyter-collaboration is installed each notebook is a shared one.
+COLLABORATION_VENV := .venv-collaboration$(OTHER)
 PROTOS_VENV := .venv-protos$(OTHER)
 # What is audited, and below it what audits.
 AUDIT_VENV := .venv-audit$(OTHER)
 LOCK_VENV := .venv-lock$(OTHER)
-VENVS := $(VENV) $(TEST_VENV) $(OLDEST_VENV) $(NEWEST_VENV) $(DOCS_VENV) $(BENCH_VENV) $(RAY_VENV) $(PROTOS_VENV) \
-  $(AUDIT_VENV) $(LOCK_VENV)
+VENVS := $(VENV) $(TEST_VENV) $(OLDEST_VENV) $(NEWEST_VENV) $(DOCS_VENV) $(BENCH_VENV) $(RAY_VENV) \
+  $(COLLABORATION_VENV) $(PROTOS_VENV) $(AUDIT_VENV) $(LOCK_VENV)
 
 # The environments whose versions are locked, and the extras that each has.
-LOCKED := demo test docs bench ray
+LOCKED := demo test docs bench ray collaboration
 EXTRAS_demo := demo lab lessons
 EXTRAS_test := test lab
 EXTRAS_docs := docs lessons
 EXTRAS_bench := bench experiments serving
 EXTRAS_ray := ray
+EXTRAS_collaboration := lab
 # What is audited isn't locked.
 EXTRAS_audit := dask demo experiments lab nested ray serving
 # What tests install into environments that they make themselves.
@@ -64,8 +67,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo docs lab test test-slow test-oldest test-newest test-cluster pictures check check-python check-labextension \
-  bench audit lock wheel protos clean chromium postgresql slurm
+.PHONY: help demo docs lab test test-slow test-oldest test-newest test-cluster \
+  test-collaboration pictures check check-python check-labextension bench audit lock wheel protos clean chromium postgresql slurm
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -103,6 +106,9 @@ test-newest: $(NEWEST_VENV)/bin/python chromium postgresql  ## run the tests wit
 test-cluster: $(TEST_VENV)/.installed $(RAY_VENV)/.installed slurm  ## run the tests that need two hosts, Slurm, or Ray
 	@$(TEST_VENV)/bin/python -m pytest -m cluster $(ARGS)
 	@$(RAY_VENV)/bin/python -m pytest -m cluster tests/backends/test_ray_*.py $(ARGS)
+
+test-collaboration: $(COLLABORATION_VENV)/.installed chromium  ## run the tests that need jupyter-collaboration
+	@$(COLLABORATION_VENV)/bin/python -m pytest -m collaboration tests/browser/test_collaboration.py $(ARGS)
 
 pictures: $(TEST_VENV)/.installed chromium  ## have the browser tests take their pictures, into tests/.artifacts
 	@$(TEST_VENV)/bin/python -m pytest tests/browser --pictures $(ARGS)
@@ -208,6 +214,11 @@ $(BENCH_VENV)/.installed: pyproject.toml $(LOCKS)/bench.txt | $(BENCH_VENV)/bin/
 $(RAY_VENV)/.installed: pyproject.toml $(LOCKS)/ray.txt | $(RAY_VENV)/bin/python
 	@echo "installing caikit_nb and Ray into $(RAY_VENV)"
 	@CAIKIT_NB_SKIP_LABEXTENSION=1 $(call install,$(RAY_VENV),ray) --editable ".[ray]" -r $(LOCKS)/ray.in
+	@touch $@
+
+$(COLLABORATION_VENV)/.installed: $(LABEXTENSION) $(LOCKS)/collaboration.txt | $(COLLABORATION_VENV)/bin/python
+	@echo "installing caikit_nb and jupyter-collaboration into $(COLLABORATION_VENV)"
+	@$(call install,$(COLLABORATION_VENV),collaboration) --editable ".[lab]" -r $(LOCKS)/collaboration.in
 	@touch $@
 
 $(addsuffix /bin/python,$(VENVS) $(AUDIT_VENV)/tool):

@@ -29,6 +29,10 @@ export class Autosave {
     if (!this.settings.saveOnSubmit || this._due.has(context)) {
       return;
     }
+    // A shared document is saved by the server.
+    if (context.model.collaborative) {
+      return;
+    }
     const save = (): void => {
       this._due.delete(context);
       this._savedAt.set(context, performance.now());
@@ -78,7 +82,7 @@ export class Autosave {
     if (this._saving.has(context)) {
       // Two savings at once would have JupyterLab ask which of them is right.
       this._waiting.add(context);
-    } else if (model.dirty || !model.collaborative) {
+    } else {
       // Also if JupyterLab thinks that nothing has changed: what changes while it saves is then
       // not in the file, and yet no more `dirty`. It tells the user if this fails.
       void saveAlone(context).catch(() => undefined);

@@ -158,6 +158,10 @@ export class CardRenderer extends Panel implements IRenderMime.IRenderer {
 
   private _lookAgain(): void {
     if (!this.isDisposed) {
+      if (this._isMissing && !this._hasEnded) {
+        // It may only have come after its output: from another client, or from a busy kernel.
+        this._modelId = '';
+      }
       this._renderLive();
       this._swap();
     }
@@ -216,11 +220,13 @@ export class CardRenderer extends Panel implements IRenderMime.IRenderer {
   }
 
   private _isLost(): boolean {
-    // The widgets' renderer marks itself so once it has found that there is no such widget.
-    const isMissing =
-      this._live?.node.classList.contains('jupyter-widgets') ?? false;
     const { isReady, hasNoKernel } = this.sessionContext;
-    return this._isGone || isMissing || (isReady && hasNoKernel);
+    return this._isGone || this._isMissing || (isReady && hasNoKernel);
+  }
+
+  /** The widgets' renderer marks itself so once it has found that there is no such widget. */
+  private get _isMissing(): boolean {
+    return this._live?.node.classList.contains('jupyter-widgets') ?? false;
   }
 
   private _onGone(): void {

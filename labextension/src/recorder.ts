@@ -5,6 +5,7 @@ import type { IDisposable } from '@lumino/disposable';
 import type { NotebookJobs, ViewMessage } from './notebookJobs';
 import { hasEnded, type IView } from './protocol';
 import type { ServerRoute } from './serverRoute';
+import { Turns } from './turns';
 import { findViews, type IShownView, writeLost, writeView } from './views';
 import { WriterLock } from './writerLock';
 
@@ -51,6 +52,7 @@ export class Recorder implements IDisposable {
   ) {
     const { context } = notebook;
     this._lock = this._newLock();
+    this._turns = new Turns(context.model);
     notebook.views.connect(this._onView, this);
     notebook.changed.connect(this._look, this);
     context.saveState.connect(this._onSaveState, this);
@@ -68,6 +70,7 @@ export class Recorder implements IDisposable {
     }
     this._isDisposed = true;
     this._lock.dispose();
+    this._turns.dispose();
     window.clearTimeout(this._checking);
     this._askNoMore();
     const { context } = this.notebook;
@@ -209,15 +212,26 @@ export class Recorder implements IDisposable {
     this._latest.set(view.key, view);
     // A cell whose job had ended may have been run again on its card.
     const hasChanged =
-      view.ended ||
-      this._views().some(shown => shown.key === view.key && shown.ended);
+      view.ended || this._viewsOf(view.key).some(shown => shown.ended);
     if (hasChanged) {
-      this._write(view.key, shown => writeView(shown, view));
-    } else if (
-      this._mayWrite(view.key) &&
-      performance.now() - this._savedAt > FOLLOW_MS
-    ) {
-      this.save(this.notebook.context);
+      const state = view.ended ? view.html : '';
+      this._write(view.key, state, shown => writeView(shown, view));
+    } else if (performance.now() - this._savedAt > FOLLOW_MS) {
+      this._follow(view);
+    }
+  }
+
+  /** Have the file say how something stands that goes on. */
+  private _follow(view: IView): void {
+    const { context } = this.notebook;
+    if (!context.model.collaborative) {
+      if (this._mayWrite(view.key)) {
+        this.save(context);
+      }
+    } else if (this._turns.isFirst) {
+      this._savedAt = performance.now();
+      // All views that go on are written, as a saving does.
+      this._writeOpen();
     }
   }
 
@@ -244,7 +258,7 @@ export class Recorder implements IDisposable {
         this._askLater(key, isGone);
       } else if (isGone) {
         const last = this._latest.get(key);
-        this._write(key, shown => writeLost(shown, last));
+        this._write(key, 'lost', shown => writeLost(shown, last));
       }
     }
   }
@@ -260,26 +274,40 @@ export class Recorder implements IDisposable {
     window.clearTimeout(this._later.get(key));
     const ask = (): void => {
       this._later.delete(key);
-      if (this._open().some(shown => shown.key === key)) {
+      if (this._viewsOf(key).some(shown => !shown.ended)) {
         void this._askServer([key], isGone);
       }
     };
     this._later.set(key, window.setTimeout(ask, LATER_MS));
   }
 
-  /** Have it saved, too, if that is news: a last state may change, as when values came home. */
-  private _write(key: string, write: (shown: IShownView) => boolean): void {
+  /**
+   * Write a view's state, and have it saved if that is news: a last state may change, too, as when
+   * values came home.
+   *
+   * @param state - Which it is.
+   * @param write - Returns whether what is shown was another one.
+   */
+  private _write(
+    key: string,
+    state: string,
+    write: (shown: IShownView) => boolean
+  ): void {
     const { context } = this.notebook;
-    const isMine = this._mayWrite(key);
-    if (!isMine && context.model.collaborative) {
+    if (context.model.collaborative) {
+      this._turns.wait(key, state, () => {
+        this._asked.delete(key);
+        this._viewsOf(key)
+          // What another client has just written as ended may be later than what is known here.
+          .filter(shown => this._turns.isFirst || !shown.ended)
+          .forEach(write);
+      });
       return;
     }
     this._asked.delete(key);
     const { dirty } = context.model;
-    const written = this._views()
-      .filter(shown => shown.key === key)
-      .map(write);
-    if (!isMine) {
+    const written = this._viewsOf(key).map(write);
+    if (!this._mayWrite(key)) {
       // It is shown here, and another window saves it.
       this._known.set(key, {
         ended: true,
@@ -307,9 +335,13 @@ export class Recorder implements IDisposable {
     }
     this._savedAt = performance.now();
     // A shared document is saved by the server, and each change of it stays in its history.
-    if (context.model.collaborative) {
-      return;
+    if (!context.model.collaborative) {
+      this._writeOpen();
     }
+  }
+
+  /** Write how what goes on stands now. */
+  private _writeOpen(): void {
     for (const shown of this._open()) {
       const view = this._latest.get(shown.key);
       if (view) {
@@ -322,11 +354,16 @@ export class Recorder implements IDisposable {
     return findViews(this.notebook.context.model);
   }
 
+  private _viewsOf(key: string): IShownView[] {
+    return this._views().filter(shown => shown.key === key);
+  }
+
   private _open(): IShownView[] {
     return this._views().filter(shown => !shown.ended);
   }
 
   private _lock: WriterLock;
+  private readonly _turns: Turns;
   private _isDisposed = false;
   private _state: NotebookJobs['state'] = 'silent';
   private _checking = 0;

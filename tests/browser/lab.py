@@ -66,7 +66,8 @@ IS_IDLE = f"""() => {{
         && (window.testRun?.done ?? true)
         && panel.content.widgets.every(cell => cell.promptNode?.textContent !== '[*]:');
 }}"""
-IS_OPEN = f"path => {CURRENT}?.context?.path === path && {CURRENT}.context.isReady"
+# `localPath` is without the name of the drive that a shared document has.
+IS_OPEN = f"path => {CURRENT}?.context?.localPath === path && {CURRENT}.context.isReady"
 SAVE = f"() => {CURRENT}.context.save()"
 # Whether the page has JupyterLab, and not Notebook 7, another site or nothing.
 IS_LAB = "() => window.jupyterapp?.name === 'JupyterLab'"

@@ -1,0 +1,76 @@
+import type { INotebookModel } from '@jupyterlab/notebook';
+import type { IDisposable } from '@lumino/disposable';
+
+/** How long each client that shows a shared document leaves it to the one before. */
+const TURN_MS = 1_000;
+
+/** What is to be written when the turn comes. */
+interface IDue {
+  readonly state: string;
+  readonly write: () => void;
+  readonly timer: number;
+}
+
+/**
+ * All clients that show a shared document know what is to be written into it: the first does it, and
+ * each other one that sees it undone when its turn comes.
+ *
+ * JupyterLab replaces an output by deleting it and inserting another. Where two clients do so at
+ * once, both that they have inserted stay. So also the first one waits, as the client that ran the
+ * cell has JupyterLab itself do it at once.
+ */
+export class Turns implements IDisposable {
+  /**
+   * @param model - The document.
+   */
+  constructor(private readonly model: INotebookModel) {}
+
+  /** Whether no other client comes before this one. */
+  get isFirst(): boolean {
+    return this._rank === 0;
+  }
+
+  get isDisposed(): boolean {
+    return this._isDisposed;
+  }
+
+  dispose(): void {
+    this._isDisposed = true;
+    this._due.forEach(({ timer }) => {
+      window.clearTimeout(timer);
+    });
+    this._due.clear();
+  }
+
+  /**
+   * Write when it is this client's turn.
+   *
+   * @param key - What is written: of two states of it that are due the later one counts.
+   * @param state - Another state begins to wait anew, as JupyterLab itself may just write it.
+   * @param write - Writes what isn't there yet.
+   */
+  wait(key: string, state: string, write: () => void): void {
+    const before = this._due.get(key);
+    if (before?.state === state) {
+      this._due.set(key, { ...before, write });
+      return;
+    }
+    window.clearTimeout(before?.timer);
+    const take = (): void => {
+      const due = this._due.get(key);
+      this._due.delete(key);
+      due?.write();
+    };
+    const timer = window.setTimeout(take, TURN_MS * (1 + this._rank));
+    this._due.set(key, { state, write, timer });
+  }
+
+  /** How many clients come before this one. One that has gone is counted for half a minute more. */
+  private get _rank(): number {
+    const { clientID, states } = this.model.sharedModel.awareness;
+    return [...states.keys()].filter(other => other < clientID).length;
+  }
+
+  private _isDisposed = false;
+  private readonly _due = new Map<string, IDue>();
+}
