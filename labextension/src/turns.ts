@@ -11,6 +11,11 @@ interface IDue {
   readonly timer: number;
 }
 
+/** A change of the clients that are known: which have come. */
+interface IComing {
+  readonly added: readonly number[];
+}
+
 /**
  * All clients that show a shared document know what is to be written into it: the first does it, and
  * each other one that sees it undone when its turn comes.
@@ -23,7 +28,10 @@ export class Turns implements IDisposable {
   /**
    * @param model - The document.
    */
-  constructor(private readonly model: INotebookModel) {}
+  constructor(model: INotebookModel) {
+    this._awareness = model.sharedModel.awareness;
+    this._awareness.on('change', this._onChange);
+  }
 
   /** Whether no other client comes before this one. */
   get isFirst(): boolean {
@@ -36,6 +44,7 @@ export class Turns implements IDisposable {
 
   dispose(): void {
     this._isDisposed = true;
+    this._awareness.off('change', this._onChange);
     this._due.forEach(({ timer }) => {
       window.clearTimeout(timer);
     });
@@ -65,12 +74,22 @@ export class Turns implements IDisposable {
     this._due.set(key, { state, write, timer });
   }
 
-  /** How many clients come before this one. One that has gone is counted for half a minute more. */
+  /** How many clients come before this one. The server is among them too, without a state. */
   private get _rank(): number {
-    const { clientID, states } = this.model.sharedModel.awareness;
-    return [...states.keys()].filter(other => other < clientID).length;
+    const { clientID, states } = this._awareness;
+    return [...states].filter(
+      ([other, state]) => other < clientID && Object.keys(state).length > 0
+    ).length;
   }
 
+  /** A client that comes tells of itself, and hears of the others only when they next do so. */
+  private readonly _onChange = ({ added }: IComing): void => {
+    if (added.some(client => client !== this._awareness.clientID)) {
+      this._awareness.setLocalState(this._awareness.getLocalState());
+    }
+  };
+
   private _isDisposed = false;
+  private readonly _awareness: INotebookModel['sharedModel']['awareness'];
   private readonly _due = new Map<string, IDue>();
 }

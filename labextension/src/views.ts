@@ -23,12 +23,15 @@ export interface IKept {
 export interface IShownView extends IKept {
   readonly cell: ICodeCellModel;
   readonly index: number;
+  /** Whether other clients write into the same document. */
+  readonly isShared: boolean;
 }
 
 /** All views that a notebook shows, from its first cell to its last. */
 export function findViews(model: INotebookModel | null): IShownView[] {
+  const isShared = model?.collaborative ?? false;
   return [...(model?.cells ?? [])].flatMap(cell =>
-    isCodeCellModel(cell) ? viewsOf(cell) : []
+    isCodeCellModel(cell) ? viewsOf(cell, isShared) : []
   );
 }
 
@@ -70,22 +73,25 @@ export function withoutState(html: string, lost: string): string {
 }
 
 function write(shown: IShownView, state: Omit<IView, 'key'>): boolean {
-  const output = shown.cell.outputs.get(shown.index).toJSON();
+  const output = outputOf(shown);
+  if (!output) {
+    return false;
+  }
   const data = dataOf(output);
+  const before = data[CARD_MIME_TYPE];
   if (
     data[HTML_MIME_TYPE] === state.html &&
-    shown.ended === state.ended &&
+    keptOf(before)?.ended === state.ended &&
     data[TEXT_MIME_TYPE] === state.text
   ) {
     return false;
   }
-  const before = data[CARD_MIME_TYPE];
   const kept = {
     ...(isRecord(before) ? before : {}),
     ended: state.ended,
     lost: state.ended ? undefined : state.lost
   };
-  shown.cell.outputs.set(shown.index, {
+  replace(shown, {
     ...output,
     data: {
       ...data,
@@ -97,12 +103,57 @@ function write(shown: IShownView, state: Omit<IView, 'key'>): boolean {
   return true;
 }
 
-function viewsOf(cell: ICodeCellModel): IShownView[] {
+/** What shows a view, as the document has it. */
+function outputOf(shown: IShownView): IOutput | undefined {
+  const { cell, index, isShared } = shown;
+  return isShared
+    ? cell.sharedModel.getOutputs().find(output => shows(output, shown.key))
+    : cell.outputs.get(index).toJSON();
+}
+
+/**
+ * Put another output in the place of what shows a view.
+ *
+ * JupyterLab shows each output that another client inserts behind all others of its cell, wherever
+ * it was inserted, and takes a deleted one away by its place. So what follows is inserted anew, too:
+ * then cells have the same order everywhere.
+ */
+function replace(
+  { cell, index, key, isShared }: IShownView,
+  by: IOutput
+): void {
+  if (!isShared) {
+    cell.outputs.set(index, by);
+    return;
+  }
+  const outputs = cell.sharedModel.getOutputs();
+  const place = outputs.findIndex(output => shows(output, key));
+  // Where another client's JupyterLab replaced one, this one's may have another order.
+  const start = place === index && isInOrder(cell, outputs) ? place : 0;
+  const tail = outputs.map(output => (shows(output, key) ? by : output));
+  cell.sharedModel.updateOutputs(start, outputs.length, tail.slice(start));
+}
+
+/** Whether a cell shows its outputs as the document has them. */
+function isInOrder(cell: ICodeCellModel, outputs: IOutput[]): boolean {
+  return (
+    cell.outputs.length === outputs.length &&
+    outputs.every(
+      ({ output_type }, at) => cell.outputs.get(at).type === output_type
+    )
+  );
+}
+
+function shows(output: IOutput, key: string): boolean {
+  return keptOf(dataOf(output)[CARD_MIME_TYPE])?.key === key;
+}
+
+function viewsOf(cell: ICodeCellModel, isShared: boolean): IShownView[] {
   const found: IShownView[] = [];
   for (let index = 0; index < cell.outputs.length; index++) {
     const kept = keptOf(cell.outputs.get(index).data[CARD_MIME_TYPE]);
     if (kept) {
-      found.push({ ...kept, cell, index });
+      found.push({ ...kept, cell, index, isShared });
     }
   }
   return found;

@@ -13,13 +13,18 @@ from tests.waiting import until
 pytestmark = pytest.mark.collaboration
 
 NAME = "shared.ipynb"
-LOAD = "%load_ext caikit_nb\nimport pathlib, time"
+LOAD = "%load_ext caikit_nb\nimport caikit_nb, pathlib, time"
 WAITING = """%%caikit_job slow
 for n in caikit_nb.progress(range(20), desc="rounds"):
     print("round", n)
     while n == 9 and not pathlib.Path("go").exists():
         time.sleep(0.02)
 'the value'"""
+LOOP = """def work():
+    while not pathlib.Path("go").exists():
+        time.sleep(0.02)
+futures = [caikit_nb.submit(work) for n in range(3)]
+print("submitted")"""
 # They end when JupyterLab, the other window and the server are at any of their steps.
 LENGTHS_S = (0, 0.3, 0.7, 0.9, 1.1, 1.5, 2.1)
 QUICK = "%%caikit_job quick\ntime.sleep({})\nprint('quick words')"
@@ -55,14 +60,14 @@ def let_go(page) -> None:
     (page.server.root / "go").touch()
 
 
-def wait_kept(pages, cell: int, *words: str, gone: str = "running") -> None:
+def wait_kept(pages, cell: int, *words: str) -> None:
     """Until file and windows have the words, in one output; nobody was asked anything."""
 
     def is_kept() -> bool:
         for page in pages:  # that they do what they have to
             page.page.wait_for_timeout(20)
         text = record.kept(pages[0], NAME, cell)
-        return all(word in text for word in words) and gone not in text
+        return all(word in text for word in words) and "running" not in text
 
     until(is_kept, f"{words} in the file")
     for page in pages:
@@ -84,11 +89,18 @@ def test_each_card_is_there_once_however_long_its_job_takes(windows):
             wait_kept(pages, index, "completed", "quick words")
 
 
-def test_the_other_window_has_the_live_card(windows):
+def wait_live(page) -> None:
+    page.cell_output(1).get_by_text("9/20").wait_for()
+
+
+def test_the_other_window_has_the_card_and_the_live_one_once_it_is_loaded_anew(windows):
     pages = windows(WAITING)
     run(pages[0], 1)
-    for page in pages:
-        page.cell_output(1).get_by_text("9/20").wait_for()
+    wait_live(pages[0])
+    # JupyterLab trusts what another window has run only then.
+    pages[1].cell_output(1).get_by_text("running").wait_for()
+    pages[1].reload()
+    wait_live(pages[1])
     let_go(pages[0])
     wait_kept(pages, 1, "completed", "round 19", "the value")
 
@@ -97,7 +109,8 @@ def test_the_other_window_has_the_live_card(windows):
 def test_the_end_is_written_whichever_window_is_gone(windows, goes):
     pages = windows(WAITING)
     run(pages[0], 1)
-    pages[1 - goes].cell_output(1).get_by_text("9/20").wait_for()
+    wait_live(pages[0])
+    pages[1].cell_output(1).get_by_text("running").wait_for()
     pages[goes].page.goto("about:blank")
     let_go(pages[0])
     wait_kept(pages[1 - goes : 2 - goes], 1, "completed", "round 19", "the value")
@@ -108,7 +121,7 @@ def test_the_end_is_written_once_after_a_reload(windows):
     run(pages[0], 1)
     for page in pages:
         page.reload()
-        page.cell_output(1).get_by_text("9/20").wait_for()
+        wait_live(page)
     let_go(pages[0])
     wait_kept(pages, 1, "completed", "round 19", "the value")
 
@@ -119,10 +132,11 @@ def test_a_job_run_again_from_either_window_has_the_one_card(windows, by):
     run(pages[0], 1)
     let_go(pages[0])
     wait_kept(pages, 1, "completed")
+    pages[1].reload()
     (pages[0].server.root / "go").unlink()
     pages[by].cell_output(1).get_by_role("button", name="Run again").click()
     for page in pages:
-        page.cell_output(1).get_by_text("9/20").wait_for()
+        wait_live(page)
     let_go(pages[0])
     wait_kept(pages, 1, "completed", "round 19", "the value")
 
@@ -130,8 +144,28 @@ def test_a_job_run_again_from_either_window_has_the_one_card(windows, by):
 def test_the_end_of_the_kernel_is_written_once(windows):
     pages = windows(WAITING)
     run(pages[0], 1)
-    for page in pages:
-        page.cell_output(1).get_by_text("9/20").wait_for()
+    wait_live(pages[0])
     kernel = record.kernel_id(pages[0].server, NAME)
     pages[0].server.api(f"kernels/{kernel}/restart", method="POST")
     wait_kept(pages, 1, "ended with the kernel")
+
+
+def test_what_else_the_cell_shows_stays(windows):
+    pages = windows(LOOP)
+    run(pages[0], 1)
+    for page in pages:
+        page.reload()
+        page.cell_output(1).get_by_text("submitted").wait_for()
+    let_go(pages[0])
+
+    def is_kept() -> bool:
+        for page in pages:
+            page.page.wait_for_timeout(20)
+        return "3 completed" in record.kept(pages[0], NAME, 1)
+
+    until(is_kept, "the end in the file")
+    shown = record.read(pages[0], NAME).cells[1].outputs
+    assert [output.output_type for output in shown] == ["display_data", "stream"]
+    for page in pages:
+        page.cell_output(1).get_by_text("3 completed").first.wait_for()
+        assert page.page.evaluate(KINDS, 1) == ["display_data", "stream"]
