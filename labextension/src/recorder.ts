@@ -6,7 +6,13 @@ import type { NotebookJobs, ViewMessage } from './notebookJobs';
 import { hasEnded, type IView } from './protocol';
 import type { ServerRoute } from './serverRoute';
 import { Turns } from './turns';
-import { findViews, type IShownView, writeLost, writeView } from './views';
+import {
+  findViews,
+  htmlOf,
+  type IShownView,
+  writeLost,
+  writeView
+} from './views';
 import { WriterLock } from './writerLock';
 
 type Context = NotebookPanel['context'];
@@ -295,7 +301,9 @@ export class Recorder implements IDisposable {
   ): void {
     const { context } = this.notebook;
     if (context.model.collaborative) {
-      this._turns.wait(key, state, () => {
+      const both = (): string =>
+        [state, ...this._viewsOf(key).map(htmlOf)].join();
+      this._turns.wait(key, both, () => {
         this._asked.delete(key);
         this._viewsOf(key)
           // What another client has just written as ended may be later than what is known here.

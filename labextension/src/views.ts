@@ -35,6 +35,11 @@ export function findViews(model: INotebookModel | null): IShownView[] {
   );
 }
 
+/** The HTML that is shown of a view. */
+export function htmlOf({ cell, index }: IShownView): string {
+  return joined(cell.outputs.get(index).data[HTML_MIME_TYPE]);
+}
+
 /** Write a view's state where it is shown; returns whether that is another one. */
 export function writeView(shown: IShownView, view: IView): boolean {
   return write(shown, {
@@ -54,7 +59,7 @@ export function writeView(shown: IShownView, view: IView): boolean {
  */
 export function writeLost(shown: IShownView, last: IView | undefined): boolean {
   const { data } = shown.cell.outputs.get(shown.index);
-  const html = last?.html ?? joined(data[HTML_MIME_TYPE]);
+  const html = last?.html ?? htmlOf(shown);
   return write(shown, {
     html: withoutState(html, last?.lost ?? shown.lost),
     text: last?.text ?? joined(data[TEXT_MIME_TYPE]),

@@ -1,4 +1,4 @@
-import type { YCodeCell, YNotebook } from '@jupyter/ydoc';
+import type { YNotebook } from '@jupyter/ydoc';
 import { type INotebookModel, NotebookModel } from '@jupyterlab/notebook';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
@@ -7,8 +7,9 @@ import {
 } from 'y-protocols/awareness';
 import { applyUpdate, encodeStateAsUpdate } from 'yjs';
 
+import { CARD_MIME_TYPE, type IView } from '../src/protocol';
 import { Turns } from '../src/turns';
-import { findViews, joined, writeView } from '../src/views';
+import { findViews, htmlOf, type IShownView, writeView } from '../src/views';
 import { content, view } from './notebooks';
 
 /** How long what one client does takes to come to the others. */
@@ -25,8 +26,10 @@ class Room {
   readonly clients: INotebookModel[] = [];
 
   /** A client that comes in, and hears of the others only when they tell of themselves. */
-  enter(model: INotebookModel): INotebookModel {
+  enter(model: INotebookModel, id = this.clients.length + 1): INotebookModel {
     const { ydoc, awareness } = model.sharedModel as YNotebook;
+    ydoc.clientID = awareness.clientID = id;
+    awareness.setLocalState({});
     awareness.setLocalState({ user: {} });
     for (const other of this.clients) {
       const { ydoc: doc } = other.sharedModel as YNotebook;
@@ -68,14 +71,14 @@ class Room {
 }
 
 function shown(model: INotebookModel): string[] {
-  return findViews(model).map(({ cell, index }) =>
-    joined(cell.outputs.get(index).data['text/html'])
-  );
+  return findViews(model).map(htmlOf);
 }
 
 function inDocument(model: INotebookModel): unknown[] {
-  const [cell] = model.sharedModel.cells;
-  return (cell as YCodeCell).getOutputs().map(output => output.output_type);
+  const [first] = findViews(model);
+  return (
+    first?.cell.sharedModel.getOutputs().map(output => output.output_type) ?? []
+  );
 }
 
 /** A notebook that several clients write into. */
@@ -88,16 +91,32 @@ function shared(...cells: object[][]): INotebookModel {
 const OPEN = { key: 'a', ended: false, lost: '' };
 const STREAM = { output_type: 'stream', name: 'stdout', text: 'words' };
 
+/** What JupyterLab does with an update of a display. */
+function writeAsLab({ cell, index }: IShownView, by: IView): void {
+  const output = cell.outputs.get(index).toJSON();
+  const data = {
+    ...(output['data'] as object),
+    [CARD_MIME_TYPE]: { key: by.key, ended: by.ended, lost: '' },
+    'text/html': by.html,
+    'text/plain': by.text
+  };
+  cell.outputs.set(index, { ...output, data });
+}
+
 describe('Turns', () => {
   let room: Room;
   let turns: Turns[];
 
-  async function enter(count: number, first = shared([OPEN])): Promise<void> {
+  async function enter(
+    count: number,
+    first = shared([OPEN]),
+    newId?: () => number
+  ): Promise<void> {
+    turns = [];
     for (let client = 0; client < count; client++) {
-      room.enter(client ? shared() : first);
+      turns.push(new Turns(room.enter(client ? shared() : first, newId?.())));
       await vi.advanceTimersByTimeAsync(1);
     }
-    turns = room.clients.map(model => new Turns(model));
     await settle();
   }
 
@@ -112,7 +131,8 @@ describe('Turns', () => {
   ): void {
     clients.forEach(model => {
       const last = view(values);
-      turns[room.clients.indexOf(model)]?.wait('a', last.html, () => {
+      const state = (): string => [last.html, ...shown(model)].join();
+      turns[room.clients.indexOf(model)]?.wait('a', state, () => {
         findViews(model).forEach(other => writeView(other, last));
       });
     });
@@ -208,12 +228,55 @@ describe('Turns', () => {
     const [first, second] = room.clients.map(
       model => (model.sharedModel as YNotebook).awareness
     );
-    const server = Math.min(first?.clientID ?? 0, second?.clientID ?? 0) - 1;
-    [first, second].forEach(awareness => awareness?.states.set(server, {}));
+    [first, second].forEach(awareness => awareness?.states.set(0, {}));
     expect(turns.filter(turn => turn.isFirst)).toHaveLength(1);
     const last = turns.findIndex(turn => !turn.isFirst);
     [first, second][1 - last]?.setLocalState(null);
     await settle();
     expect(turns[last]?.isFirst).toBe(true);
   });
+
+  it.each([...Array(60).keys()])(
+    'writes once whatever happens: walk %i',
+    async seed => {
+      let state = seed + 1;
+      const random = (below: number): number => {
+        state = (state * 48_271) % 2_147_483_647;
+        return state % below;
+      };
+      const newId = (): number => 1 + random(1_000_000);
+      await enter(2 + random(3), shared([OPEN]), newId);
+      // The kernel's words come to each client in their order.
+      const lateness = new Map<INotebookModel, number>();
+      const late = (model: INotebookModel): number => {
+        const ms = lateness.get(model) ?? random(60);
+        lateness.set(model, ms);
+        return ms;
+      };
+      // The client that has run the cell, whose JupyterLab writes by itself until it is loaded anew.
+      let runner = random(2) ? room.clients[0] : undefined;
+      for (let step = 0; step < 6; step++) {
+        const html = `state ${step}`;
+        const values = { html, ended: step === 5 || random(2) > 0 };
+        if (runner) {
+          findViews(runner).forEach(shown_ => writeAsLab(shown_, view(values)));
+        }
+        for (const model of room.clients) {
+          window.setTimeout(() => {
+            end(values, [model]);
+          }, late(model));
+        }
+        await vi.advanceTimersByTimeAsync(random(2_500));
+        if (!random(4)) {
+          runner = undefined;
+          turns.push(new Turns(room.enter(shared())));
+        }
+      }
+      await settle();
+      for (const client of room.clients) {
+        expect(shown(client)).toEqual(['state 5']);
+        expect(inDocument(client)).toEqual(['display_data']);
+      }
+    }
+  );
 });

@@ -100,7 +100,7 @@ class Lock:
         return not self.count or (self._reentrant and self.owner is whom)
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        assert timeout < 0, "there is no time here"
+        """There is no time here: who waits in steps waits for as long as its steps would."""
         me = self._run.me()
         if isinstance(me, Actor) and me.frame not in (sys._getframe(1), sys._getframe(2)):
             self._run.pass_on(me)
