@@ -223,22 +223,28 @@ export class Recorder implements IDisposable {
       const state = view.ended ? view.html : '';
       this._write(view.key, state, shown => writeView(shown, view));
     } else if (performance.now() - this._savedAt > FOLLOW_MS) {
-      this._follow(view);
+      this._follow(view.key);
     }
   }
 
-  /** Have the file say how something stands that goes on. */
-  private _follow(view: IView): void {
+  /** Have the file say how what goes on stands now. */
+  private _follow(key: string): void {
     const { context } = this.notebook;
     if (!context.model.collaborative) {
-      if (this._mayWrite(view.key)) {
+      if (this._mayWrite(key)) {
         this.save(context);
       }
-    } else if (this._turns.isFirst) {
-      this._savedAt = performance.now();
-      // All views that go on are written, as a saving does.
-      this._writeOpen();
+      return;
     }
+    this._savedAt = performance.now();
+    const shown = (): string => this._open().map(htmlOf).join();
+    const before = shown();
+    this._turns.wait('', shown, () => {
+      // Else another client has done it.
+      if (shown() === before) {
+        this._writeOpen();
+      }
+    });
   }
 
   /**
@@ -301,15 +307,7 @@ export class Recorder implements IDisposable {
   ): void {
     const { context } = this.notebook;
     if (context.model.collaborative) {
-      const both = (): string =>
-        [state, ...this._viewsOf(key).map(htmlOf)].join();
-      this._turns.wait(key, both, () => {
-        this._asked.delete(key);
-        this._viewsOf(key)
-          // What another client has just written as ended may be later than what is known here.
-          .filter(shown => this._turns.isFirst || !shown.ended)
-          .forEach(write);
-      });
+      this._writeInTurn(key, state, write);
       return;
     }
     this._asked.delete(key);
@@ -327,6 +325,23 @@ export class Recorder implements IDisposable {
     } else if (written.includes(true)) {
       this.save(context);
     }
+  }
+
+  private _writeInTurn(
+    key: string,
+    state: string,
+    write: (shown: IShownView) => boolean
+  ): void {
+    const shown = (): string[] => this._viewsOf(key).map(htmlOf);
+    const before = shown();
+    const both = (): string => [state, ...shown()].join();
+    this._turns.wait(key, both, () => {
+      this._asked.delete(key);
+      this._viewsOf(key)
+        // An end that was written meanwhile may be a later one than what is known here.
+        .filter(other => !other.ended || before.includes(htmlOf(other)))
+        .forEach(write);
+    });
   }
 
   private _mayWrite(key: string): boolean {

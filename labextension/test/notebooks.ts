@@ -4,7 +4,9 @@ import type {
   INotebookContent
 } from '@jupyterlab/nbformat';
 import { type INotebookModel, NotebookModel } from '@jupyterlab/notebook';
+import { Signal } from '@lumino/signaling';
 
+import type { NotebookJobs, ViewMessage } from '../src/notebookJobs';
 import { CARD_MIME_TYPE, type IView } from '../src/protocol';
 
 export const RUNNING = 'a <!--state-->running<!--/state--> <p>words</p>';
@@ -51,4 +53,45 @@ export function view(values: Partial<IView> = {}): IView {
     lost: '',
     ...values
   };
+}
+
+/** A notebook's jobs as far as they are recorded. */
+export class Source {
+  constructor(model: INotebookModel) {
+    this.context = {
+      model,
+      path: 'a.ipynb',
+      isReady: true,
+      ready: Promise.resolve(),
+      sessionContext: { isReady: true, hasNoKernel: false },
+      saveState: new Signal<object, unknown>({}),
+      pathChanged: new Signal<object, unknown>({})
+    };
+  }
+
+  readonly context;
+  readonly path = 'a.ipynb';
+  readonly jobs = [];
+  readonly changed = new Signal<this, void>(this);
+  readonly views = new Signal<this, ViewMessage>(this);
+  state: NotebookJobs['state'] = 'live';
+
+  become(state: NotebookJobs['state']): void {
+    this.state = state;
+    this.changed.emit();
+  }
+
+  askViews(keys: string[]): boolean {
+    this.asked.push(keys);
+    for (const key of keys) {
+      const known = this.known.get(key);
+      this.views.emit(
+        known ? { type: 'view', view: known } : { type: 'unknown', keys: [key] }
+      );
+    }
+    return true;
+  }
+
+  readonly known = new Map<string, IView>();
+  readonly asked: string[][] = [];
 }

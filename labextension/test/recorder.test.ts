@@ -1,56 +1,13 @@
-import type { INotebookModel } from '@jupyterlab/notebook';
-import { Signal } from '@lumino/signaling';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import type { NotebookJobs, ViewMessage } from '../src/notebookJobs';
-import type { IView, KernelMessage } from '../src/protocol';
+import type { NotebookJobs } from '../src/notebookJobs';
+import type { KernelMessage } from '../src/protocol';
 import { Recorder } from '../src/recorder';
 import type { ServerRoute } from '../src/serverRoute';
 import { findViews } from '../src/views';
-import { content, notebook, view } from './notebooks';
+import { content, notebook, Source, view } from './notebooks';
 
 const OPEN = { key: 'a', ended: false, lost: 'ended with the kernel' };
-
-/** A notebook's jobs as far as they are recorded. */
-class Source {
-  constructor(model: INotebookModel) {
-    this.context = {
-      model,
-      path: 'a.ipynb',
-      isReady: true,
-      ready: Promise.resolve(),
-      sessionContext: { isReady: true, hasNoKernel: false },
-      saveState: new Signal(this),
-      pathChanged: new Signal(this)
-    };
-  }
-
-  readonly context;
-  readonly path = 'a.ipynb';
-  readonly jobs = [];
-  readonly changed = new Signal<this, void>(this);
-  readonly views = new Signal<this, ViewMessage>(this);
-  state: NotebookJobs['state'] = 'live';
-
-  become(state: NotebookJobs['state']): void {
-    this.state = state;
-    this.changed.emit();
-  }
-
-  askViews(keys: string[]): boolean {
-    this.asked.push(keys);
-    for (const key of keys) {
-      const known = this.known.get(key);
-      this.views.emit(
-        known ? { type: 'view', view: known } : { type: 'unknown', keys: [key] }
-      );
-    }
-    return true;
-  }
-
-  readonly known = new Map<string, IView>();
-  readonly asked: string[][] = [];
-}
 
 describe('Recorder', () => {
   let source: Source;

@@ -1,5 +1,6 @@
 import type { YNotebook } from '@jupyter/ydoc';
 import { type INotebookModel, NotebookModel } from '@jupyterlab/notebook';
+import type { IOutputAreaModel } from '@jupyterlab/outputarea';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   applyAwarenessUpdate,
@@ -7,10 +8,12 @@ import {
 } from 'y-protocols/awareness';
 import { applyUpdate, encodeStateAsUpdate } from 'yjs';
 
+import type { NotebookJobs } from '../src/notebookJobs';
 import { CARD_MIME_TYPE, type IView } from '../src/protocol';
-import { Turns } from '../src/turns';
-import { findViews, htmlOf, type IShownView, writeView } from '../src/views';
-import { content, view } from './notebooks';
+import { Recorder } from '../src/recorder';
+import type { ServerRoute } from '../src/serverRoute';
+import { findViews, htmlOf, type IShownView } from '../src/views';
+import { content, Source, view } from './notebooks';
 
 /** How long what one client does takes to come to the others. */
 const LATENCY_MS = 100;
@@ -59,6 +62,11 @@ class Room {
     return model;
   }
 
+  /** One goes, of which some may not hear. */
+  leave(model: INotebookModel): void {
+    this.clients.splice(this.clients.indexOf(model), 1);
+  }
+
   private _tell(from: INotebookModel, what: (other: YNotebook) => void): void {
     this.clients
       .filter(client => client !== from)
@@ -103,180 +111,183 @@ function writeAsLab({ cell, index }: IShownView, by: IView): void {
   cell.outputs.set(index, { ...output, data });
 }
 
-describe('Turns', () => {
-  let room: Room;
-  let turns: Turns[];
+/** A client, and its recorder that the kernel tells of views. */
+class Client {
+  constructor(readonly model: INotebookModel) {
+    this._source = new Source(model);
+    this._recorder = new Recorder(
+      this._source as unknown as NotebookJobs,
+      {
+        view: async () => Promise.resolve({ type: 'lives', key: 'a' })
+      } as unknown as ServerRoute,
+      () => undefined
+    );
+  }
 
-  async function enter(
-    count: number,
-    first = shared([OPEN]),
-    newId?: () => number
-  ): Promise<void> {
-    turns = [];
+  hear(told: IView): void {
+    this._source.known.set('a', told);
+    this._source.views.emit({ type: 'view', view: told });
+  }
+
+  leave(): void {
+    this._recorder.dispose();
+  }
+
+  private readonly _source: Source;
+  private readonly _recorder: Recorder;
+}
+
+describe('a shared notebook', () => {
+  let room: Room;
+  let clients: Client[];
+
+  async function enter(first = shared([OPEN]), count = 1): Promise<void> {
     for (let client = 0; client < count; client++) {
-      turns.push(new Turns(room.enter(client ? shared() : first, newId?.())));
+      come(client ? shared() : first);
       await vi.advanceTimersByTimeAsync(1);
     }
     await settle();
   }
 
-  async function settle(): Promise<void> {
-    await vi.advanceTimersByTimeAsync(10_000);
+  function come(model = shared(), id?: number): void {
+    clients.push(new Client(room.enter(model, id)));
   }
 
-  /** Have each client that knows it write the end of what is shown. */
-  function end(
-    values: Parameters<typeof view>[0] = {},
-    clients = room.clients
-  ): void {
-    clients.forEach(model => {
-      const last = view(values);
-      const state = (): string => [last.html, ...shown(model)].join();
-      turns[room.clients.indexOf(model)]?.wait('a', state, () => {
-        findViews(model).forEach(other => writeView(other, last));
-      });
+  async function settle(): Promise<void> {
+    await vi.advanceTimersByTimeAsync(15_000);
+  }
+
+  function tell(values: Partial<IView> = {}, whom = clients): void {
+    whom.forEach(client => {
+      client.hear(view(values));
     });
+  }
+
+  function expectAll(html: string, ...types: string[]): void {
+    for (const { model } of clients) {
+      expect(shown(model)).toEqual([html]);
+      expect(inDocument(model)).toEqual(['display_data', ...types]);
+    }
   }
 
   beforeEach(() => {
     vi.useFakeTimers();
+    vi.stubGlobal('navigator', {});
     room = new Room();
+    clients = [];
   });
 
   afterEach(() => {
-    turns.forEach(turn => {
-      turn.dispose();
+    clients.forEach(client => {
+      client.leave();
     });
     vi.useRealTimers();
+    vi.unstubAllGlobals();
   });
 
-  it.each([1, 2, 3, 5])('writes once for %i clients', async count => {
-    await enter(count);
-    end();
+  it.each([1, 2, 3, 5])('is written once by %i clients', async count => {
+    await enter(undefined, count);
+    tell();
     await settle();
-    expect(room.clients.map(shown)).toEqual(
-      room.clients.map(() => ['the end'])
-    );
-    expect(turns.filter(turn => turn.isFirst)).toHaveLength(1);
+    expectAll('the end');
   });
 
-  it('writes once among clients that have only just come', async () => {
-    await enter(1);
-    for (let more = 0; more < 3; more++) {
-      turns.push(new Turns(room.enter(shared())));
-    }
-    await vi.advanceTimersByTimeAsync(3 * LATENCY_MS);
-    end();
+  it('is written once by clients that have only just come', async () => {
+    await enter();
+    [1, 2, 3].forEach(() => {
+      come();
+    });
+    tell();
     await settle();
-    expect(room.clients.map(shown)).toEqual(
-      room.clients.map(() => ['the end'])
-    );
+    expectAll('the end');
   });
 
-  it.each([0, 1, 2])(
-    'is taken where client %i alone knows of the end',
-    async knows => {
-      await enter(3);
-      end({}, room.clients.slice(knows, knows + 1));
+  it.each([0, 1, 2])('is written if client %i alone knows', async knows => {
+    await enter(undefined, 3);
+    tell({}, clients.slice(knows, knows + 1));
+    await settle();
+    expectAll('the end');
+  });
+
+  it('has a later end, also if not all have heard of it', async () => {
+    await enter(undefined, 2);
+    for (const [html, whom] of [
+      ['one', clients],
+      ['two', clients.slice(0, 1)],
+      ['three', clients.slice(1)]
+    ] as const) {
+      tell({ html }, [...whom]);
       await settle();
-      expect(room.clients.map(shown)).toEqual(
-        room.clients.map(() => ['the end'])
-      );
+      expectAll(html);
     }
-  );
-
-  it('leaves it to the client that writes at once', async () => {
-    await enter(2);
-    for (const html of ['one', 'two', 'three']) {
-      const [first] = room.clients;
-      findViews(first ?? null).forEach(other =>
-        writeView(other, view({ html }))
-      );
-      end({ html });
-      await vi.advanceTimersByTimeAsync(900);
-    }
-    await settle();
-    expect(room.clients.map(shown)).toEqual([['three'], ['three']]);
   });
 
-  it('leaves the other outputs of a cell as they are', async () => {
+  it('keeps the other outputs of a cell, and their order', async () => {
     const model = shared([OPEN]);
     const [cell] = model.cells;
-    (cell as unknown as { outputs: { add(output: object): void } }).outputs.add(
-      STREAM
-    );
-    await enter(2, model);
+    const { outputs } = cell as unknown as { outputs: IOutputAreaModel };
+    outputs.add(STREAM);
+    await enter(model, 2);
     for (const html of ['one', 'two', 'three']) {
-      end({ html });
+      // JupyterLab's own way, by which the others' order changes.
+      findViews(model).forEach(view_ => {
+        writeAsLab(view_, view({ html: `${html}?` }));
+      });
       await settle();
-      const [other] = room.clients.slice(
-        turns.findIndex(turn => turn.isFirst) ? 0 : 1
-      );
-      findViews(other ?? null).forEach(view_ =>
-        writeView(view_, view({ html: html + '!' }))
-      );
+      tell({ html });
       await settle();
-    }
-    for (const client of room.clients) {
-      expect(shown(client)).toEqual(['three!']);
-      expect(inDocument(client)).toEqual(['display_data', 'stream']);
+      expectAll(html, 'stream');
     }
   });
 
-  it('counts neither the server nor who has gone', async () => {
-    await enter(2);
-    const [first, second] = room.clients.map(
-      model => (model.sharedModel as YNotebook).awareness
-    );
-    [first, second].forEach(awareness => awareness?.states.set(0, {}));
-    expect(turns.filter(turn => turn.isFirst)).toHaveLength(1);
-    const last = turns.findIndex(turn => !turn.isFirst);
-    [first, second][1 - last]?.setLocalState(null);
+  it.each([...Array(60).keys()])('is written once: walk %i', async seed => {
+    let state = seed + 1;
+    const random = (below: number): number => {
+      state = (state * 48_271) % 2_147_483_647;
+      return state % below;
+    };
+    const newId = (): number => 1 + random(1_000_000);
+    await enter();
+    for (let more = random(4); more > 0; more--) {
+      come(undefined, newId());
+    }
     await settle();
-    expect(turns[last]?.isFirst).toBe(true);
-  });
-
-  it.each([...Array(60).keys()])(
-    'writes once whatever happens: walk %i',
-    async seed => {
-      let state = seed + 1;
-      const random = (below: number): number => {
-        state = (state * 48_271) % 2_147_483_647;
-        return state % below;
-      };
-      const newId = (): number => 1 + random(1_000_000);
-      await enter(2 + random(3), shared([OPEN]), newId);
-      // The kernel's words come to each client in their order.
-      const lateness = new Map<INotebookModel, number>();
-      const late = (model: INotebookModel): number => {
-        const ms = lateness.get(model) ?? random(60);
-        lateness.set(model, ms);
-        return ms;
-      };
-      // The client that has run the cell, whose JupyterLab writes by itself until it is loaded anew.
-      let runner = random(2) ? room.clients[0] : undefined;
-      for (let step = 0; step < 6; step++) {
-        const html = `state ${step}`;
-        const values = { html, ended: step === 5 || random(2) > 0 };
-        if (runner) {
-          findViews(runner).forEach(shown_ => writeAsLab(shown_, view(values)));
-        }
-        for (const model of room.clients) {
-          window.setTimeout(() => {
-            end(values, [model]);
-          }, late(model));
-        }
-        await vi.advanceTimersByTimeAsync(random(2_500));
-        if (!random(4)) {
-          runner = undefined;
-          turns.push(new Turns(room.enter(shared())));
-        }
+    // The kernel's words come to each client in their order.
+    const lateness = new Map<Client, number>();
+    const late = (client: Client): number => {
+      const ms = lateness.get(client) ?? random(60);
+      lateness.set(client, ms);
+      return ms;
+    };
+    // The client that has run the cell, whose JupyterLab writes by itself until it is loaded anew.
+    let runner = random(2) ? clients[0] : undefined;
+    for (let step = 0; step < 6; step++) {
+      const told = { html: `state ${step}`, ended: step === 5 || !random(2) };
+      if (runner) {
+        findViews(runner.model).forEach(view_ => {
+          writeAsLab(view_, view(told));
+        });
       }
-      await settle();
-      for (const client of room.clients) {
-        expect(shown(client)).toEqual(['state 5']);
-        expect(inDocument(client)).toEqual(['display_data']);
+      for (const client of clients) {
+        window.setTimeout(() => {
+          client.hear(view(told));
+        }, late(client));
+      }
+      await vi.advanceTimersByTimeAsync(random(4_000));
+      if (!random(3)) {
+        runner = undefined;
+        come(undefined, newId());
+      }
+      if (!random(4) && clients.length > 1) {
+        const [gone] = clients.splice(random(clients.length), 1);
+        runner = gone === runner ? undefined : runner;
+        room.leave(gone?.model ?? shared());
+        gone?.leave();
       }
     }
-  );
+    await settle();
+    tell({ html: 'state 5' });
+    await settle();
+    expectAll('state 5');
+  });
 });
