@@ -216,7 +216,7 @@ def export(
             if output is None:
                 typer.echo(text, nl=False)
             else:
-                output.write_text(text, "utf-8")
+                output.write_text(text, "utf-8", "backslashreplace")
         except OSError as error:
             raise ValueError(f"{output} can't be written: {error.strerror}") from None
 

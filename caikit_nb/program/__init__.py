@@ -6,6 +6,7 @@ So a command needs no more than its own extra.
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from dataclasses import dataclass
 
@@ -35,6 +36,11 @@ COMMANDS = {
 
 def main() -> None:
     """Run it; what is missing is named with its extra."""
+    for stream in (sys.stdout, sys.stderr):
+        # Half a character, as of a cut emoji, can't be written. What stands for it then is what
+        # stands for it in JSON.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in ("--help", "-h"):
         print(_usage())

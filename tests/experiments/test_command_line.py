@@ -12,7 +12,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from caikit_nb.experiments import ExperimentDB
+from caikit_nb.experiments import ExperimentDB, ManualSearch
 from caikit_nb.experiments.command_line import app
 
 PRINT_RESULTS = (
@@ -287,3 +287,24 @@ def test_a_missing_package_is_named_with_its_extra(sqlite_url):
         'caikit-nb experiments needs typer: pip install "caikit_nb[experiments]"'
     )
     assert told.returncode == 1
+
+
+@pytest.mark.parametrize("to_file", [False, True])
+def test_half_a_character_is_exported_as_json_writes_it(sqlite_url, tmp_path, to_file):
+    half = "cut \ud83d"
+    with ExperimentDB(sqlite_url) as db:
+        db.add_experiment(ManualSearch("e")).add_job({"x": half})
+    out = tmp_path / "out.json"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", "from caikit_nb.program import main; main()"),
+            *("experiments", "export", "e", *(("-o", str(out)) if to_file else ())),
+        ],
+        env=os.environ | {"CAIKIT_NB_EXPERIMENTS": sqlite_url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (job,) = json.loads(out.read_text("utf-8") if to_file else done.stdout)
+    assert job["hyperparameters"] == {"x": half}
