@@ -139,6 +139,11 @@ class LiveTable:
         self.box.children = kept
         self._make.close(but=(self.box, *kept))
 
+    def retire(self, standing: Standing) -> None:
+        """Take it away; a copy of it in the notebook is still told of the end of its jobs."""
+        self._frozen = standing
+        self.close()
+
     def settle(self) -> bool:
         """Of a table that stands still: draw it for the last time once its jobs have ended.
 

@@ -90,7 +90,7 @@ class LiveTables(NewInFork):
         self._executor = self._session.executor
         self._census = Census(self._executor.queue)
         self._shown: list[tuple[Place, LiveTable]] = []
-        # Those that stand still, of jobs that have not ended.
+        # Those that stand still or were taken away, of jobs that have not ended.
         self._still: list[LiveTable] = []
         self._subscription: Subscription | None = None
         self._touched = self._ticking = False
@@ -203,7 +203,8 @@ class LiveTables(NewInFork):
         for at, (place, table) in enumerate(shown, start=1):
             if any(place.is_overwritten_by(newer) for newer, _ in shown[at:]):
                 self._shown.remove((place, table))
-                table.close()
+                table.retire(standing)
+                self._still.append(table)
         while len(self._shown) > MOST_LIVE:
             self._freeze_oldest(standing, _NEWER_ONES)
 

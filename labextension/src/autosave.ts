@@ -68,9 +68,14 @@ export class Autosave {
       this._due.delete(context as Context);
       return;
     }
+    this._end(context as Context);
+  }
+
+  /** JupyterLab says nothing of a saving that the user has stopped when asked of a changed file. */
+  private _end(context: Context): void {
     this._saving.delete(context);
     if (this._waiting.delete(context)) {
-      this._save(context as Context);
+      this._save(context);
     }
   }
 
@@ -85,7 +90,11 @@ export class Autosave {
     } else {
       // Also if JupyterLab thinks that nothing has changed: what changes while it saves is then
       // not in the file, and yet no more `dirty`. It tells the user if this fails.
-      void saveAlone(context).catch(() => undefined);
+      void saveAlone(context)
+        .catch(() => undefined)
+        .finally(() => {
+          this._end(context);
+        });
     }
   }
 

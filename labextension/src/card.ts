@@ -18,6 +18,9 @@ import { keptOf } from './views';
 const WIDGET_MIME_TYPE = 'application/vnd.jupyter.widget-view+json';
 const HTML_MIME_TYPE = 'text/html';
 
+/** How often a live card that wasn't there is looked for. */
+const AGAIN_MS = 1_000;
+
 /** Ahead of ipywidgets' own renderer, whose rank is -10. */
 const RANK = -20;
 
@@ -158,9 +161,15 @@ export class CardRenderer extends Panel implements IRenderMime.IRenderer {
 
   private _lookAgain(): void {
     if (!this.isDisposed) {
-      if (this._isMissing && !this._hasEnded) {
+      const now = performance.now();
+      if (
+        this._isMissing &&
+        !this._hasEnded &&
+        now - this._triedAt > AGAIN_MS
+      ) {
         // It may only have come after its output: from another client, or from a busy kernel.
         this._modelId = '';
+        this._triedAt = now;
       }
       this._renderLive();
       this._swap();
@@ -245,6 +254,7 @@ export class CardRenderer extends Panel implements IRenderMime.IRenderer {
   private _live: IRenderMime.IRenderer | null = null;
   private _stage: Panel | null = null;
   private _hasEnded = true;
+  private _triedAt = -Infinity;
   private readonly _saved: IRenderMime.IRenderer;
   private readonly _lost: string;
   private readonly _note = new Widget();

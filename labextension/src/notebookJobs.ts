@@ -83,6 +83,11 @@ export class NotebookJobs implements IJobSource, IDisposable {
     return this._views;
   }
 
+  /** The kernel tells all anew: of what it said before, something may not have been heard. */
+  get toldAnew(): ISignal<this, void> {
+    return this._toldAnew;
+  }
+
   /** All widgets that the kernel has made until now are gone. */
   get lost(): ISignal<this, void> {
     return this._lost;
@@ -161,6 +166,9 @@ export class NotebookJobs implements IJobSource, IDisposable {
 
   private _onHeard(_: KernelLink, message: KernelMessage): void {
     this._take(message);
+    if (message.type === 'jobs') {
+      this._toldAnew.emit();
+    }
   }
 
   private _take(message: KernelMessage): void {
@@ -222,5 +230,6 @@ export class NotebookJobs implements IJobSource, IDisposable {
   private readonly _changed = new Signal<this, void>(this);
   private readonly _news = new Signal<this, INews>(this);
   private readonly _views = new Signal<this, ViewMessage>(this);
+  private readonly _toldAnew = new Signal<this, void>(this);
   private readonly _lost = new Signal<this, void>(this);
 }

@@ -7,9 +7,13 @@ import { hasEnded, type IView } from './protocol';
 import type { ServerRoute } from './serverRoute';
 import { Turns } from './turns';
 import {
+  besides,
   findViews,
   htmlOf,
   type IShownView,
+  isRunning,
+  mend,
+  readAnew,
   writeLost,
   writeView
 } from './views';
@@ -57,10 +61,10 @@ export class Recorder implements IDisposable {
     private readonly save: (context: Context) => void
   ) {
     const { context } = notebook;
-    this._lock = this._newLock();
     this._turns = new Turns(context.model);
     notebook.views.connect(this._onView, this);
     notebook.changed.connect(this._look, this);
+    notebook.toldAnew.connect(this._onToldAnew, this);
     context.saveState.connect(this._onSaveState, this);
     context.pathChanged.connect(this._onPath, this);
     void context.ready.then(() => this._begin());
@@ -75,7 +79,7 @@ export class Recorder implements IDisposable {
       return;
     }
     this._isDisposed = true;
-    this._lock.dispose();
+    this._disposeLocks();
     this._turns.dispose();
     window.clearTimeout(this._checking);
     this._askNoMore();
@@ -83,6 +87,7 @@ export class Recorder implements IDisposable {
     context.model.contentChanged.disconnect(this._onContent, this);
     this.notebook.views.disconnect(this._onView, this);
     this.notebook.changed.disconnect(this._look, this);
+    this.notebook.toldAnew.disconnect(this._onToldAnew, this);
     context.saveState.disconnect(this._onSaveState, this);
     context.pathChanged.disconnect(this._onPath, this);
   }
@@ -115,9 +120,6 @@ export class Recorder implements IDisposable {
     let isNews = false;
     for (const [key, state] of states) {
       const before = this._known.get(key);
-      if (!before) {
-        this._own.add(key);
-      }
       isNews ||=
         !before || state.ended !== before.ended || state.jobs > before.jobs;
     }
@@ -125,7 +127,25 @@ export class Recorder implements IDisposable {
     if (isNews) {
       this.save(this.notebook.context);
     }
+    if (this.notebook.context.model.collaborative) {
+      this._mendCells();
+    }
     this._look();
+  }
+
+  /** Mend what JupyterLab makes of what other clients write, and what two that write at once do. */
+  private _mendCells(): void {
+    const views = this._views();
+    new Set(views.map(({ cell }) => cell)).forEach(readAnew);
+    for (const shown of this._views()) {
+      if (mend(shown, false)) {
+        this._turns.wait(
+          `doubles of ${shown.key}`,
+          () => (isRunning(shown) ? null : besides(shown)),
+          () => mend(shown, true)
+        );
+      }
+    }
   }
 
   /** How each view stands: it has ended if it has wherever it is shown. */
@@ -141,8 +161,16 @@ export class Recorder implements IDisposable {
     return states;
   }
 
-  private _newLock(): WriterLock {
-    return new WriterLock(this.notebook.path, () => this._onMine());
+  /** Of the windows that show a view one saves its end. */
+  private _lockOf(key: string): WriterLock {
+    let lock = this._locks.get(key);
+    if (!lock) {
+      lock = new WriterLock(`${this.notebook.path}:${key}`, () =>
+        this._onMine()
+      );
+      this._locks.set(key, lock);
+    }
+    return lock;
   }
 
   private _onMine(): void {
@@ -153,8 +181,20 @@ export class Recorder implements IDisposable {
   }
 
   private _onPath(): void {
-    this._lock.dispose();
-    this._lock = this._newLock();
+    this._disposeLocks();
+    this._look();
+  }
+
+  private _disposeLocks(): void {
+    this._locks.forEach(lock => {
+      lock.dispose();
+    });
+    this._locks.clear();
+  }
+
+  private _onToldAnew(): void {
+    this._asked.clear();
+    this._look();
   }
 
   /** Find out what became of views that had not ended when they were written. */
@@ -169,6 +209,9 @@ export class Recorder implements IDisposable {
       return;
     }
     const open = new Set(this._open().map(shown => shown.key));
+    if (!context.model.collaborative) {
+      open.forEach(key => this._lockOf(key));
+    }
     // What is cut out, and what was written as ended, may come back as it was.
     [...this._asked]
       .filter(key => !open.has(key))
@@ -220,8 +263,10 @@ export class Recorder implements IDisposable {
     const hasChanged =
       view.ended || this._viewsOf(view.key).some(shown => shown.ended);
     if (hasChanged) {
-      const state = view.ended ? view.html : '';
-      this._write(view.key, state, shown => writeView(shown, view));
+      // What is written later is how it stands then.
+      const latest = (): IView => this._latest.get(view.key) ?? view;
+      const state = (): string => (latest().ended ? latest().html : '');
+      this._write(view.key, state, shown => writeView(shown, latest()));
     } else if (performance.now() - this._savedAt > FOLLOW_MS) {
       this._follow(view.key);
     }
@@ -239,12 +284,21 @@ export class Recorder implements IDisposable {
     this._savedAt = performance.now();
     const shown = (): string => this._open().map(htmlOf).join();
     const before = shown();
-    this._turns.wait('', shown, () => {
-      // Else another client has done it.
-      if (shown() === before) {
-        this._writeOpen();
+    if (before !== this._followed) {
+      // Another client has done it, or a job has ended.
+      this._followed = before;
+      return;
+    }
+    this._turns.wait(
+      '',
+      () => (this._open().some(isRunning) ? null : shown()),
+      () => {
+        if (shown() === before) {
+          this._writeOpen();
+          this._followed = shown();
+        }
       }
-    });
+    );
   }
 
   /**
@@ -270,7 +324,11 @@ export class Recorder implements IDisposable {
         this._askLater(key, isGone);
       } else if (isGone) {
         const last = this._latest.get(key);
-        this._write(key, 'lost', shown => writeLost(shown, last));
+        this._write(
+          key,
+          () => 'lost',
+          shown => writeLost(shown, last)
+        );
       }
     }
   }
@@ -302,7 +360,7 @@ export class Recorder implements IDisposable {
    */
   private _write(
     key: string,
-    state: string,
+    state: () => string,
     write: (shown: IShownView) => boolean
   ): void {
     const { context } = this.notebook;
@@ -313,7 +371,9 @@ export class Recorder implements IDisposable {
     this._asked.delete(key);
     const { dirty } = context.model;
     const written = this._viewsOf(key).map(write);
-    if (!this._mayWrite(key)) {
+    if (!context.contentsModel?.writable) {
+      context.model.dirty = dirty;
+    } else if (!this._mayWrite(key)) {
       // It is shown here, and another window saves it.
       this._known.set(key, {
         ended: true,
@@ -329,23 +389,28 @@ export class Recorder implements IDisposable {
 
   private _writeInTurn(
     key: string,
-    state: string,
+    state: () => string,
     write: (shown: IShownView) => boolean
   ): void {
-    const shown = (): string[] => this._viewsOf(key).map(htmlOf);
-    const before = shown();
-    const both = (): string => [state, ...shown()].join();
-    this._turns.wait(key, both, () => {
+    const before = this._viewsOf(key).map(htmlOf);
+    const due = (): string | null => {
+      const views = this._viewsOf(key);
+      // What a running cell shows is JupyterLab's.
+      return views.some(isRunning)
+        ? null
+        : [state(), ...views.map(htmlOf), ...views.map(besides)].join();
+    };
+    this._turns.wait(key, due, () => {
       this._asked.delete(key);
       this._viewsOf(key)
         // An end that was written meanwhile may be a later one than what is known here.
-        .filter(other => !other.ended || before.includes(htmlOf(other)))
+        .filter(shown => !shown.ended || before.includes(htmlOf(shown)))
         .forEach(write);
     });
   }
 
   private _mayWrite(key: string): boolean {
-    return this._lock.isMine || this._own.has(key);
+    return this._lockOf(key).isMine;
   }
 
   /** What is saved is how things stand now. */
@@ -385,17 +450,17 @@ export class Recorder implements IDisposable {
     return this._views().filter(shown => !shown.ended);
   }
 
-  private _lock: WriterLock;
+  private readonly _locks = new Map<string, WriterLock>();
   private readonly _turns: Turns;
   private _isDisposed = false;
   private _state: NotebookJobs['state'] = 'silent';
   private _checking = 0;
   private _savedAt = 0;
+  /** What open views showed when they were last written while they go on. */
+  private _followed = '';
   /** When an end was left to another window to save. */
   private _leftAt = -Infinity;
   private _known = new Map<string, IState>();
-  /** Views that have come into this window's copy of the notebook while it is open. */
-  private readonly _own = new Set<string>();
   private readonly _asked = new Set<string>();
   private readonly _later = new Map<string, number>();
   private readonly _latest = new Map<string, IView>();

@@ -7,6 +7,9 @@ const QUIET_MS = 1_000;
 /** How long it then waits: far longer than what it says takes to come to the others. */
 const CLAIM_MS = 1_000;
 
+/** How long a client that has lost all others waits for them, and for what they have written. */
+const ALONE_MS = 10_000;
+
 /** How often what is there is looked at. */
 const LOOK_MS = 100;
 
@@ -15,13 +18,18 @@ const CLAIMS = 'caikitNbWrites';
 
 /** What a client is about to write. */
 interface IDue {
-  state: () => string;
+  state: () => string | null;
   write: () => void;
   /** What that was, and since when. */
-  before: string;
+  before: string | null;
   since: number;
   /** Since when the client says so; undefined if it doesn't yet. */
   claimed: number | undefined;
+}
+
+/** Which clients are gone. */
+interface IGone {
+  readonly removed: readonly number[];
 }
 
 /**
@@ -40,6 +48,9 @@ export class Turns implements IDisposable {
    */
   constructor(model: INotebookModel) {
     this._awareness = model.sharedModel.awareness;
+    this._awareness.on('change', this._onChange);
+    // It may be the last moment.
+    window.addEventListener('beforeunload', this._hurry);
   }
 
   get isDisposed(): boolean {
@@ -48,9 +59,11 @@ export class Turns implements IDisposable {
 
   dispose(): void {
     this._isDisposed = true;
+    window.removeEventListener('beforeunload', this._hurry);
     window.clearInterval(this._timer);
     this._due.clear();
     this._tell();
+    this._awareness.off('change', this._onChange);
   }
 
   /**
@@ -58,9 +71,10 @@ export class Turns implements IDisposable {
    *
    * @param key - What is written: of two states of it that are due the later one counts.
    * @param state - What is to be written, and what is there: what has just changed may do so again.
+   *   Null if it can't be written now.
    * @param write - Writes what isn't there yet.
    */
-  wait(key: string, state: () => string, write: () => void): void {
+  wait(key: string, state: () => string | null, write: () => void): void {
     const due = this._due.get(key);
     if (due) {
       Object.assign(due, { state, write });
@@ -80,11 +94,14 @@ export class Turns implements IDisposable {
     const now = performance.now();
     for (const [key, due] of this._due) {
       const state = due.state();
-      if (state !== due.before) {
+      if (state === null || state !== due.before) {
         Object.assign(due, { before: state, since: now, claimed: undefined });
       } else if (due.claimed === undefined) {
         due.claimed = now - due.since >= QUIET_MS ? now : undefined;
-      } else if (now - due.claimed >= CLAIM_MS && !this._isOthers(key)) {
+      } else if (this._isOthers() || now < this._waitsUntil) {
+        // What they write may come only after the word that they have done so.
+        due.claimed = now;
+      } else if (now - due.claimed >= CLAIM_MS) {
         this._due.delete(key);
         due.write();
       }
@@ -95,28 +112,45 @@ export class Turns implements IDisposable {
     }
   }
 
+  private readonly _hurry = (): void => {
+    for (const [key, due] of this._due) {
+      if (due.state() !== null && !this._isOthers()) {
+        this._due.delete(key);
+        due.write();
+      }
+    }
+  };
+
+  /** Say whether this client is about to write, whatever: what two of them write may overlap. */
   private _tell(): void {
-    const claims = [...this._due]
-      .filter(([, { claimed }]) => claimed !== undefined)
-      .map(([key]) => key);
-    if (claims.join() !== this._told.join()) {
+    const claims = [...this._due.values()].some(
+      ({ claimed }) => claimed !== undefined
+    );
+    if (claims !== this._told) {
       this._told = claims;
       this._awareness.setLocalStateField(CLAIMS, claims);
     }
   }
 
-  /** Whether a client that comes before this one is about to write it. */
-  private _isOthers(key: string): boolean {
+  /** Whether a client that comes before this one is about to write. */
+  private _isOthers(): boolean {
     const { clientID, states } = this._awareness;
-    return [...states].some(([other, state]) => {
-      const claims: unknown = state[CLAIMS];
-      return other < clientID && Array.isArray(claims) && claims.includes(key);
-    });
+    return [...states].some(
+      ([other, state]) => other < clientID && state[CLAIMS] === true
+    );
   }
+
+  /** Where all others are gone at once, it is this client that has lost them. */
+  private readonly _onChange = ({ removed }: IGone): void => {
+    if (removed.length && this._awareness.states.size <= 1) {
+      this._waitsUntil = performance.now() + ALONE_MS;
+    }
+  };
 
   private _isDisposed = false;
   private _timer = 0;
-  private _told: string[] = [];
+  private _told = false;
+  private _waitsUntil = 0;
   private readonly _awareness: INotebookModel['sharedModel']['awareness'];
   private readonly _due = new Map<string, IDue>();
 }

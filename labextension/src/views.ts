@@ -2,6 +2,7 @@ import { type ICodeCellModel, isCodeCellModel } from '@jupyterlab/cells';
 import type { IOutput } from '@jupyterlab/nbformat';
 import type { INotebookModel } from '@jupyterlab/notebook';
 import type { JSONObject } from '@lumino/coreutils';
+import type { Signal } from '@lumino/signaling';
 
 import { CARD_MIME_TYPE, type IView } from './protocol';
 
@@ -37,7 +38,22 @@ export function findViews(model: INotebookModel | null): IShownView[] {
 
 /** The HTML that is shown of a view. */
 export function htmlOf({ cell, index }: IShownView): string {
-  return joined(cell.outputs.get(index).data[HTML_MIME_TYPE]);
+  return joined(dataOf(cell.outputs.get(index).toJSON())[HTML_MIME_TYPE]);
+}
+
+/** What changes if one of the other outputs of a view's cell does. */
+export function besides({ cell }: IShownView): string {
+  const sizes: string[] = [];
+  for (let index = 0; index < cell.outputs.length; index++) {
+    const { type, streamText } = cell.outputs.get(index);
+    sizes.push(`${type} ${streamText?.text.length ?? ''}`);
+  }
+  return sizes.join();
+}
+
+/** Whether a view's cell runs just now, in whichever window. */
+export function isRunning({ cell }: IShownView): boolean {
+  return cell.sharedModel.executionState === 'running';
 }
 
 /** Write a view's state where it is shown; returns whether that is another one. */
@@ -78,26 +94,20 @@ export function withoutState(html: string, lost: string): string {
 }
 
 function write(shown: IShownView, state: Omit<IView, 'key'>): boolean {
-  const output = outputOf(shown);
-  if (!output) {
+  const outputs = outputsOf(shown);
+  const first = outputs[0];
+  if (!first || (outputs.length === 1 && says(first, state))) {
     return false;
   }
-  const data = dataOf(output);
+  const data = dataOf(first);
   const before = data[CARD_MIME_TYPE];
-  if (
-    data[HTML_MIME_TYPE] === state.html &&
-    keptOf(before)?.ended === state.ended &&
-    data[TEXT_MIME_TYPE] === state.text
-  ) {
-    return false;
-  }
   const kept = {
     ...(isRecord(before) ? before : {}),
     ended: state.ended,
     lost: state.ended ? undefined : state.lost
   };
   replace(shown, {
-    ...output,
+    ...first,
     data: {
       ...data,
       [HTML_MIME_TYPE]: state.html,
@@ -108,21 +118,23 @@ function write(shown: IShownView, state: Omit<IView, 'key'>): boolean {
   return true;
 }
 
-/** What shows a view, as the document has it. */
-function outputOf(shown: IShownView): IOutput | undefined {
-  const { cell, index, isShared } = shown;
-  return isShared
-    ? cell.sharedModel.getOutputs().find(output => shows(output, shown.key))
-    : cell.outputs.get(index).toJSON();
+function says(output: IOutput, state: Omit<IView, 'key'>): boolean {
+  const data = dataOf(output);
+  return (
+    data[HTML_MIME_TYPE] === state.html &&
+    keptOf(data[CARD_MIME_TYPE])?.ended === state.ended &&
+    data[TEXT_MIME_TYPE] === state.text
+  );
 }
 
-/**
- * Put another output in the place of what shows a view.
- *
- * JupyterLab shows each output that another client inserts behind all others of its cell, wherever
- * it was inserted, and takes a deleted one away by its place. So what follows is inserted anew, too:
- * then cells have the same order everywhere.
- */
+/** What shows a view in its cell, as the document has it: more than one if two clients met. */
+function outputsOf({ cell, index, key, isShared }: IShownView): IOutput[] {
+  return isShared
+    ? cell.sharedModel.getOutputs().filter(output => shows(output, key))
+    : [cell.outputs.get(index).toJSON()];
+}
+
+/** Put another output in the place of what shows a view. */
 function replace(
   { cell, index, key, isShared }: IShownView,
   by: IOutput
@@ -132,21 +144,75 @@ function replace(
     return;
   }
   const outputs = cell.sharedModel.getOutputs();
-  const place = outputs.findIndex(output => shows(output, key));
-  // Where another client's JupyterLab replaced one, this one's may have another order.
-  const start = place === index && isInOrder(cell, outputs) ? place : 0;
-  const tail = outputs.map(output => (shows(output, key) ? by : output));
-  cell.sharedModel.updateOutputs(start, outputs.length, tail.slice(start));
+  // From behind, so that places stay what they are.
+  for (let place = outputs.length - 1; place >= 0; place--) {
+    const output = outputs[place];
+    if (output && shows(output, key)) {
+      const isFirst = !outputs.slice(0, place).some(other => shows(other, key));
+      cell.sharedModel.updateOutputs(place, place + 1, isFirst ? [by] : []);
+    }
+  }
+  readAnew(cell);
 }
 
-/** Whether a cell shows its outputs as the document has them. */
-function isInOrder(cell: ICodeCellModel, outputs: IOutput[]): boolean {
-  return (
-    cell.outputs.length === outputs.length &&
-    outputs.every(
-      ({ output_type }, at) => cell.outputs.get(at).type === output_type
-    )
-  );
+/**
+ * Have a view stand in its cell of a shared document once, as two clients that write at once leave
+ * both of theirs.
+ *
+ * @param doIt - Otherwise it is only looked whether there is something to do.
+ * @returns Whether it stood there more than once.
+ */
+export function mend(shown: IShownView, doIt: boolean): boolean {
+  const outputs = outputsOf(shown);
+  if (outputs.length > 1 && doIt) {
+    const isEnd = (output: IOutput): boolean =>
+      keptOf(dataOf(output)[CARD_MIME_TYPE])?.ended !== false;
+    replace(shown, outputs.find(isEnd) ?? (outputs[0] as IOutput));
+  }
+  return outputs.length > 1;
+}
+
+/**
+ * Have a cell show its outputs as the shared document has them.
+ *
+ * JupyterLab shows each output that another client inserts behind all others of its cell, wherever
+ * it was inserted, and takes a deleted one away by its place: once something was updated that isn't
+ * the cell's last output, other clients show another order, and then take away the wrong ones. A
+ * cell reads all of it by being told that all has changed, and only so writes nothing back.
+ */
+export function readAnew(cell: ICodeCellModel): void {
+  const outputs = cell.sharedModel.getOutputs();
+  const theirs = JSON.stringify(outputs.map(signOf));
+  const isRead = readLast.get(cell) === theirs;
+  if (isRead || cell.sharedModel.executionState === 'running') {
+    return;
+  }
+  const shown: IOutput[] = [];
+  for (let index = 0; index < cell.outputs.length; index++) {
+    shown.push(cell.outputs.get(index).toJSON());
+  }
+  if (JSON.stringify(shown.map(signOf)) === theirs) {
+    return;
+  }
+  // Adjacent streams become one, and then a cell never is quite as the document.
+  readLast.set(cell, theirs);
+  const outputsChange = [{ delete: shown.length }, { insert: outputs }];
+  (cell.sharedModel.changed as Signal<unknown, object>).emit({ outputsChange });
+}
+
+/** What the document had when a cell read it anew. */
+const readLast = new WeakMap<ICodeCellModel, string>();
+
+/** What tells an output from the others of its cell. */
+function signOf(output: IOutput): unknown[] {
+  const data = dataOf(output);
+  const text = output['text'] ?? data[TEXT_MIME_TYPE];
+  const view = keptOf(data[CARD_MIME_TYPE]);
+  return [
+    output.output_type,
+    joined(text),
+    view && [view.key, view.ended, joined(data[HTML_MIME_TYPE])]
+  ];
 }
 
 function shows(output: IOutput, key: string): boolean {
@@ -156,7 +222,9 @@ function shows(output: IOutput, key: string): boolean {
 function viewsOf(cell: ICodeCellModel, isShared: boolean): IShownView[] {
   const found: IShownView[] = [];
   for (let index = 0; index < cell.outputs.length; index++) {
-    const kept = keptOf(cell.outputs.get(index).data[CARD_MIME_TYPE]);
+    // Its `data` would copy all JSON that is in it, as of large figures.
+    const output = cell.outputs.get(index).toJSON();
+    const kept = keptOf(dataOf(output)[CARD_MIME_TYPE]);
     if (kept) {
       found.push({ ...kept, cell, index, isShared });
     }

@@ -62,6 +62,7 @@ export class Source {
       model,
       path: 'a.ipynb',
       isReady: true,
+      contentsModel: { writable: true },
       ready: Promise.resolve(),
       sessionContext: { isReady: true, hasNoKernel: false },
       saveState: new Signal<object, unknown>({}),
@@ -73,6 +74,7 @@ export class Source {
   readonly path = 'a.ipynb';
   readonly jobs = [];
   readonly changed = new Signal<this, void>(this);
+  readonly toldAnew = new Signal<this, void>(this);
   readonly views = new Signal<this, ViewMessage>(this);
   state: NotebookJobs['state'] = 'live';
 

@@ -1,4 +1,5 @@
 import type { YNotebook } from '@jupyter/ydoc';
+import type { IOutput } from '@jupyterlab/nbformat';
 import { type INotebookModel, NotebookModel } from '@jupyterlab/notebook';
 import type { IOutputAreaModel } from '@jupyterlab/outputarea';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -62,12 +63,33 @@ class Room {
     return model;
   }
 
+  /** From now on none hears of the others. */
+  part(): void {
+    this._isApart = true;
+  }
+
+  /** Each reads what the others have written meanwhile. */
+  meet(): void {
+    this._isApart = false;
+    const docs = this.clients.map(
+      ({ sharedModel }) => (sharedModel as YNotebook).ydoc
+    );
+    for (const doc of docs) {
+      docs.forEach(other => {
+        applyUpdate(doc, encodeStateAsUpdate(other), 'room');
+      });
+    }
+  }
+
   /** One goes, of which some may not hear. */
   leave(model: INotebookModel): void {
     this.clients.splice(this.clients.indexOf(model), 1);
   }
 
   private _tell(from: INotebookModel, what: (other: YNotebook) => void): void {
+    if (this._isApart) {
+      return;
+    }
     this.clients
       .filter(client => client !== from)
       .forEach(client => {
@@ -76,17 +98,29 @@ class Room {
         }, LATENCY_MS);
       });
   }
+
+  private _isApart = false;
 }
 
 function shown(model: INotebookModel): string[] {
   return findViews(model).map(htmlOf);
 }
 
+/** The outputs of the cell that has the card: what it prints, and `card`. */
 function inDocument(model: INotebookModel): unknown[] {
   const [first] = findViews(model);
-  return (
-    first?.cell.sharedModel.getOutputs().map(output => output.output_type) ?? []
+  return first?.cell.sharedModel.getOutputs().map(named) ?? [];
+}
+
+function onScreen(model: INotebookModel): unknown[] {
+  const { cell } = findViews(model)[0] ?? {};
+  return [...Array(cell?.outputs.length ?? 0).keys()].map(index =>
+    named(cell?.outputs.get(index).toJSON() ?? STREAM)
   );
+}
+
+function named(output: IOutput): unknown {
+  return output['text'] ?? 'card';
 }
 
 /** A notebook that several clients write into. */
@@ -163,11 +197,24 @@ describe('a shared notebook', () => {
     });
   }
 
-  function expectAll(html: string, ...types: string[]): void {
+  function expectAll(html: string, around = ''): void {
+    const all = around ? ['before', 'card', 'after'] : ['card'];
     for (const { model } of clients) {
       expect(shown(model)).toEqual([html]);
-      expect(inDocument(model)).toEqual(['display_data', ...types]);
+      expect(inDocument(model)).toEqual(all);
+      expect(onScreen(model)).toEqual(all);
     }
+  }
+
+  /** Have a cell print before and after its card. */
+  function printAround(model: INotebookModel): void {
+    const [cell] = model.cells;
+    const { outputs } = cell as unknown as { outputs: IOutputAreaModel };
+    const card = outputs.get(0).toJSON();
+    outputs.clear();
+    outputs.add({ ...STREAM, text: 'before' });
+    outputs.add(card);
+    outputs.add({ ...STREAM, text: 'after' });
   }
 
   beforeEach(() => {
@@ -224,10 +271,8 @@ describe('a shared notebook', () => {
 
   it('keeps the other outputs of a cell, and their order', async () => {
     const model = shared([OPEN]);
-    const [cell] = model.cells;
-    const { outputs } = cell as unknown as { outputs: IOutputAreaModel };
-    outputs.add(STREAM);
-    await enter(model, 2);
+    printAround(model);
+    await enter(model, 3);
     for (const html of ['one', 'two', 'three']) {
       // JupyterLab's own way, by which the others' order changes.
       findViews(model).forEach(view_ => {
@@ -236,9 +281,24 @@ describe('a shared notebook', () => {
       await settle();
       tell({ html });
       await settle();
-      expectAll(html, 'stream');
+      expectAll(html, 'around');
     }
   });
+
+  it.each([2, 3])(
+    'has it once when %i that had lost each other meet',
+    async count => {
+      const model = shared([OPEN]);
+      printAround(model);
+      await enter(model, count);
+      room.part();
+      tell();
+      await settle();
+      room.meet();
+      await settle();
+      expectAll('the end', 'around');
+    }
+  );
 
   it.each([...Array(60).keys()])('is written once: walk %i', async seed => {
     let state = seed + 1;
@@ -247,7 +307,12 @@ describe('a shared notebook', () => {
       return state % below;
     };
     const newId = (): number => 1 + random(1_000_000);
-    await enter();
+    const model = shared([OPEN]);
+    const around = random(2) ? 'around' : '';
+    if (around) {
+      printAround(model);
+    }
+    await enter(model);
     for (let more = random(4); more > 0; more--) {
       come(undefined, newId());
     }
@@ -288,6 +353,6 @@ describe('a shared notebook', () => {
     await settle();
     tell({ html: 'state 5' });
     await settle();
-    expectAll('state 5');
+    expectAll('state 5', around);
   });
 });

@@ -327,6 +327,23 @@ def test_a_table_whose_cell_is_run_again_is_taken_away(kernel: Kernel) -> None:
     assert not closed() & {*elsewhere.model_ids, *again.model_ids}
 
 
+def test_a_copy_of_a_table_that_was_run_again_is_told_the_end(kernel: Kernel, gate: Gate) -> None:
+    kernel.do(f"%%caikit_job copied --quiet -m fork\n{gate.wait}")
+    first = show(kernel, cell_id="a")
+    show(kernel, cell_id="a")
+    kernel.read_until(
+        lambda: (
+            {m["content"].get("comm_id") for m in kernel.seen if m["msg_type"] == "comm_close"}
+            >= set(first.model_ids)
+        ),
+        what="the first table to go",
+    )
+    assert "running" in first.saved["text/plain"]
+    gate.open()
+    kernel.read_until(lambda: "running" not in first.saved["text/plain"], what="its end")
+    assert re.search("copied +completed", first.saved["text/plain"])
+
+
 def test_the_saved_form_is_renewed_once_when_the_last_job_has_ended(
     kernel: Kernel, gate: Gate
 ) -> None:
