@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import contextlib
 import os
 import signal
 import socket
@@ -229,7 +230,11 @@ def _break_connections(workers: Cluster) -> None:
     connections = getattr(own, "net_connections", None) or own.connections  # before psutil 6
     for connection in connections("tcp"):
         if connection.raddr and connection.raddr.port == port and connection.fd >= 0:
-            with socket.socket(fileno=os.dup(connection.fd)) as broken:
+            # One that has just ended by itself is broken, too.
+            with (
+                contextlib.suppress(OSError),
+                socket.socket(fileno=os.dup(connection.fd)) as broken,
+            ):
                 broken.shutdown(socket.SHUT_RDWR)
 
 
