@@ -30,6 +30,7 @@ TARGETS = {
     "lock": "uv pip compile",
     "test": "-m pytest",
     "test-cluster": "-m pytest -m cluster",
+    "test-collaboration": "-m collaboration",
     "test-newest": "--upgrade-strategy eager",
     "test-oldest": "-m pytest",
     "test-slow": "-m pytest -m slow",

@@ -1,5 +1,6 @@
 """``caikit-nb experiments``, as a shell runs it."""
 
+import contextlib
 import csv
 import io
 import json
@@ -292,7 +293,7 @@ def test_a_missing_package_is_named_with_its_extra(sqlite_url):
 @pytest.mark.parametrize("to_file", [False, True])
 def test_half_a_character_is_exported_as_json_writes_it(sqlite_url, tmp_path, to_file):
     half = "cut \ud83d"
-    with ExperimentDB(sqlite_url) as db:
+    with contextlib.closing(ExperimentDB(sqlite_url)) as db:
         db.add_experiment(ManualSearch("e")).add_job({"x": half})
     out = tmp_path / "out.json"
     done = subprocess.run(
