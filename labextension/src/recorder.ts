@@ -10,6 +10,7 @@ import {
   besides,
   findViews,
   htmlOf,
+  isDoubled,
   type IShownView,
   isRunning,
   mend,
@@ -138,11 +139,13 @@ export class Recorder implements IDisposable {
     const views = this._views();
     new Set(views.map(({ cell }) => cell)).forEach(readAnew);
     for (const shown of this._views()) {
-      if (mend(shown, false)) {
+      if (isDoubled(shown)) {
         this._turns.wait(
           `doubles of ${shown.key}`,
           () => (isRunning(shown) ? null : besides(shown)),
-          () => mend(shown, true)
+          () => {
+            mend(shown);
+          }
         );
       }
     }
@@ -171,6 +174,18 @@ export class Recorder implements IDisposable {
       this._locks.set(key, lock);
     }
     return lock;
+  }
+
+  /** Ask for those of what goes on, and give back those of what is shown no more. */
+  private _holdLocks(open: ReadonlySet<string>): void {
+    open.forEach(key => this._lockOf(key));
+    const shown = new Set(this._views().map(({ key }) => key));
+    for (const [key, lock] of this._locks) {
+      if (!shown.has(key)) {
+        lock.dispose();
+        this._locks.delete(key);
+      }
+    }
   }
 
   private _onMine(): void {
@@ -210,7 +225,7 @@ export class Recorder implements IDisposable {
     }
     const open = new Set(this._open().map(shown => shown.key));
     if (!context.model.collaborative) {
-      open.forEach(key => this._lockOf(key));
+      this._holdLocks(open);
     }
     // What is cut out, and what was written as ended, may come back as it was.
     [...this._asked]
@@ -369,8 +384,13 @@ export class Recorder implements IDisposable {
       return;
     }
     this._asked.delete(key);
+    const views = this._viewsOf(key);
+    // Who doesn't show it must not hold its saving.
+    if (!views.length) {
+      return;
+    }
     const { dirty } = context.model;
-    const written = this._viewsOf(key).map(write);
+    const written = views.map(write);
     if (!context.contentsModel?.writable) {
       context.model.dirty = dirty;
     } else if (!this._mayWrite(key)) {
@@ -410,7 +430,7 @@ export class Recorder implements IDisposable {
   }
 
   private _mayWrite(key: string): boolean {
-    return this._lockOf(key).isMine;
+    return this._viewsOf(key).length > 0 && this._lockOf(key).isMine;
   }
 
   /** What is saved is how things stand now. */

@@ -155,21 +155,21 @@ function replace(
   readAnew(cell);
 }
 
-/**
- * Have a view stand in its cell of a shared document once, as two clients that write at once leave
- * both of theirs.
- *
- * @param doIt - Otherwise it is only looked whether there is something to do.
- * @returns Whether it stood there more than once.
- */
-export function mend(shown: IShownView, doIt: boolean): boolean {
+/** Whether a view stands in its cell more than once, as two clients that write at once leave it. */
+export function isDoubled(shown: IShownView): boolean {
+  return outputsOf(shown).length > 1;
+}
+
+/** Have such a view stand there once: an end, if one of them is. */
+export function mend(shown: IShownView): void {
   const outputs = outputsOf(shown);
-  if (outputs.length > 1 && doIt) {
-    const isEnd = (output: IOutput): boolean =>
-      keptOf(dataOf(output)[CARD_MIME_TYPE])?.ended !== false;
-    replace(shown, outputs.find(isEnd) ?? (outputs[0] as IOutput));
+  const end = outputs.find(
+    output => keptOf(dataOf(output)[CARD_MIME_TYPE])?.ended
+  );
+  const best = end ?? outputs[0];
+  if (best && outputs.length > 1) {
+    replace(shown, best);
   }
-  return outputs.length > 1;
 }
 
 /**
