@@ -60,16 +60,22 @@ def let_go(page) -> None:
     (page.server.root / "go").touch()
 
 
-def wait_kept(pages, cell: int, *words: str) -> None:
-    """Until file and windows have the words, in one output; nobody was asked anything."""
+def wait_words(pages, cell: int, *words: str) -> None:
+    """Until the file has them, and says of nothing that it runs."""
 
-    def is_kept() -> bool:
+    def are_kept() -> bool:
         for page in pages:  # that they do what they have to
             page.page.wait_for_timeout(20)
         text = record.kept(pages[0], NAME, cell)
         return all(word in text for word in words) and "running" not in text
 
-    until(is_kept, f"{words} in the file")
+    until(are_kept, f"{words} in the file")
+
+
+def wait_kept(pages, cell: int, *words: str) -> None:
+    """Until file and windows have the words, in one output; nobody was asked anything."""
+
+    wait_words(pages, cell, *words)
     for page in pages:
         for word in words:
             page.cell_output(cell).get_by_text(word).first.wait_for()
@@ -157,13 +163,7 @@ def test_what_else_the_cell_shows_stays(windows):
         page.reload()
         page.cell_output(1).get_by_text("submitted").wait_for()
     let_go(pages[0])
-
-    def is_kept() -> bool:
-        for page in pages:
-            page.page.wait_for_timeout(20)
-        return "3 completed" in record.kept(pages[0], NAME, 1)
-
-    until(is_kept, "the end in the file")
+    wait_words(pages, 1, "3 completed")
     shown = record.read(pages[0], NAME).cells[1].outputs
     assert [output.output_type for output in shown] == ["display_data", "stream"]
     for page in pages:
